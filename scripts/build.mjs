@@ -1,0 +1,7 @@
+// Compiles src to dist, from nothing, and makes the command executable.
+import { execFileSync } from 'node:child_process';
+import { chmodSync, rmSync } from 'node:fs';
+
+rmSync('dist', { recursive: true, force: true });
+execFileSync('node_modules/.bin/tsc', ['-p', 'tsconfig.build.json'], { stdio: 'inherit' });
+chmodSync('dist/cli/main.js', 0o755);

@@ -1,0 +1,42 @@
+import { InvalidArgumentError, Option } from 'commander';
+import { type StreamName, streamNames } from '../engine/format/types.js';
+
+const UNITS: Readonly<Record<string, number>> = {
+  '': 1,
+  k: 1024,
+  m: 1024 ** 2,
+  g: 1024 ** 3,
+  t: 1024 ** 4,
+};
+
+/** A number of bytes as users write it: 4096, 0x1000, 64k, 1.5G, 256MB (factor 1024, any case). */
+export function parseBytes(text: string): number {
+  const hex = /^0x[0-9a-f]+$/i.test(text);
+  const match = /^(\d+(?:\.\d+)?|\.\d+)(?:([kmgt])b?|b)?$/i.exec(text);
+  const value = hex
+    ? Number(text)
+    : Math.floor(Number(match?.[1] ?? Number.NaN) * (UNITS[(match?.[2] ?? '').toLowerCase()] ?? 1));
+  if (!Number.isSafeInteger(value)) {
+    throw new InvalidArgumentError('Give a number of bytes such as 4096, 0x1000, 64k or 1.5G.');
+  }
+  return value;
+}
+
+/** `--stream`, with the names that the format itself uses. */
+export const streamOption = (): Option =>
+  new Option('--stream <name>', 'which stream').choices([...streamNames]).makeOptionMandatory();
+
+/** Collects an option that may be given several times. */
+export function collect(value: string, previous: readonly string[] = []): string[] {
+  return [...previous, value];
+}
+
+/** Options of every command that reads a snapshot. */
+export interface ReadOptions {
+  readonly cacheSize?: number;
+  readonly passwordFile?: readonly string[];
+  readonly parentDir?: readonly string[];
+  readonly json?: boolean;
+}
+
+export type { StreamName };

@@ -1,0 +1,247 @@
+import type { SnapshotHeader } from '../engine/format/header.js';
+import { type StreamName, streamNames } from '../engine/format/types.js';
+import { type BlockCounts, countBlocksOfFile } from '../engine/snapshot/blockCounts.js';
+import {
+  describeSnapshot,
+  type ParentInformation,
+  type SnapshotInformation,
+} from '../engine/snapshot/information.js';
+import type { ReadOptions } from './arguments.js';
+import { formatBytes, formatCount, printJson, section } from './output.js';
+
+type Counts = Record<StreamName, BlockCounts>;
+type Rows = (readonly [string, string])[];
+
+/** `hexz info SNAP [--blocks] [--json]` */
+export function info(path: string, options: ReadOptions & { readonly blocks?: boolean }): void {
+  const information = describeSnapshot(path, options.parentDir);
+  const counts = options.blocks === true ? countBlocksOfFile(path) : undefined;
+  if (options.json === true) printJson(toJson(information, counts));
+  else process.stdout.write(`${toText(information, counts)}\n`);
+}
+
+const hasStream = ({ header, masterIndex }: SnapshotInformation, stream: StreamName): boolean =>
+  (stream === 'disk' ? header.hasDisk : header.hasMemory) || masterIndex[stream].streamLength > 0;
+
+const logicalBytes = ({ masterIndex }: SnapshotInformation): number =>
+  masterIndex.disk.streamLength + masterIndex.memory.streamLength;
+
+/** The reference's keys in its order, then ours. */
+function toJson(information: SnapshotInformation, counts: Counts | undefined): unknown {
+  const { path, header, masterIndex, fileLength } = information;
+  const { encryption, chunking, metadata } = header;
+  return {
+    path,
+    version: 1,
+    compression: header.compression === 'lz4' ? 'Lz4' : 'Zstd',
+    block_size: header.blockSize,
+    encrypted: encryption !== undefined,
+    has_disk: hasStream(information, 'disk'),
+    has_memory: hasStream(information, 'memory'),
+    variable_blocks: header.variableBlocks,
+    original_size: logicalBytes(information),
+    compressed_size: fileLength,
+    compression_ratio: Number((logicalBytes(information) / fileLength).toFixed(2)),
+    index_offset: header.indexOffset,
+    primary_pages: masterIndex.disk.pageCount,
+    secondary_pages: masterIndex.memory.pageCount,
+    generation: information.generation ?? null,
+    streams: Object.fromEntries(
+      streamNames
+        .filter((stream) => hasStream(information, stream))
+        .map((stream) => [
+          stream,
+          {
+            size: masterIndex[stream].streamLength,
+            index_pages: masterIndex[stream].pageCount,
+            ...(counts === undefined ? {} : { blocks: countsToJson(counts[stream]) }),
+          },
+        ]),
+    ),
+    dictionary: header.dictionary ?? null,
+    encryption:
+      encryption === undefined
+        ? null
+        : {
+            cipher: 'AES-256-GCM',
+            key_derivation: 'PBKDF2-HMAC-SHA256',
+            iterations: encryption.iterations,
+            salt: encryption.salt.toString('hex'),
+          },
+    chunking:
+      chunking === undefined
+        ? null
+        : {
+            average_bytes: 2 ** chunking.averageBits,
+            minimum_bytes: chunking.minimumBytes,
+            maximum_bytes: chunking.maximumBytes,
+          },
+    metadata:
+      metadata === undefined ? null : { ...metadata, text: information.metadataText ?? null },
+    signature: header.signature ?? null,
+    parents: information.parents.map(parentToJson),
+    problems: information.problems,
+  };
+}
+
+function countsToJson(counts: BlockCounts): unknown {
+  return {
+    data: counts.dataBlocks,
+    zero: counts.zeroBlocks,
+    parent: counts.parentBlocks,
+    shared: counts.sharedBlocks,
+    data_bytes: counts.dataBytes,
+    zero_bytes: counts.zeroBytes,
+    parent_bytes: counts.parentBytes,
+    stored_bytes: counts.storedBytes,
+  };
+}
+
+function parentToJson(parent: ParentInformation): unknown {
+  return {
+    stored_path: parent.storedPath,
+    found: parent.foundPath !== undefined,
+    path: parent.foundPath ?? null,
+    generation: parent.generation ?? null,
+    encrypted: parent.encrypted ?? null,
+    compressed_size: parent.fileLength ?? null,
+    ...(parent.error === undefined ? {} : { error: parent.error }),
+    parents: parent.parents.map(parentToJson),
+  };
+}
+
+const yesOrNo = (value: boolean): string => (value ? 'Yes' : 'No');
+
+function toText(information: SnapshotInformation, counts: Counts | undefined): string {
+  const { path, header, masterIndex, fileLength, problems } = information;
+  const ratio = logicalBytes(information) / fileLength;
+  const sections = [
+    section('Snapshot', [
+      ['Path', path],
+      ['Format Version', '1'],
+      ['Generation', generationText(information)],
+      ['Compression', header.compression === 'lz4' ? 'Lz4' : 'Zstd'],
+      ['Block Size', `${header.blockSize} (${formatBytes(header.blockSize)})`],
+    ]),
+    section('Features', [
+      ['Encrypted', encryptionText(header)],
+      ['Has Disk', yesOrNo(hasStream(information, 'disk'))],
+      ['Has Memory', yesOrNo(hasStream(information, 'memory'))],
+      ['Variable Blks', chunkingText(header)],
+      ['Dictionary', dictionaryText(header)],
+      ['Signature', signatureText(header)],
+    ]),
+    section('Storage Statistics', [
+      ...streamNames
+        .filter((stream) => hasStream(information, stream))
+        .map((stream): [string, string] => [
+          stream === 'disk' ? 'Disk' : 'Memory',
+          `${formatBytes(masterIndex[stream].streamLength)} (${formatCount(masterIndex[stream].streamLength)} bytes)`,
+        ]),
+      ['Original Size', formatBytes(logicalBytes(information))],
+      ['Compressed', formatBytes(fileLength)],
+      ['Ratio', `${ratio.toFixed(2)}x`],
+    ]),
+    section('Index Details', [
+      ['Index Offset', String(header.indexOffset)],
+      ['Disk Pages', String(masterIndex.disk.pageCount)],
+      ['Memory Pages', String(masterIndex.memory.pageCount)],
+    ]),
+  ];
+  if (counts !== undefined) sections.push(...countSections(information, counts));
+  if (header.metadata !== undefined) {
+    const text = information.metadataText ?? `${header.metadata.length} bytes that are not shown`;
+    sections.push(section('Metadata', [['Message', shorten(text)]]));
+  }
+  if (information.parents.length > 0) {
+    sections.push(section('Parents', parentRows(information, information.parents, 0)));
+  }
+  if (problems.length > 0) {
+    const rows = problems.map((problem): [string, string] => [problem.code, problem.message]);
+    sections.push(section('Problems (this file cannot be mounted or extracted)', rows));
+  }
+  return sections.join('\n\n');
+}
+
+function generationText({ generation }: SnapshotInformation): string {
+  switch (generation) {
+    case 'A4':
+      return 'A4 (written by hexz 0.4)';
+    case 'A':
+      return 'A (written by hexz 0.5)';
+    case 'B':
+      return 'B (written by hexz 0.8)';
+    default:
+      return 'A4 or A (the first index page is damaged)';
+  }
+}
+
+function encryptionText({ encryption }: SnapshotHeader): string {
+  if (encryption === undefined) return 'No';
+  return `Yes (AES-256-GCM, PBKDF2 with ${formatCount(encryption.iterations)} iterations)`;
+}
+
+function chunkingText({ variableBlocks, chunking }: SnapshotHeader): string {
+  if (!variableBlocks) return 'No';
+  if (chunking === undefined) return 'Yes (CDC)';
+  const { minimumBytes, averageBits, maximumBytes } = chunking;
+  const sizes = [minimumBytes, 2 ** averageBits, maximumBytes].map(formatBytes).join(' / ');
+  return `Yes (CDC, ${sizes})`;
+}
+
+function dictionaryText({ dictionary }: SnapshotHeader): string {
+  if (dictionary === undefined) return 'No';
+  return dictionary.length === 0 ? 'Empty' : `Yes (${formatBytes(dictionary.length)})`;
+}
+
+const signatureText = ({ signature }: SnapshotHeader): string =>
+  signature === undefined ? 'No' : 'Yes (check it with hexz verify --key)';
+
+function countSections(information: SnapshotInformation, counts: Counts): string[] {
+  return streamNames
+    .filter((stream) => hasStream(information, stream))
+    .map((stream) => {
+      const count = counts[stream];
+      return section(`Blocks of ${stream}`, [
+        ['Data', `${formatCount(count.dataBlocks)} (${formatBytes(count.dataBytes)})`],
+        ['Zero', `${formatCount(count.zeroBlocks)} (${formatBytes(count.zeroBytes)})`],
+        ['From Parent', `${formatCount(count.parentBlocks)} (${formatBytes(count.parentBytes)})`],
+        ['Shared', `${formatCount(count.sharedBlocks)} of the data blocks repeat a stored one`],
+        ['Stored', formatBytes(count.storedBytes)],
+      ]);
+    });
+}
+
+function parentRows(
+  { generation }: Pick<SnapshotInformation, 'generation'>,
+  parents: readonly ParentInformation[],
+  depth: number,
+): Rows {
+  return parents.flatMap((parent): Rows => {
+    const found = parent.foundPath ?? 'not found; name its directory with --parent-dir';
+    const details =
+      parent.error === undefined
+        ? ` (generation ${parent.generation}${parent.encrypted === true ? ', encrypted' : ''})`
+        : parent.foundPath === undefined
+          ? ''
+          : ` (${parent.error.code}: ${parent.error.message})`;
+    const indent = '  '.repeat(depth);
+    return [
+      [`${indent}Stored Path`, parent.storedPath],
+      [`${indent}Found`, found + details],
+      [
+        `${indent}Identity`,
+        generation === 'B'
+          ? 'each block is found by its BLAKE3 hash'
+          : 'not recorded; blocks with a recorded hash are compared when they are read',
+      ],
+      ...parentRows(parent, parent.parents, depth + 1),
+    ];
+  });
+}
+
+function shorten(text: string): string {
+  const [line = '', ...more] = text.split('\n');
+  const start = [...line].slice(0, 200).join('');
+  return start.length < line.length || more.length > 0 ? `${start} …` : start;
+}

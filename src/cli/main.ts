@@ -1,0 +1,119 @@
+#!/usr/bin/env node
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError, Option } from 'commander';
+import { errorTable, HexzError } from '../engine/errors.js';
+import { collect, parseBytes, type ReadOptions, streamOption } from './arguments.js';
+import type { ExtractOptions } from './extract.js';
+import { asHexzError, reportError } from './output.js';
+
+const { version } = JSON.parse(
+  readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
+) as { version: string };
+
+/** Exit statuses, for the end of the help; docs/errors.md has every code. */
+const HELP_END = `
+Exit status: 0 done, 1 the answer is no, 2 usage, 3 input unreadable or not a snapshot, 4 input damaged,
+5 wrong or missing password, 8 output could not be written, 70 a bug in hexz.
+
+Environment:
+  HEXZ_PASSWORD  password of encrypted snapshots (set but empty: the empty password)
+  HEXZ_CODECS    "bundled": do not use the compression libraries of the system`;
+
+function readingCommand(name: string, description: string): Command {
+  return new Command(name)
+    .description(description)
+    .argument('<snapshot>', 'a .hxz file')
+    .option('--parent-dir <dir>', 'look for parents here too (repeatable)', collect)
+    .option('--json', 'print one JSON document')
+    .helpOption('-h, --help', 'show this help');
+}
+
+function decodingCommand(name: string, description: string): Command {
+  return readingCommand(name, description)
+    .option('--password-file <file>', 'password in the first line of a file (repeatable)', collect)
+    .addOption(
+      new Option(
+        '--cache-size <size>',
+        'memory for decoded blocks, such as 512M (default: 256M)',
+      ).argParser(parseBytes),
+    );
+}
+
+function program(): Command {
+  const hexz = new Command('hexz')
+    .description('Look into .hxz virtual machine snapshots')
+    .version(`hexz ${version}`, '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'show this help')
+    .addHelpText('after', HELP_END);
+  hexz.addCommand(
+    readingCommand('info', 'Show what a snapshot is: streams, sizes, encryption, parents')
+      .option('--blocks', 'count the blocks by kind, too (reads the whole index)')
+      .action(async (path: string, options: ReadOptions & { blocks?: boolean }) => {
+        const { info } = await import('./info.js');
+        info(path, options);
+      }),
+  );
+  hexz.addCommand(
+    decodingCommand('verify', 'Check every block of a snapshot and its parents')
+      .option('--key <file>', 'check the signature with this public key, too')
+      .action(async (path: string, options: ReadOptions & { key?: string }) => {
+        const { verify } = await import('./verify.js');
+        process.exitCode = await verify(path, options);
+      }),
+  );
+  hexz.addCommand(
+    decodingCommand('extract', 'Write the decoded bytes of a stream to a file or a pipe')
+      .addOption(streamOption())
+      .option('-o, --output <file>', 'where to write; - is standard output (default)')
+      .addOption(new Option('--offset <bytes>', 'where to begin').argParser(parseBytes))
+      .addOption(new Option('--length <bytes>', 'how much to write').argParser(parseBytes))
+      .option('--force', 'replace an existing file')
+      .action(async (path: string, options: ExtractOptions) => {
+        const { extract } = await import('./extract.js');
+        await extract(path, options);
+      }),
+  );
+  for (const command of [hexz, ...hexz.commands]) {
+    command.exitOverride().configureOutput({ writeErr: () => {} });
+  }
+  return hexz;
+}
+
+function endOnClosedPipe(error: NodeJS.ErrnoException): void {
+  if (error.code === 'EPIPE') process.exit();
+  throw error;
+}
+
+const wantsJson = (argv: readonly string[]): boolean => argv.includes('--json');
+
+async function main(argv: string[]): Promise<void> {
+  process.stdout.on('error', endOnClosedPipe);
+  process.stderr.on('error', endOnClosedPipe);
+  try {
+    // As with most tools: without a word, the help is what is wanted.
+    await program().parseAsync(argv.length === 0 ? ['--help'] : argv, { from: 'user' });
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      if (error.exitCode === 0) return;
+      const message = error.message.replace(/^error: /, '').replace(/\.$/, '');
+      const usage = new HexzError('USAGE', message, {
+        hint: 'hexz --help lists commands and options',
+      });
+      reportError(usage, wantsJson(argv));
+      process.exitCode = errorTable.USAGE.exitStatus;
+      return;
+    }
+    const hexzError = asHexzError(error);
+    if (isClosedPipe(hexzError)) return;
+    reportError(hexzError, wantsJson(argv) && !writesBytesToStandardOutput(argv));
+    process.exitCode = hexzError.exitStatus;
+  }
+}
+
+const isClosedPipe = ({ cause }: HexzError): boolean =>
+  cause instanceof Error && (cause as NodeJS.ErrnoException).code === 'EPIPE';
+
+const writesBytesToStandardOutput = (argv: readonly string[]): boolean =>
+  argv[0] === 'extract' && !argv.some((argument) => /^(-o|--output)/.test(argument));
+
+await main(process.argv.slice(2));

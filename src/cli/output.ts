@@ -1,0 +1,56 @@
+import { HexzError } from '../engine/errors.js';
+
+/** Control characters but tab and line feed, line separators, and what turns the writing direction. */
+const UNSAFE = /[^\P{Cc}\t\n]|[\u2028-\u202e\u2066-\u2069]/gu;
+
+/** Text from a file, safe for a terminal: control characters are shown, not sent. */
+export function printable(text: string): string {
+  return text.replace(UNSAFE, (character) => {
+    const code = character.charCodeAt(0);
+    return code < 256
+      ? `\\x${code.toString(16).padStart(2, '0')}`
+      : `\\u${code.toString(16).padStart(4, '0')}`;
+  });
+}
+
+/** 1536 as "1.50 KiB". */
+export function formatBytes(bytes: number): string {
+  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'];
+  let value = bytes;
+  let unit = 0;
+  while (value >= 1024 && unit < units.length - 1) {
+    value /= 1024;
+    unit++;
+  }
+  return unit === 0 ? `${bytes} B` : `${value.toFixed(2)} ${units[unit]}`;
+}
+
+/** 1234567 as "1 234 567". */
+export function formatCount(count: number): string {
+  return String(count).replace(/\B(?=(\d{3})+$)/g, ' ');
+}
+
+/** One JSON document on standard output. */
+export function printJson(value: unknown): void {
+  process.stdout.write(`${JSON.stringify(value, undefined, 2)}\n`);
+}
+
+/** Aligned "label: value" lines under a heading. */
+export function section(heading: string, rows: readonly (readonly [string, string])[]): string {
+  const width = Math.max(...rows.map(([label]) => label.length)) + 1;
+  const lines = rows.map(([label, value]) => `  ${`${label}:`.padEnd(width)} ${printable(value)}`);
+  return [heading, ...lines].join('\n');
+}
+
+/** What is wrong, as one line on standard error; with --json also as a document on standard output. */
+export function reportError(error: HexzError, json: boolean): void {
+  process.stderr.write(`hexz: ${printable(error.toLine()).replace(/\s*\n\s*/g, ' ')}\n`);
+  if (json) printJson({ error });
+}
+
+/** Everything that is thrown, as a HexzError: what we did not foresee is a bug, and says so. */
+export function asHexzError(error: unknown): HexzError {
+  if (error instanceof HexzError) return error;
+  const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return new HexzError('INTERNAL', `a bug in hexz: ${detail}`, { cause: error });
+}

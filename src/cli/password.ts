@@ -1,0 +1,97 @@
+import { readFileSync } from 'node:fs';
+import { basename } from 'node:path';
+import { HexzError } from '../engine/errors.js';
+import { type OpenOptions, openSnapshot } from '../engine/snapshot/open.js';
+import type { Snapshot } from '../engine/snapshot/snapshot.js';
+import type { ReadOptions } from './arguments.js';
+import { printable } from './output.js';
+
+const ATTEMPTS = 3;
+
+/**
+ * Opens a snapshot for a command. Passwords come from the files of --password-file, then HEXZ_PASSWORD,
+ * and are tried on every encrypted file of the chain; where none fits, a person at a terminal is asked
+ * for the password of the file by name.
+ *
+ * @throws HexzError
+ */
+export async function openForCommand(path: string, options: ReadOptions): Promise<Snapshot> {
+  const passwords = (options.passwordFile ?? []).map(readPasswordFile);
+  const { HEXZ_PASSWORD: fromEnvironment } = process.env;
+  if (fromEnvironment !== undefined) passwords.push(fromEnvironment);
+  const openOptions: OpenOptions = {
+    passwords,
+    parentDirectories: options.parentDir ?? [],
+    ...(options.cacheSize === undefined ? {} : { cacheBytes: options.cacheSize }),
+  };
+  const attempts = new Map<string, number>();
+  for (;;) {
+    try {
+      return openSnapshot(path, openOptions);
+    } catch (error) {
+      const file = passwordIsMissingFor(error);
+      const attempt = (attempts.get(file ?? '') ?? 0) + 1;
+      if (file === undefined || attempt > ATTEMPTS || !canAsk()) throw error;
+      attempts.set(file, attempt);
+      if (attempt > 1) process.stderr.write('Wrong password.\n');
+      passwords.unshift(await ask(`Password of ${printable(basename(file))}: `));
+    }
+  }
+}
+
+function passwordIsMissingFor(error: unknown): string | undefined {
+  if (!(error instanceof HexzError)) return undefined;
+  const missing = error.code === 'PASSWORD_REQUIRED' || error.code === 'AUTH';
+  return missing ? error.location.file : undefined;
+}
+
+function readPasswordFile(path: string): string {
+  try {
+    return readFileSync(path, 'utf8').replace(/\r?\n$/, '');
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    throw new HexzError('UNREADABLE', `cannot read the password file: ${code ?? 'unknown error'}`, {
+      location: { file: path },
+      cause,
+    });
+  }
+}
+
+const canAsk = (): boolean => process.stdin.isTTY === true && process.stderr.isTTY === true;
+
+/** Asks on the terminal, without showing what is typed. */
+function ask(question: string): Promise<string> {
+  const { stdin, stderr } = process;
+  return new Promise((resolve, reject) => {
+    let answer = '';
+    const end = () => {
+      stdin.removeListener('data', onData);
+      stdin.setRawMode(false);
+      stdin.pause();
+      stderr.write('\n');
+    };
+    const onData = (chunk: string) => {
+      for (const character of chunk) {
+        if (character === '\r' || character === '\n') {
+          end();
+          resolve(answer);
+          return;
+        }
+        if (character === '\u0003' || character === '\u0004') {
+          end();
+          reject(new HexzError('PASSWORD_REQUIRED', 'no password was given'));
+          return;
+        }
+        if (character === '\u007f' || character === '\b')
+          answer = [...answer].slice(0, -1).join('');
+        else if (character === '\u0015') answer = '';
+        else answer += character;
+      }
+    };
+    stderr.write(question);
+    stdin.setRawMode(true);
+    stdin.setEncoding('utf8');
+    stdin.on('data', onData);
+    stdin.resume();
+  });
+}

@@ -1,0 +1,65 @@
+import { formatBytes } from './output.js';
+
+const REDRAW_MS = 100;
+const BAR_CELLS = 24;
+
+/** Draws how far a long command is on standard error, if that is a terminal. */
+export class ProgressBar {
+  readonly #label: string;
+  readonly #totalBytes: number;
+  readonly #startedAt = performance.now();
+  readonly #visible = process.stderr.isTTY === true;
+  #drawnAt = 0;
+
+  constructor(label: string, totalBytes: number) {
+    this.#label = label;
+    this.#totalBytes = totalBytes;
+  }
+
+  update(doneBytes: number): void {
+    const now = performance.now();
+    if (!this.#visible || now - this.#drawnAt < REDRAW_MS) return;
+    this.#drawnAt = now;
+    const share = this.#totalBytes === 0 ? 1 : Math.min(1, doneBytes / this.#totalBytes);
+    const seconds = (now - this.#startedAt) / 1000;
+    const rate = doneBytes / Math.max(seconds, 0.001);
+    const left = rate > 0 ? Math.ceil((this.#totalBytes - doneBytes) / rate) : 0;
+    const bar = '█'.repeat(Math.round(share * BAR_CELLS)).padEnd(BAR_CELLS, '·');
+    const text = [
+      `${this.#label} ${bar} ${String(Math.floor(share * 100)).padStart(3)} %`,
+      `${formatBytes(rate)}/s`,
+      `${left} s left`,
+    ].join('  ');
+    const width = Math.max(1, (process.stderr.columns ?? 80) - 1);
+    process.stderr.write(`\r\u001b[K${text.slice(0, width)}`);
+  }
+
+  /** Removes the bar, so that results stand where it was. */
+  clear(): void {
+    if (this.#visible && this.#drawnAt > 0) process.stderr.write('\r\u001b[K');
+    this.#drawnAt = 0;
+  }
+}
+
+const YIELD_MS = 50;
+
+/**
+ * Drives a synchronous generator to its end, and lets signals and timers through a few times a second.
+ *
+ * @returns what the generator returns
+ */
+export async function drive<Step, Result>(
+  steps: Generator<Step, Result>,
+  onStep: (step: Step) => void,
+): Promise<Result> {
+  let yieldedAt = performance.now();
+  for (;;) {
+    const next = steps.next();
+    if (next.done === true) return next.value;
+    onStep(next.value);
+    if (performance.now() - yieldedAt > YIELD_MS) {
+      await new Promise((resolve) => setImmediate(resolve));
+      yieldedAt = performance.now();
+    }
+  }
+}

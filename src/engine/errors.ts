@@ -1,0 +1,116 @@
+import type { StreamName } from './format/types.js';
+
+interface ErrorKind {
+  /** Exit status of a command that ends with this error. */
+  readonly exitStatus: number;
+  /** What a file system request answers that meets this error. */
+  readonly errno: string;
+  /** One sentence for docs/errors.md, which a test holds against this table. */
+  readonly meaning: string;
+}
+
+const kind = (exitStatus: number, errno: string, meaning: string): ErrorKind => ({
+  exitStatus,
+  errno,
+  meaning,
+});
+
+/** Every error code of hexz. Codes are an interface: none is renamed or used again for something else. */
+export const errorTable = {
+  NOT_SIGNED: kind(1, 'EIO', 'A key was given, but the snapshot carries no signature.'),
+  BAD_SIGNATURE: kind(1, 'EIO', 'The signature does not fit the snapshot and the key.'),
+  USAGE: kind(2, 'EINVAL', 'The command line or an argument of a library call is wrong.'),
+  UNREADABLE: kind(3, 'EIO', 'A file cannot be opened or read.'),
+  BAD_MAGIC: kind(3, 'EIO', 'The file is not a snapshot, or its writer was interrupted.'),
+  BAD_VERSION: kind(3, 'EIO', 'The format version is not one that hexz knows.'),
+  BAD_KEY: kind(3, 'EINVAL', 'A key file does not hold a key.'),
+  NO_STREAM: kind(3, 'ENOENT', 'The snapshot does not have the stream that was asked for.'),
+  PARENT_MISSING: kind(3, 'EIO', 'A parent snapshot was not found.'),
+  TRUNCATED: kind(4, 'EIO', 'The file ends before its structures do.'),
+  BAD_HEADER: kind(4, 'EIO', 'The header fits neither layout.'),
+  BAD_OFFSET: kind(4, 'EIO', 'A reference points outside the file or into the header.'),
+  BAD_INDEX: kind(4, 'EIO', 'The index contradicts itself.'),
+  BAD_BLOCK: kind(4, 'EIO', 'A stored block does not decode to what the index says.'),
+  CRC: kind(4, 'EIO', 'The CRC-32 of a stored block is wrong.'),
+  HASH: kind(4, 'EIO', 'A block decodes, but its BLAKE3 hash is not the recorded one.'),
+  LIMIT: kind(4, 'EIO', 'A value is beyond a documented limit.'),
+  PARENT_CYCLE: kind(4, 'EIO', 'A snapshot is its own ancestor.'),
+  PARENT_MISMATCH: kind(4, 'EIO', 'A parent is not the file that the thin snapshot was made on.'),
+  PARENT_BLOCK_MISSING: kind(4, 'EIO', 'No parent holds a block that is referenced by its hash.'),
+  AUTH: kind(5, 'EACCES', 'Wrong password, or an encrypted block was altered.'),
+  PASSWORD_REQUIRED: kind(5, 'EACCES', 'The snapshot is encrypted and no password was given.'),
+  OUTPUT_EXISTS: kind(8, 'EEXIST', 'The output exists and --force was not given.'),
+  OUTPUT_FAILED: kind(8, 'EIO', 'The output could not be written.'),
+  INTERNAL: kind(70, 'EIO', 'A bug in hexz.'),
+} as const satisfies Record<string, ErrorKind>;
+
+export type HexzCode = keyof typeof errorTable;
+
+/** Where an error was met. Offsets are logical offsets in the stream, in bytes. */
+export interface ErrorLocation {
+  readonly file?: string | undefined;
+  readonly stream?: StreamName | undefined;
+  readonly blockIndex?: number | undefined;
+  readonly offset?: number | undefined;
+}
+
+/** The one error type that hexz throws for everything a user or a file can cause. */
+export class HexzError extends Error {
+  override readonly name = 'HexzError';
+  readonly code: HexzCode;
+  readonly location: ErrorLocation;
+  readonly hint: string | undefined;
+
+  constructor(
+    code: HexzCode,
+    message: string,
+    options: { location?: ErrorLocation; hint?: string | undefined; cause?: unknown } = {},
+  ) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.location = options.location ?? {};
+    this.hint = options.hint;
+  }
+
+  get exitStatus(): number {
+    return errorTable[this.code].exitStatus;
+  }
+
+  get errno(): string {
+    return errorTable[this.code].errno;
+  }
+
+  /** The same error, with what is known about the place filled in where it was still open. */
+  at(location: ErrorLocation): HexzError {
+    return new HexzError(this.code, this.message, {
+      location: { ...location, ...definedOnly(this.location) },
+      hint: this.hint,
+      cause: this.cause,
+    });
+  }
+
+  /** The error in one line: place, what is wrong, what to do. */
+  toLine(): string {
+    const { file, stream, blockIndex, offset } = this.location;
+    const place: string[] = [];
+    if (stream !== undefined) place.push(`${stream} stream`);
+    if (blockIndex !== undefined) place.push(`block ${blockIndex}`);
+    if (offset !== undefined) place.push(`offset ${offset}`);
+    const where = [file, place.join(', ')].filter((part) => part !== undefined && part !== '');
+    return [...where, this.message].join(': ') + (this.hint === undefined ? '' : `; ${this.hint}`);
+  }
+
+  toJSON(): Record<string, unknown> {
+    return {
+      code: this.code,
+      exitStatus: this.exitStatus,
+      message: this.message,
+      ...(this.hint === undefined ? {} : { hint: this.hint }),
+      ...definedOnly(this.location),
+    };
+  }
+}
+
+function definedOnly(location: ErrorLocation): ErrorLocation {
+  return Object.fromEntries(Object.entries(location).filter(([, value]) => value !== undefined));
+}

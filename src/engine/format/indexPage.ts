@@ -1,0 +1,218 @@
+import { HexzError } from '../errors.js';
+import { readU64, writeU64 } from './byteReader.js';
+import { MAX_BLOCK_BYTES, MAX_PAGE_ENTRIES } from './limits.js';
+
+/** Bytes of an entry in generation A4, which stores no hashes. */
+export const SHORT_ENTRY_BYTES = 20;
+/** Bytes of an entry in generations A and B. */
+export const LONG_ENTRY_BYTES = 52;
+const PAGE_HEADER_BYTES = 8;
+const HASH_BYTES = 32;
+const HASH_OFFSET = 20;
+const UINT32_MAX = 0xffff_ffff;
+
+export const MIN_PAGE_BYTES = PAGE_HEADER_BYTES + SHORT_ENTRY_BYTES;
+export const MAX_PAGE_BYTES = PAGE_HEADER_BYTES + MAX_PAGE_ENTRIES * LONG_ENTRY_BYTES;
+
+/** data: stored in this file. zero: nothing stored, all bytes 0. parent: taken from a parent snapshot. */
+export type BlockKind = 'data' | 'zero' | 'parent';
+
+/** What an entry says about a data block in the file. */
+export interface StoredBlock {
+  readonly storedOffset: number;
+  readonly storedLength: number;
+  /** CRC-32 of the stored bytes. */
+  readonly checksum: number;
+  /** Global number of the block; the nonce of an encrypted one. */
+  readonly blockIndex: number;
+}
+
+/**
+ * Entry size of a page, told from its length and its entry count.
+ *
+ * @throws HexzError BAD_INDEX
+ */
+export function entryBytesOfPage(pageLength: number, entryCount: number): number {
+  const entryBytes = (pageLength - PAGE_HEADER_BYTES) / entryCount;
+  if (entryBytes !== SHORT_ENTRY_BYTES && entryBytes !== LONG_ENTRY_BYTES) {
+    throw new HexzError(
+      'BAD_INDEX',
+      `an index page of ${pageLength} bytes cannot hold ${entryCount} entries`,
+    );
+  }
+  return entryBytes;
+}
+
+/** What the master index says about a page, and what the page must agree with. */
+export interface PageExpectation {
+  readonly entryBytes: number;
+  /** Logical offset and global block index of the first entry. */
+  readonly startOffset: number;
+  readonly startBlockIndex: number;
+  /** Where the next page begins; undefined for the last page of a stream. */
+  readonly nextStartOffset: number | undefined;
+  readonly streamLength: number;
+}
+
+/**
+ * One index page: up to 4096 (at most 2^20) entries, as stored, beside the running sum of their lengths.
+ *
+ * Invariant: no entry is longer than MAX_BLOCK_BYTES, and the entries cover exactly the range from
+ * `startOffset` to the start of the next page (the last page: at most to the end of the stream).
+ * What an entry says about its stored bytes is not checked here but when that block is used: one bad
+ * entry costs one block, not the page.
+ */
+export class IndexPage {
+  readonly entryCount: number;
+  readonly startBlockIndex: number;
+  readonly #bytes: Buffer;
+  readonly #entryBytes: number;
+  /** Logical start of every entry; one more element than entries, the last is the end. */
+  readonly #boundaries: Float64Array;
+
+  /**
+   * @param bytes the whole page
+   * @throws HexzError BAD_INDEX, LIMIT
+   */
+  constructor(bytes: Buffer, expectation: PageExpectation) {
+    const entryCount = readU64(bytes, 0);
+    const entryBytes = entryBytesOfPage(bytes.length, entryCount);
+    if (entryBytes !== expectation.entryBytes) {
+      throw new HexzError('BAD_INDEX', 'index pages with entries of different sizes');
+    }
+    this.entryCount = entryCount;
+    this.startBlockIndex = expectation.startBlockIndex;
+    this.#bytes = bytes;
+    this.#entryBytes = entryBytes;
+    this.#boundaries = new Float64Array(entryCount + 1);
+    let offset = expectation.startOffset;
+    for (let entry = 0; entry < entryCount; entry++) {
+      this.#boundaries[entry] = offset;
+      const logicalLength = bytes.readUInt32LE(this.#entryOffset(entry) + 12);
+      if (logicalLength > MAX_BLOCK_BYTES) {
+        throw new HexzError(
+          'LIMIT',
+          `a block of ${logicalLength} bytes (at most ${MAX_BLOCK_BYTES})`,
+          { location: { blockIndex: this.startBlockIndex + entry, offset } },
+        );
+      }
+      offset += logicalLength;
+    }
+    this.#boundaries[entryCount] = offset;
+    const { nextStartOffset, streamLength } = expectation;
+    if (nextStartOffset === undefined ? offset > streamLength : offset !== nextStartOffset) {
+      const should =
+        nextStartOffset === undefined
+          ? `the stream ends at ${streamLength}`
+          : `the next page starts at ${nextStartOffset}`;
+      throw new HexzError(
+        'BAD_INDEX',
+        `the blocks of an index page reach to ${offset}, but ${should}`,
+      );
+    }
+  }
+
+  /** Logical offset behind the last entry. */
+  get endOffset(): number {
+    return this.#boundaries[this.entryCount] as number;
+  }
+
+  /** Memory that the page holds. */
+  get heldBytes(): number {
+    return this.#bytes.length + this.#boundaries.byteLength;
+  }
+
+  /** The entry that holds a logical offset, which must lie inside the page. */
+  entryAt(offset: number): number {
+    let low = 0;
+    let high = this.entryCount;
+    while (high - low > 1) {
+      const middle = (low + high) >>> 1;
+      if ((this.#boundaries[middle] as number) <= offset) low = middle;
+      else high = middle;
+    }
+    return low;
+  }
+
+  /** Logical offset of an entry. */
+  offsetOf(entry: number): number {
+    return this.#boundaries[entry] as number;
+  }
+
+  logicalLengthOf(entry: number): number {
+    return (this.#boundaries[entry + 1] as number) - (this.#boundaries[entry] as number);
+  }
+
+  kindOf(entry: number): BlockKind {
+    const at = this.#entryOffset(entry);
+    if (
+      this.#bytes.readUInt32LE(at) === UINT32_MAX &&
+      this.#bytes.readUInt32LE(at + 4) === UINT32_MAX
+    ) {
+      return 'parent';
+    }
+    return this.#bytes.readUInt32LE(at + 8) === 0 ? 'zero' : 'data';
+  }
+
+  storedLengthOf(entry: number): number {
+    return this.#bytes.readUInt32LE(this.#entryOffset(entry) + 8);
+  }
+
+  storedBlock(entry: number): StoredBlock {
+    const at = this.#entryOffset(entry);
+    return {
+      storedOffset: readU64(this.#bytes, at),
+      storedLength: this.#bytes.readUInt32LE(at + 8),
+      checksum: this.#bytes.readUInt32LE(at + 16),
+      blockIndex: this.startBlockIndex + entry,
+    };
+  }
+
+  /** The BLAKE3 hash of an entry (a view, not a copy), or undefined where none is recorded. */
+  hashOf(entry: number): Buffer | undefined {
+    if (this.#entryBytes === SHORT_ENTRY_BYTES) return undefined;
+    const start = this.#entryOffset(entry) + HASH_OFFSET;
+    for (let word = start; word < start + HASH_BYTES; word += 4) {
+      if (this.#bytes.readUInt32LE(word) !== 0)
+        return this.#bytes.subarray(start, start + HASH_BYTES);
+    }
+    return undefined;
+  }
+
+  #entryOffset(entry: number): number {
+    return PAGE_HEADER_BYTES + entry * this.#entryBytes;
+  }
+}
+
+/** One entry, for encoding. */
+export type EncodableEntry =
+  | { readonly kind: 'zero'; readonly logicalLength: number }
+  | { readonly kind: 'parent'; readonly logicalLength: number; readonly hash: Buffer | undefined }
+  | {
+      readonly kind: 'data';
+      readonly logicalLength: number;
+      readonly storedOffset: number;
+      readonly storedLength: number;
+      readonly checksum: number;
+      readonly hash: Buffer | undefined;
+    };
+
+/** Encodes an index page of generation A or B (52-byte entries). */
+export function encodeIndexPage(entries: readonly EncodableEntry[]): Buffer {
+  const bytes = Buffer.alloc(PAGE_HEADER_BYTES + entries.length * LONG_ENTRY_BYTES);
+  writeU64(bytes, entries.length, 0);
+  entries.forEach((entry, position) => {
+    const at = PAGE_HEADER_BYTES + position * LONG_ENTRY_BYTES;
+    bytes.writeUInt32LE(entry.logicalLength, at + 12);
+    if (entry.kind === 'zero') return;
+    entry.hash?.copy(bytes, at + HASH_OFFSET);
+    if (entry.kind === 'parent') {
+      bytes.fill(0xff, at, at + 8);
+      return;
+    }
+    writeU64(bytes, entry.storedOffset, at);
+    bytes.writeUInt32LE(entry.storedLength, at + 8);
+    bytes.writeUInt32LE(entry.checksum, at + 16);
+  });
+  return bytes;
+}

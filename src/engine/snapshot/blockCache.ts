@@ -1,0 +1,109 @@
+import { LRUCache } from 'lru-cache';
+
+/**
+ * Decoded blocks of all files of one chain, in memory that is used again.
+ *
+ * A block lives in a slot: a buffer from a size class a little larger than the block. `lru-cache` maps a
+ * block to its slot and decides which block goes; its memory then returns to the free list of its class.
+ *
+ * Invariant: the bytes of all slots, used and free, never exceed `capacityBytes`. A slot is in exactly
+ * one state:
+ *
+ *   free     in #free, its contents mean nothing
+ *   filling  handed out by `reserve`, owned by the caller until `store` or `release`
+ *   stored   in #stored under its key
+ *
+ * A caller reads a stored slot before it asks the cache for anything else: the next `reserve` may take it.
+ * Blocks larger than a quarter of the capacity are refused (`reserve` answers undefined) and are decoded
+ * into memory of the caller's own.
+ */
+export class BlockCache {
+  readonly capacityBytes: number;
+  readonly #stored: LRUCache<number, CachedBlock> | undefined;
+  readonly #free = new Map<number, CachedBlock[]>();
+  #slotBytes = 0;
+  #fileCount = 0;
+
+  constructor(capacityBytes: number) {
+    this.capacityBytes = capacityBytes;
+    this.#stored =
+      capacityBytes < 1
+        ? undefined
+        : new LRUCache<number, CachedBlock>({
+            maxSize: capacityBytes,
+            sizeCalculation: (block) => block.memory.length,
+            dispose: (block) => this.release(block),
+          });
+  }
+
+  /** Bytes of all slots. */
+  get slotBytes(): number {
+    return this.#slotBytes;
+  }
+
+  /** A number for a file of the chain, which makes its stored offsets unique keys. */
+  addFile(): number {
+    return this.#fileCount++;
+  }
+
+  find(key: number): CachedBlock | undefined {
+    return this.#stored?.get(key);
+  }
+
+  /** A slot to decode a block into; it must go to `store` or `release` next. */
+  reserve(logicalLength: number): CachedBlock | undefined {
+    const slotLength = slotLengthFor(logicalLength);
+    if (this.#stored === undefined || slotLength > this.capacityBytes / 4) return undefined;
+    for (;;) {
+      const reused = this.#free.get(slotLength)?.pop();
+      if (reused !== undefined) return reused;
+      if (this.#slotBytes + slotLength <= this.capacityBytes) break;
+      if (!this.#dropFreeSlot()) this.#stored.pop();
+    }
+    this.#slotBytes += slotLength;
+    return { memory: Buffer.allocUnsafeSlow(slotLength), length: 0, checksum: 0, blockIndex: 0 };
+  }
+
+  store(key: number, block: CachedBlock): void {
+    this.#stored?.set(key, block);
+  }
+
+  release(block: CachedBlock): void {
+    const slotLength = block.memory.length;
+    const list = this.#free.get(slotLength);
+    if (list === undefined) this.#free.set(slotLength, [block]);
+    else list.push(block);
+  }
+
+  /** Lets go of all memory. */
+  clear(): void {
+    this.#stored?.clear();
+    this.#free.clear();
+    this.#slotBytes = 0;
+  }
+
+  #dropFreeSlot(): boolean {
+    for (const list of this.#free.values()) {
+      const block = list.pop();
+      if (block === undefined) continue;
+      this.#slotBytes -= block.memory.length;
+      return true;
+    }
+    return false;
+  }
+}
+
+/** A slot and what it holds; what is not the plaintext tells whether an index entry means this block. */
+export interface CachedBlock {
+  readonly memory: Buffer;
+  length: number;
+  checksum: number;
+  blockIndex: number;
+}
+
+/** Size classes: eight steps between two powers of two, so that at most an eighth is unused. */
+function slotLengthFor(logicalLength: number): number {
+  if (logicalLength <= 64) return 64;
+  const step = 2 ** (Math.ceil(Math.log2(logicalLength)) - 4);
+  return Math.ceil(logicalLength / step) * step;
+}

@@ -1,0 +1,175 @@
+import { deriveKey } from '../codec/aesGcm.js';
+import { HexzError } from '../errors.js';
+import type { StoredBlock } from '../format/indexPage.js';
+import { MAX_CHAIN_DEPTH, MAX_CHAIN_FILES } from '../format/limits.js';
+import { streamNames } from '../format/types.js';
+import { BlockCache } from './blockCache.js';
+import { BlockDecoder } from './blockDecoder.js';
+import { FileIndex, inFile } from './fileIndex.js';
+import { findParent, parentCandidates } from './parentPath.js';
+import { Snapshot } from './snapshot.js';
+import { openFileSource, type Source } from './source.js';
+import { PageCache } from './streamIndex.js';
+
+export const DEFAULT_CACHE_BYTES = 256 * 1024 * 1024;
+
+/** Index pages looked through for blocks to try a password on, and how many blocks. */
+const PASSWORD_TRIAL_PAGES = 16;
+const PASSWORD_TRIAL_BLOCKS = 3;
+
+export interface OpenOptions {
+  /** Memory for decoded blocks of the whole chain, in bytes. Default 256 MiB; 0 keeps none. */
+  readonly cacheBytes?: number;
+  /** Tried in turn on every encrypted file of the chain. */
+  readonly passwords?: readonly string[];
+  /** Where parents are looked for besides the stored path and the child's own directory. */
+  readonly parentDirectories?: readonly string[];
+}
+
+/**
+ * Opens a snapshot with all its parents for reading. Only header, master index and a few bytes of the
+ * index are read; every reference in header and master index is held against the file.
+ *
+ * @param file path of the snapshot, or a source that the snapshot closes
+ * @throws HexzError with the file, for everything that is wrong with it or with a parent
+ */
+export function openSnapshot(file: string | Source, options: OpenOptions = {}): Snapshot {
+  const source = typeof file === 'string' ? openFileSource(file) : file;
+  return new ChainOpener(options).open(source);
+}
+
+/**
+ * Opens the files of one chain. Each file is opened once, however many children name it; all share one
+ * block cache and one page cache.
+ *
+ * State: `#opened` by identity of the file, and `#sources` to close when anything fails.
+ */
+class ChainOpener {
+  readonly #blockCache: BlockCache;
+  readonly #pageCache = new PageCache();
+  readonly #passwords: readonly string[];
+  readonly #parentDirectories: readonly string[];
+  readonly #opened = new Map<string, Snapshot>();
+  readonly #sources: Source[] = [];
+
+  constructor(options: OpenOptions) {
+    this.#blockCache = new BlockCache(options.cacheBytes ?? DEFAULT_CACHE_BYTES);
+    this.#passwords = options.passwords ?? [];
+    this.#parentDirectories = options.parentDirectories ?? [];
+  }
+
+  open(source: Source): Snapshot {
+    try {
+      return this.#openFile(source, []);
+    } catch (error) {
+      for (const opened of this.#sources) opened.close();
+      throw error;
+    }
+  }
+
+  #openFile(source: Source, descendants: readonly Source[]): Snapshot {
+    this.#sources.push(source);
+    const index = new FileIndex(source, this.#pageCache);
+    const lineage = [...descendants, source];
+    const parents = index.header.parentPaths.map((path) => this.#openParent(path, lineage));
+    const decoder = this.#decoderFor(index);
+    const snapshot = new Snapshot(index, parents, decoder, this.#blockCache);
+    this.#opened.set(source.identity, snapshot);
+    return snapshot;
+  }
+
+  #openParent(storedPath: string, lineage: readonly Source[]): Snapshot {
+    const child = lineage.at(-1) as Source;
+    const candidates = parentCandidates(storedPath, child.path, this.#parentDirectories);
+    const path = findParent(candidates);
+    if (path === undefined) {
+      throw new HexzError(
+        'PARENT_MISSING',
+        `its parent "${storedPath}" was not found (looked for ${candidates.join(', ')})`,
+        { location: { file: child.path }, hint: 'name its directory with --parent-dir' },
+      );
+    }
+    const source = openFileSource(path);
+    const known = this.#opened.get(source.identity);
+    if (known !== undefined || lineage.some(({ identity }) => identity === source.identity)) {
+      source.close();
+      if (known !== undefined) return known;
+      throw new HexzError('PARENT_CYCLE', `its parent "${path}" is one of its own descendants`, {
+        location: { file: child.path },
+      });
+    }
+    if (lineage.length > MAX_CHAIN_DEPTH || this.#sources.length >= MAX_CHAIN_FILES) {
+      source.close();
+      throw new HexzError(
+        'LIMIT',
+        `more than ${MAX_CHAIN_DEPTH} generations or ${MAX_CHAIN_FILES} files of parents`,
+        { location: { file: child.path } },
+      );
+    }
+    return this.#openFile(source, lineage);
+  }
+
+  #decoderFor(index: FileIndex): BlockDecoder {
+    const { source, header } = index;
+    const { compression, dictionary, encryption } = header;
+    let dictionaryBytes: Buffer | undefined;
+    if (dictionary !== undefined && dictionary.length > 0) {
+      dictionaryBytes = Buffer.alloc(dictionary.length);
+      source.read(dictionaryBytes, dictionary.offset);
+    }
+    const decoderWith = (key: Buffer | undefined) =>
+      new BlockDecoder(source, compression, key, dictionaryBytes);
+    if (encryption === undefined) return decoderWith(undefined);
+    if (this.#passwords.length === 0) {
+      throw new HexzError('PASSWORD_REQUIRED', 'the snapshot is encrypted', {
+        location: { file: source.path },
+        hint: 'give its password with --password-file or in HEXZ_PASSWORD',
+      });
+    }
+    const samples = [...firstDataBlocks(index)];
+    for (const password of this.#passwords) {
+      const decoder = decoderWith(deriveKey(password, encryption));
+      if (opensOneOf(decoder, samples)) return decoder;
+    }
+    throw new HexzError('AUTH', 'wrong password', { location: { file: source.path } });
+  }
+}
+
+/** The blocks that a password is tried on: the first few, from the first pages of a stream. */
+function* firstDataBlocks({ source, masterIndex, streams }: FileIndex): Generator<PasswordSample> {
+  let remaining = PASSWORD_TRIAL_BLOCKS;
+  for (const stream of streamNames) {
+    const pageCount = Math.min(masterIndex[stream].pageCount, PASSWORD_TRIAL_PAGES);
+    for (let number = 0; number < pageCount; number++) {
+      const page = inFile(source, () => streams[stream].loadPage(number), stream);
+      for (let entry = 0; entry < page.entryCount; entry++) {
+        if (page.kindOf(entry) !== 'data') continue;
+        if (remaining-- === 0) return;
+        yield { block: page.storedBlock(entry), length: page.logicalLengthOf(entry) };
+      }
+    }
+  }
+}
+
+interface PasswordSample {
+  readonly block: StoredBlock;
+  readonly length: number;
+}
+
+/**
+ * Whether a decoder has the right key. Nothing in the file says so but blocks that open with it; several
+ * are tried, so that one altered block does not lock its owner out. A file whose first pages hold no data
+ * block accepts every password; reading then finds out.
+ */
+function opensOneOf(decoder: BlockDecoder, samples: readonly PasswordSample[]): boolean {
+  if (samples.length === 0) return true;
+  return samples.some(({ block, length }) => {
+    try {
+      decoder.decode(block, Buffer.allocUnsafeSlow(length));
+      return true;
+    } catch (error) {
+      // Damage of another kind is for whoever reads the block to report.
+      return !(error instanceof HexzError && error.code === 'AUTH');
+    }
+  });
+}

@@ -1,0 +1,57 @@
+import { createHash, createPublicKey, verify } from 'node:crypto';
+import { HexzError } from '../errors.js';
+import type { FileIndex } from './fileIndex.js';
+
+const KEY_BYTES = 32;
+const SIGNATURE_BYTES = 64;
+const CHUNK_BYTES = 1024 * 1024;
+
+/** DER of an Ed25519 public key, up to the raw key (RFC 8410). */
+const PUBLIC_KEY_PREFIX = Buffer.from('302a300506032b6570032100', 'hex');
+
+/**
+ * Checks the Ed25519 signature of a snapshot, which covers the master index, the metadata and earlier
+ * signatures, and neither header nor index pages nor blocks (docs/format.md, "Signature").
+ *
+ * @param publicKey the raw key: the first 32 bytes count
+ * @throws HexzError BAD_KEY, NOT_SIGNED, BAD_SIGNATURE, UNREADABLE
+ */
+export function checkSignature({ source, header }: FileIndex, publicKey: Buffer): void {
+  const location = { file: source.path };
+  if (publicKey.length < KEY_BYTES) {
+    throw new HexzError(
+      'BAD_KEY',
+      `a public key of ${publicKey.length} bytes (${KEY_BYTES} needed)`,
+    );
+  }
+  const { signature, indexOffset } = header;
+  if (signature === undefined) {
+    throw new HexzError('NOT_SIGNED', 'the snapshot is not signed', { location });
+  }
+  if (signature.length !== SIGNATURE_BYTES || signature.offset < indexOffset) {
+    throw new HexzError(
+      'BAD_SIGNATURE',
+      `no signature can be ${signature.length} bytes at ${signature.offset}, with the index at ${indexOffset}`,
+      { location },
+    );
+  }
+  const signed = createHash('sha256');
+  for (let offset = indexOffset; offset < signature.offset; ) {
+    const chunk = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, signature.offset - offset));
+    source.read(chunk, offset);
+    signed.update(chunk);
+    offset += chunk.length;
+  }
+  const signatureBytes = Buffer.alloc(SIGNATURE_BYTES);
+  source.read(signatureBytes, signature.offset);
+  const key = createPublicKey({
+    key: Buffer.concat([PUBLIC_KEY_PREFIX, publicKey.subarray(0, KEY_BYTES)]),
+    format: 'der',
+    type: 'spki',
+  });
+  if (!verify(null, signed.digest(), key, signatureBytes)) {
+    throw new HexzError('BAD_SIGNATURE', 'the signature does not fit this file and key', {
+      location,
+    });
+  }
+}

@@ -1,0 +1,375 @@
+import { HexzError } from '../errors.js';
+import type { SnapshotHeader } from '../format/header.js';
+import type { IndexPage } from '../format/indexPage.js';
+import { type StreamName, streamNames } from '../format/types.js';
+import type { BlockCache, CachedBlock } from './blockCache.js';
+import type { BlockDecoder } from './blockDecoder.js';
+import { type Block, describeBlock, type FileIndex, type Generation } from './fileIndex.js';
+import { type BlockPlace, HashIndex } from './hashIndex.js';
+import type { StreamIndex } from './streamIndex.js';
+
+/** A stretch of a stream that the index knows to be all zero, or that it does not. */
+export interface Run {
+  readonly kind: 'zero' | 'data';
+  readonly length: number;
+}
+
+/** Keys of cached blocks hold the number of the file in their lowest bits. */
+const FILES_PER_CHAIN = 256;
+
+const ZERO_HASH = Buffer.alloc(32);
+
+/**
+ * An open snapshot file with its parents: reads any range of its streams, synchronously.
+ *
+ * Every byte that is handed out comes from a block whose checksum was right, from a parent, or is a zero
+ * that the index promises. What cannot be read throws; nothing is ever made up.
+ *
+ * State: the cursors in the stream indexes, the caches, and `#large`, the last block that was too large
+ * for the block cache (a reader that goes through it in small steps decodes it once). None of it changes
+ * what a read returns. Not for use from several threads: each opens the file for itself.
+ */
+export class Snapshot {
+  readonly path: string;
+  /** What header and index pages say of this file alone. */
+  readonly index: FileIndex;
+  readonly header: SnapshotHeader;
+  readonly generation: Generation;
+  /** The snapshots that this one borrows from, in the header's order. */
+  readonly parents: readonly Snapshot[];
+  readonly #streams: Readonly<Record<StreamName, StreamIndex>>;
+  readonly #decoder: BlockDecoder;
+  readonly #cache: BlockCache;
+  readonly #fileNumber: number;
+  #ancestors: readonly Snapshot[] | undefined;
+  #hashIndex: HashIndex | undefined;
+  #large: (CachedBlock & { readonly key: number }) | undefined;
+
+  /** @internal Use `openSnapshot`. */
+  constructor(
+    index: FileIndex,
+    parents: readonly Snapshot[],
+    decoder: BlockDecoder,
+    cache: BlockCache,
+  ) {
+    this.path = index.source.path;
+    this.index = index;
+    this.header = index.header;
+    this.generation = index.generation;
+    this.parents = parents;
+    this.#streams = index.streams;
+    this.#decoder = decoder;
+    this.#cache = cache;
+    this.#fileNumber = cache.addFile();
+  }
+
+  /** Size of a stream in bytes; 0 for one that the snapshot does not have. */
+  streamLength(stream: StreamName): number {
+    return this.index.masterIndex[stream].streamLength;
+  }
+
+  /** Whether the snapshot has a stream; it may still be empty. */
+  hasStream(stream: StreamName): boolean {
+    const flag = stream === 'disk' ? this.header.hasDisk : this.header.hasMemory;
+    return flag || this.streamLength(stream) > 0;
+  }
+
+  /**
+   * Reads from a stream into the target: as many bytes as fit, fewer only at the end of the stream.
+   *
+   * @returns the number of bytes read; 0 at or behind the end
+   * @throws HexzError naming file, stream, block and offset; the target's contents then mean nothing
+   */
+  readInto(stream: StreamName, offset: number, target: Buffer): number {
+    checkOffset(offset);
+    const length = Math.max(0, Math.min(target.length, this.streamLength(stream) - offset));
+    let done = 0;
+    while (done < length) {
+      done += this.#readPiece(stream, offset + done, target, done, length - done);
+    }
+    return length;
+  }
+
+  /** The block that covers an offset; undefined where no block does (behind the last one). */
+  blockAt(stream: StreamName, offset: number): Block | undefined {
+    checkOffset(offset);
+    if (offset >= this.streamLength(stream)) return undefined;
+    const index = this.#seek(stream, offset);
+    return index.page === undefined ? undefined : describeBlock(stream, index.page, index.entry);
+  }
+
+  /** All blocks of a stream in order, also empty ones. */
+  blocks(stream: StreamName): Generator<Block, void> {
+    return this.index.blocks(stream);
+  }
+
+  /**
+   * The run of zeros, or of bytes that must be read, that begins at an offset inside the stream. Only the
+   * indexes are asked: data blocks that hold zeros count as data.
+   *
+   * @param limit where looking further stops; the run may end there though its kind goes on
+   */
+  runAt(stream: StreamName, offset: number, limit = Number.POSITIVE_INFINITY): Run {
+    checkOffset(offset);
+    const end = Math.min(this.streamLength(stream), offset + limit);
+    if (offset >= end) return { kind: 'zero', length: 0 };
+    const first = this.#pieceKindAt(stream, offset, end - offset);
+    let length = first.length;
+    while (offset + length < end) {
+      const next = this.#pieceKindAt(stream, offset + length, end - offset - length);
+      if (next.kind !== first.kind) break;
+      length += next.length;
+    }
+    return { kind: first.kind, length };
+  }
+
+  /**
+   * Decodes one data block of this file, past the cache.
+   *
+   * @param target exactly as long as the block
+   * @throws HexzError naming file, stream, block and offset
+   */
+  decodeBlock(block: Block, target: Buffer): void {
+    try {
+      this.#decoder.decode(block, target);
+    } catch (error) {
+      throw this.#located(error, block.stream, block.blockIndex, block.offset);
+    }
+  }
+
+  /**
+   * Holds a parent reference against the parents, without decoding anything: generation B's block must
+   * be there; in A and A4, where both sides record a hash for the same range, the hashes must be equal.
+   *
+   * @throws HexzError PARENT_BLOCK_MISSING, PARENT_MISMATCH, BAD_INDEX
+   */
+  checkParentReference(block: Block): void {
+    try {
+      if (block.storedLength !== 0) {
+        throw new HexzError('BAD_INDEX', 'a parent reference with stored bytes');
+      }
+      if (this.generation === 'B') this.#findByHash(block.hash, block.length);
+      else this.#parentByOffset(block.stream, block.offset, block.length, block.hash);
+    } catch (error) {
+      throw this.#located(error, block.stream, block.blockIndex, block.offset);
+    }
+  }
+
+  /** Closes the file and its parents. */
+  close(): void {
+    for (const snapshot of this.chain()) snapshot.index.source.close();
+    this.#cache.clear();
+  }
+
+  /** This snapshot and all its ancestors, each once, children before parents. */
+  chain(): Snapshot[] {
+    const seen = new Set<Snapshot>();
+    const visit = (snapshot: Snapshot) => {
+      if (seen.has(snapshot)) return;
+      seen.add(snapshot);
+      snapshot.parents.forEach(visit);
+    };
+    visit(this);
+    return [...seen];
+  }
+
+  /** Reads at least one byte and at most to the end of the entry that covers the offset. */
+  #readPiece(
+    stream: StreamName,
+    offset: number,
+    target: Buffer,
+    targetOffset: number,
+    wanted: number,
+  ): number {
+    const index = this.#seek(stream, offset);
+    const { kind, page, entry, start, end } = index;
+    const length = Math.min(wanted, end - offset);
+    const targetEnd = targetOffset + length;
+    try {
+      if (kind === 'data' && page !== undefined) {
+        const plain = this.#plaintext(page, entry);
+        plain.copy(target, targetOffset, offset - start, offset - start + length);
+      } else if (kind === 'parent' && page !== undefined) {
+        this.#readFromParent(stream, page, entry, offset, target.subarray(targetOffset, targetEnd));
+      } else {
+        const [parent] = kind === 'uncovered' ? this.parents : [];
+        const count =
+          parent?.readInto(stream, offset, target.subarray(targetOffset, targetEnd)) ?? 0;
+        target.fill(0, targetOffset + count, targetEnd);
+      }
+    } catch (error) {
+      const blockIndex = page === undefined ? undefined : page.startBlockIndex + entry;
+      throw this.#located(error, stream, blockIndex, start);
+    }
+    return length;
+  }
+
+  #readFromParent(
+    stream: StreamName,
+    page: IndexPage,
+    entry: number,
+    offset: number,
+    target: Buffer,
+  ): void {
+    if (page.storedLengthOf(entry) !== 0) {
+      throw new HexzError('BAD_INDEX', 'a parent reference with stored bytes');
+    }
+    const start = page.offsetOf(entry);
+    const length = page.logicalLengthOf(entry);
+    const hash = page.hashOf(entry);
+    if (this.generation === 'B') {
+      const { owner, place } = this.#findByHash(hash, length);
+      const plain = owner.#plaintextAt(place);
+      plain.copy(target, 0, offset - start, offset - start + target.length);
+      return;
+    }
+    const parent = this.#parentByOffset(stream, start, length, hash);
+    target.fill(0, parent.readInto(stream, offset, target));
+  }
+
+  /** The parent of an A or A4 file, once its block is known to be the one that was meant. */
+  #parentByOffset(
+    stream: StreamName,
+    start: number,
+    length: number,
+    hash: Buffer | undefined,
+  ): Snapshot {
+    const [parent] = this.parents;
+    if (parent === undefined) {
+      throw new HexzError('BAD_INDEX', 'a parent reference in a snapshot without parent');
+    }
+    if (hash === undefined) return parent;
+    const meant = parent.blockAt(stream, start);
+    if (meant?.offset !== start || meant.length !== length || meant.hash === undefined)
+      return parent;
+    if (!meant.hash.equals(hash)) {
+      throw new HexzError(
+        'PARENT_MISMATCH',
+        `the parent ${parent.path} holds other data here than when this snapshot was made`,
+        { hint: 'give the directory of the right parent with --parent-dir' },
+      );
+    }
+    return parent;
+  }
+
+  /** The block with this hash in the parents of a B file, their own parents included. */
+  #findByHash(hash: Buffer | undefined, length: number): { owner: Snapshot; place: BlockPlace } {
+    if (this.parents.length === 0) {
+      throw new HexzError('BAD_INDEX', 'a parent reference in a snapshot without parent');
+    }
+    this.#ancestors ??= this.chain().slice(1);
+    for (const owner of this.#ancestors) {
+      if (hash === undefined) break;
+      const place = owner.#blockWithHash(hash);
+      if (place === undefined) continue;
+      const found = owner.#streams[place.stream].loadPage(place.pageNumber);
+      if (found.logicalLengthOf(place.entry) === length) return { owner, place };
+    }
+    throw new HexzError(
+      'PARENT_BLOCK_MISSING',
+      `no parent holds the block ${(hash ?? ZERO_HASH).toString('hex')}`,
+    );
+  }
+
+  #blockWithHash(hash: Buffer): BlockPlace | undefined {
+    this.#hashIndex ??= new HashIndex(streamNames.map((stream) => this.#streams[stream]));
+    return this.#hashIndex.find(hash);
+  }
+
+  #plaintextAt({ stream, pageNumber, entry }: BlockPlace): Buffer {
+    const page = this.#streams[stream].loadPage(pageNumber);
+    try {
+      return this.#plaintext(page, entry);
+    } catch (error) {
+      throw this.#located(error, stream, page.startBlockIndex + entry, page.offsetOf(entry));
+    }
+  }
+
+  /** The plaintext of a data block; valid until the next call. May be longer than the block. */
+  #plaintext(page: IndexPage, entry: number): Buffer {
+    const length = page.logicalLengthOf(entry);
+    const block = page.storedBlock(entry);
+    const { checksum } = block;
+    // Blocks of one place are one block, except that each encrypted one has its own nonce.
+    const blockIndex = this.header.encryption === undefined ? 0 : block.blockIndex;
+    const key = block.storedOffset * FILES_PER_CHAIN + this.#fileNumber;
+    const cached = this.#cache.find(key) ?? (this.#large?.key === key ? this.#large : undefined);
+    // An entry that shares the place but not the rest (a forged one) must not get past its own checks.
+    if (
+      cached !== undefined &&
+      cached.length === length &&
+      cached.checksum === checksum &&
+      cached.blockIndex === blockIndex
+    ) {
+      return cached.memory;
+    }
+
+    const slot = this.#cache.reserve(length);
+    if (slot === undefined) {
+      this.#large = undefined;
+      const memory = Buffer.allocUnsafeSlow(length);
+      this.#decoder.decode(block, memory);
+      this.#large = { key, memory, length, checksum, blockIndex };
+      return memory;
+    }
+    try {
+      this.#decoder.decode(block, slot.memory.subarray(0, length));
+    } catch (error) {
+      this.#cache.release(slot);
+      throw error;
+    }
+    slot.length = length;
+    slot.checksum = checksum;
+    slot.blockIndex = blockIndex;
+    this.#cache.store(key, slot);
+    return slot.memory;
+  }
+
+  #pieceKindAt(stream: StreamName, offset: number, limit: number): Run {
+    const { kind, page, entry, end } = this.#seek(stream, offset);
+    const length = Math.min(end - offset, limit);
+    if (kind === 'zero') return { kind: 'zero', length };
+    const isReference = kind === 'parent' && page !== undefined;
+    if (kind === 'data' || (isReference && !this.#isSoundReference(stream, page, entry))) {
+      return { kind: 'data', length };
+    }
+    const [parent] = this.parents;
+    const parentLength = parent?.streamLength(stream) ?? 0;
+    if (parent === undefined || offset >= parentLength) return { kind: 'zero', length };
+    return parent.runAt(stream, offset, Math.min(length, parentLength - offset));
+  }
+
+  /** Whether a reference by offset can be followed; where it cannot, reading says why. */
+  #isSoundReference(stream: StreamName, page: IndexPage, entry: number): boolean {
+    if (this.generation === 'B' || page.storedLengthOf(entry) !== 0) return false;
+    try {
+      const length = page.logicalLengthOf(entry);
+      this.#parentByOffset(stream, page.offsetOf(entry), length, page.hashOf(entry));
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  #seek(stream: StreamName, offset: number): StreamIndex {
+    const index = this.#streams[stream];
+    try {
+      index.seek(offset);
+    } catch (error) {
+      throw this.#located(error, stream, undefined, offset);
+    }
+    return index;
+  }
+
+  #located(error: unknown, stream: StreamName, blockIndex?: number, offset?: number): unknown {
+    // An error that names its file comes from a parent (or the file system) and knows its own place.
+    if (!(error instanceof HexzError) || error.location.file !== undefined) return error;
+    return error.at({ file: this.path, stream, blockIndex, offset });
+  }
+}
+
+function checkOffset(offset: number): void {
+  if (!Number.isSafeInteger(offset) || offset < 0) {
+    throw new HexzError('USAGE', `offset ${offset} is not a whole number from 0 on`);
+  }
+}

@@ -1,0 +1,97 @@
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
+import { HexzError } from '../errors.js';
+
+/** The bytes of a snapshot file, wherever they lie. Synchronous, read-only. */
+export interface Source {
+  /** What messages call it, and what the path of a parent is relative to. */
+  readonly path: string;
+  /** Same for two sources exactly when they are the same file. */
+  readonly identity: string;
+  readonly length: number;
+  /** Modification time in milliseconds since the epoch. */
+  readonly modifiedAt: number;
+  /**
+   * Fills the target from the given offset on.
+   *
+   * @throws HexzError UNREADABLE, also when the source ends early
+   */
+  read(target: Buffer, offset: number): void;
+  /** May be called more than once. */
+  close(): void;
+}
+
+/**
+ * Opens a regular file as a source: O_RDONLY, and never blocking on a pipe that stands in its place.
+ *
+ * @throws HexzError UNREADABLE
+ */
+export function openFileSource(path: string): Source {
+  let descriptor: number;
+  try {
+    descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  } catch (cause) {
+    throw unreadable(path, 'open', cause);
+  }
+  const { dev, ino, size, mtimeMs, isFile } = describe(descriptor);
+  if (!isFile) {
+    closeSync(descriptor);
+    throw new HexzError('UNREADABLE', 'not a regular file', { location: { file: path } });
+  }
+  let closed = false;
+  return {
+    path,
+    identity: `${dev}:${ino}`,
+    length: size,
+    modifiedAt: mtimeMs,
+    read(target, offset) {
+      let done = 0;
+      while (done < target.length) {
+        let count: number;
+        try {
+          count = readSync(descriptor, target, done, target.length - done, offset + done);
+        } catch (cause) {
+          throw unreadable(path, 'read', cause);
+        }
+        if (count === 0) {
+          throw new HexzError('UNREADABLE', 'the file became shorter while it was read', {
+            location: { file: path },
+          });
+        }
+        done += count;
+      }
+    },
+    close() {
+      if (!closed) closeSync(descriptor);
+      closed = true;
+    },
+  };
+}
+
+function describe(descriptor: number) {
+  const stats = fstatSync(descriptor);
+  return {
+    dev: stats.dev,
+    ino: stats.ino,
+    size: stats.size,
+    mtimeMs: stats.mtimeMs,
+    isFile: stats.isFile(),
+  };
+}
+
+const reasons: Readonly<Record<string, string>> = {
+  ENOENT: 'no such file',
+  EACCES: 'permission denied',
+  EISDIR: 'is a directory',
+  ENOTDIR: 'a part of the path is not a directory',
+  ELOOP: 'too many symbolic links',
+  EIO: 'the device reports a read error',
+  ENAMETOOLONG: 'the name is too long',
+};
+
+function unreadable(path: string, action: string, cause: unknown): HexzError {
+  const code = (cause as NodeJS.ErrnoException).code ?? 'unknown error';
+  return new HexzError('UNREADABLE', `cannot ${action} it: ${reasons[code] ?? code}`, {
+    location: { file: path },
+    cause,
+  });
+}

@@ -1,0 +1,151 @@
+import { LRUCache } from 'lru-cache';
+import { type BlockKind, IndexPage } from '../format/indexPage.js';
+import type { StreamTable } from '../format/masterIndex.js';
+import type { Source } from './source.js';
+
+/** Memory for the index pages of all files of a chain. */
+const PAGE_CACHE_BYTES = 24 * 1024 * 1024;
+
+/** More than the pages of any stream: the master index is limited to 64 MiB of 28-byte references. */
+const PAGES_PER_STREAM = 2 ** 22;
+
+/** Index pages of all files of one chain, bounded in bytes. */
+export class PageCache {
+  readonly #pages = new LRUCache<number, IndexPage>({
+    maxSize: PAGE_CACHE_BYTES,
+    sizeCalculation: (page) => page.heldBytes,
+  });
+  #streamCount = 0;
+
+  /** The first of the keys that are the pages of a new stream. */
+  addStream(): number {
+    return PAGES_PER_STREAM * this.#streamCount++;
+  }
+
+  find(key: number): IndexPage | undefined {
+    return this.#pages.get(key);
+  }
+
+  store(key: number, page: IndexPage): void {
+    this.#pages.set(key, page);
+  }
+}
+
+/**
+ * The index of one stream, and a cursor on the entry that covers an offset.
+ *
+ * Index pages are loaded when they are first needed. `seek` moves the cursor; moving on to the next
+ * entry, and staying on one, cost no search.
+ *
+ * State: the cursor. Before the first `seek` it covers nothing (start = end = 0). After one that returned
+ * it covers the offset asked for: start <= offset < end. A `seek` that throws leaves it where it was.
+ *
+ *   kind      page, entry     the range start..end
+ *   data      the entry       one block of this file
+ *   zero      the entry       one block of zeros
+ *   parent    the entry       one block that a parent holds
+ *   uncovered meaningless     from the last entry to the end of the stream
+ */
+export class StreamIndex {
+  readonly table: StreamTable;
+  kind: BlockKind | 'uncovered' = 'uncovered';
+  page: IndexPage | undefined;
+  entry = 0;
+  start = 0;
+  end = 0;
+
+  readonly #source: Source;
+  readonly #entryBytes: number;
+  readonly #cache: PageCache;
+  readonly #firstKey: number;
+  #pageNumber = -1;
+
+  constructor(source: Source, table: StreamTable, entryBytes: number, cache: PageCache) {
+    this.#source = source;
+    this.table = table;
+    this.#entryBytes = entryBytes;
+    this.#cache = cache;
+    this.#firstKey = cache.addStream();
+  }
+
+  /**
+   * Puts the cursor on the entry that covers an offset, which must lie inside the stream.
+   *
+   * @throws HexzError BAD_INDEX, LIMIT, UNREADABLE when the page that covers it cannot be used
+   */
+  seek(offset: number): void {
+    if (offset >= this.start && offset < this.end) return;
+    if (offset === this.end && this.#step()) return;
+    const pageNumber = this.#pageNumberAt(offset);
+    if (pageNumber >= 0) {
+      const page = this.loadPage(pageNumber);
+      if (offset < page.endOffset) {
+        this.#pageNumber = pageNumber;
+        this.#select(page, page.entryAt(offset));
+        return;
+      }
+      this.start = page.endOffset;
+    } else {
+      this.start = 0;
+    }
+    this.kind = 'uncovered';
+    this.page = undefined;
+    this.end = this.table.streamLength;
+  }
+
+  /**
+   * Loads a page, from the cache if it is there.
+   *
+   * @throws HexzError BAD_INDEX, LIMIT, UNREADABLE
+   */
+  loadPage(pageNumber: number): IndexPage {
+    if (pageNumber === this.#pageNumber && this.page !== undefined) return this.page;
+    const key = this.#firstKey + pageNumber;
+    const cached = this.#cache.find(key);
+    if (cached !== undefined) return cached;
+    const { pageOffsets, pageLengths, startOffsets, startBlockIndexes, streamLength } = this.table;
+    const bytes = Buffer.allocUnsafeSlow(pageLengths[pageNumber] as number);
+    this.#source.read(bytes, pageOffsets[pageNumber] as number);
+    const page = new IndexPage(bytes, {
+      entryBytes: this.#entryBytes,
+      startOffset: startOffsets[pageNumber] as number,
+      startBlockIndex: startBlockIndexes[pageNumber] as number,
+      nextStartOffset: startOffsets[pageNumber + 1],
+      streamLength,
+    });
+    this.#cache.store(key, page);
+    return page;
+  }
+
+  /** Moves on inside the page; false when the page ends here. */
+  #step(): boolean {
+    const page = this.page;
+    if (page === undefined) return false;
+    let next = this.entry + 1;
+    while (next < page.entryCount && page.logicalLengthOf(next) === 0) next++;
+    if (next >= page.entryCount) return false;
+    this.#select(page, next);
+    return true;
+  }
+
+  #select(page: IndexPage, entry: number): void {
+    this.page = page;
+    this.entry = entry;
+    this.kind = page.kindOf(entry);
+    this.start = page.offsetOf(entry);
+    this.end = this.start + page.logicalLengthOf(entry);
+  }
+
+  /** The last page that starts at or before an offset; -1 when the stream has no pages. */
+  #pageNumberAt(offset: number): number {
+    const { startOffsets, pageCount } = this.table;
+    let low = 0;
+    let high = pageCount;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((startOffsets[middle] as number) <= offset) low = middle + 1;
+      else high = middle;
+    }
+    return low - 1;
+  }
+}

@@ -1,0 +1,129 @@
+import { blake3 } from '../codec/blake3.js';
+import { HexzError } from '../errors.js';
+import { type StreamName, streamNames } from '../format/types.js';
+import type { Block } from './fileIndex.js';
+import type { Snapshot } from './snapshot.js';
+
+/** What was checked in one file so far; `Blocks` count index entries, bytes are logical. */
+export interface FileTally {
+  readonly path: string;
+  dataBlocks: number;
+  zeroBlocks: number;
+  parentBlocks: number;
+  /** Data blocks whose BLAKE3 hash was recorded, and compared. */
+  hashedBlocks: number;
+  checkedBytes: number;
+  /** Bytes behind the last block, which read as zeros or from a parent. */
+  uncoveredBytes: number;
+  badBlocks: number;
+}
+
+/** Something damaged: one block, or all blocks of an index page that cannot be used. */
+export interface Finding {
+  readonly file: string;
+  readonly stream: StreamName;
+  readonly blockIndex: number | undefined;
+  readonly offset: number;
+  readonly length: number;
+  readonly error: HexzError;
+}
+
+/** What `verifyChain` yields: a finding, or just how far it is. */
+export interface VerifyStep {
+  readonly tally: FileTally;
+  readonly finding: Finding | undefined;
+}
+
+/**
+ * Reads and checks every block of every stream of a snapshot and all its parents: place, CRC, decryption,
+ * decoded length, BLAKE3 where recorded, and that every parent reference leads to a block. Goes on behind
+ * damage. Yields after every block, so that the caller decides about progress and about stopping.
+ */
+export function* verifyChain(snapshot: Snapshot): Generator<VerifyStep, FileTally[]> {
+  const tallies: FileTally[] = [];
+  for (const file of snapshot.chain()) {
+    const tally: FileTally = {
+      path: file.path,
+      dataBlocks: 0,
+      zeroBlocks: 0,
+      parentBlocks: 0,
+      hashedBlocks: 0,
+      checkedBytes: 0,
+      uncoveredBytes: 0,
+      badBlocks: 0,
+    };
+    tallies.push(tally);
+    for (const stream of streamNames) yield* verifyStream(file, stream, tally);
+  }
+  return tallies;
+}
+
+function* verifyStream(
+  file: Snapshot,
+  stream: StreamName,
+  tally: FileTally,
+): Generator<VerifyStep, void> {
+  const { pageCount, startOffsets, streamLength } = file.index.masterIndex[stream];
+  let plain = Buffer.alloc(0);
+  let coveredBytes = 0;
+  for (let pageNumber = 0; pageNumber < pageCount; pageNumber++) {
+    const pageStart = startOffsets[pageNumber] as number;
+    const pageEnd = startOffsets[pageNumber + 1] ?? streamLength;
+    const blocks = file.index.blocksOfPage(stream, pageNumber);
+    for (;;) {
+      let block: Block;
+      try {
+        const next = blocks.next();
+        if (next.done === true) break;
+        block = next.value;
+      } catch (error) {
+        coveredBytes = pageEnd;
+        tally.badBlocks++;
+        const finding = findingOf(error, file, stream, undefined, pageStart, pageEnd - pageStart);
+        yield { tally, finding };
+        break;
+      }
+      coveredBytes = block.offset + block.length;
+      let finding: Finding | undefined;
+      try {
+        if (block.kind === 'data') {
+          if (plain.length < block.length) plain = Buffer.allocUnsafeSlow(block.length);
+          checkDataBlock(file, block, plain.subarray(0, block.length), tally);
+        } else if (block.kind === 'parent') {
+          file.checkParentReference(block);
+        }
+      } catch (error) {
+        tally.badBlocks++;
+        finding = findingOf(error, file, stream, block.blockIndex, block.offset, block.length);
+      }
+      if (block.kind === 'data') tally.dataBlocks++;
+      else if (block.kind === 'zero') tally.zeroBlocks++;
+      else tally.parentBlocks++;
+      tally.checkedBytes += block.length;
+      yield { tally, finding };
+    }
+  }
+  tally.uncoveredBytes += streamLength - coveredBytes;
+}
+
+function checkDataBlock(file: Snapshot, block: Block, plain: Buffer, tally: FileTally): void {
+  file.decodeBlock(block, plain);
+  if (block.hash === undefined) return;
+  tally.hashedBlocks++;
+  if (!blake3(plain).equals(block.hash)) {
+    throw new HexzError('HASH', 'the block decodes, but to other bytes than its BLAKE3 hash says');
+  }
+}
+
+function findingOf(
+  error: unknown,
+  file: Snapshot,
+  stream: StreamName,
+  blockIndex: number | undefined,
+  offset: number,
+  length: number,
+): Finding {
+  if (!(error instanceof HexzError)) throw error;
+  const located = error.at({ file: file.path, stream, blockIndex, offset });
+  return { file: file.path, stream, blockIndex, offset, length, error: located };
+}

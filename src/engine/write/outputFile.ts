@@ -1,0 +1,247 @@
+import { randomBytes } from 'node:crypto';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  fsyncSync,
+  ftruncateSync,
+  linkSync,
+  lstatSync,
+  openSync,
+  renameSync,
+  statSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { HexzError } from '../errors.js';
+import type { ByteSink } from '../snapshot/extract.js';
+
+const ZEROS = Buffer.alloc(64 * 1024);
+const HOLE_BYTES = 4096;
+
+/** Where a command's bytes go. Exactly one of `finish` and `discard` ends it. */
+export interface Output extends ByteSink {
+  /** Makes the output what it shall be; before that, a file of its name does not exist or is the old one. */
+  finish(): void;
+  /** Leaves nothing behind. Bytes that went into a pipe or device cannot be taken back. */
+  discard(): void;
+}
+
+export interface OutputOptions {
+  /** Whether an existing file may be replaced. */
+  readonly force: boolean;
+  /** Permission bits of a new file, before the umask. */
+  readonly mode: number;
+}
+
+/**
+ * Opens an output. A regular file is written under a temporary name beside its target, with holes for
+ * zeros, and takes its name when it is complete and on the disk. Anything else that exists (a device, a
+ * pipe) is written in place.
+ *
+ * @throws HexzError OUTPUT_EXISTS, OUTPUT_FAILED
+ */
+export function openOutput(path: string, options: OutputOptions): Output {
+  const kind = kindOf(path);
+  if (kind === 'other') {
+    return new InPlaceOutput(
+      path,
+      attempt(path, () => openSync(path, constants.O_WRONLY)),
+    );
+  }
+  if (kind === 'file' && !options.force) throw exists(path);
+  return new FileOutput(path, options);
+}
+
+/** The output for a descriptor that is open already, such as standard output. */
+export function descriptorOutput(name: string, descriptor: number): Output {
+  return new InPlaceOutput(name, descriptor);
+}
+
+function kindOf(path: string): 'absent' | 'file' | 'other' {
+  const stats = attempt(path, () => statSync(path, { throwIfNoEntry: false }));
+  if (stats?.isDirectory() === true) {
+    throw new HexzError('OUTPUT_FAILED', 'cannot write it: is a directory', {
+      location: { file: path },
+    });
+  }
+  if (stats !== undefined) return stats.isFile() ? 'file' : 'other';
+  // A symbolic link that leads nowhere is a name that is taken.
+  return lstatSync(path, { throwIfNoEntry: false }) === undefined ? 'absent' : 'file';
+}
+
+/**
+ * A regular file under a temporary name.
+ *
+ * Invariant: until `finish`, the target's name is not touched. Zeros become holes in pieces of 4 KiB.
+ */
+class FileOutput implements Output {
+  readonly #path: string;
+  readonly #temporaryPath: string;
+  readonly #force: boolean;
+  readonly #descriptor: number;
+  #length = 0;
+
+  constructor(path: string, { force, mode }: OutputOptions) {
+    const suffix = `${process.pid}-${randomBytes(4).toString('hex')}`;
+    this.#path = path;
+    this.#force = force;
+    this.#temporaryPath = join(dirname(path), `.${basename(path).slice(0, 200)}.${suffix}.tmp`);
+    const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL;
+    this.#descriptor = attempt(path, () => openSync(this.#temporaryPath, flags, mode));
+  }
+
+  write(bytes: Buffer): void {
+    let start = 0;
+    while (start < bytes.length) {
+      let end = start;
+      while (end < bytes.length && !isHole(bytes, end)) end += HOLE_BYTES;
+      end = Math.min(end, bytes.length);
+      if (end > start) {
+        const piece = bytes.subarray(start, end);
+        attempt(this.#path, () => writeFully(this.#descriptor, piece, this.#length + start));
+      }
+      start = end;
+      while (start < bytes.length && isHole(bytes, start)) start += HOLE_BYTES;
+    }
+    this.#length += bytes.length;
+  }
+
+  skip(length: number): void {
+    this.#length += length;
+  }
+
+  finish(): void {
+    try {
+      attempt(this.#path, () => {
+        ftruncateSync(this.#descriptor, this.#length);
+        fsyncSync(this.#descriptor);
+        if (this.#force) renameSync(this.#temporaryPath, this.#path);
+        else linkNew(this.#temporaryPath, this.#path);
+        syncDirectory(dirname(this.#path));
+      });
+    } catch (error) {
+      this.discard();
+      throw error;
+    }
+    closeSync(this.#descriptor);
+  }
+
+  discard(): void {
+    closeSync(this.#descriptor);
+    try {
+      unlinkSync(this.#temporaryPath);
+    } catch {
+      // Gone already: somebody cleaned the directory.
+    }
+  }
+}
+
+/** A pipe, a device, or standard output. */
+class InPlaceOutput implements Output {
+  readonly #name: string;
+  readonly #descriptor: number;
+
+  constructor(name: string, descriptor: number) {
+    this.#name = name;
+    this.#descriptor = descriptor;
+  }
+
+  write(bytes: Buffer): void {
+    attempt(this.#name, () => writeFully(this.#descriptor, bytes, null));
+  }
+
+  skip(length: number): void {
+    for (let left = length; left > 0; left -= ZEROS.length) {
+      this.write(left < ZEROS.length ? ZEROS.subarray(0, left) : ZEROS);
+    }
+  }
+
+  finish(): void {
+    attempt(this.#name, () => {
+      if (fstatSync(this.#descriptor).isBlockDevice()) fsyncSync(this.#descriptor);
+    });
+    this.discard();
+  }
+
+  discard(): void {
+    if (this.#descriptor > 2) closeSync(this.#descriptor);
+  }
+}
+
+/** Whether 4 KiB (fewer at the end) are all zero. */
+function isHole(bytes: Buffer, start: number): boolean {
+  const end = Math.min(start + HOLE_BYTES, bytes.length);
+  return bytes[start] === 0 && bytes.compare(ZEROS, 0, end - start, start, end) === 0;
+}
+
+function writeFully(descriptor: number, bytes: Buffer, position: number | null): void {
+  let done = 0;
+  while (done < bytes.length) {
+    try {
+      const at = position === null ? null : position + done;
+      done += writeSync(descriptor, bytes, done, bytes.length - done, at);
+    } catch (error) {
+      // Somebody made our pipe non-blocking; wait for the reader.
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
+    }
+  }
+}
+
+/** Gives a complete file its name, which must not exist. */
+function linkNew(temporaryPath: string, path: string): void {
+  try {
+    linkSync(temporaryPath, path);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST') throw exists(path);
+    // No hard links here (FAT, some network file systems): the check before opening has to do.
+    if (lstatSync(path, { throwIfNoEntry: false }) !== undefined) throw exists(path);
+    renameSync(temporaryPath, path);
+    return;
+  }
+  unlinkSync(temporaryPath);
+}
+
+function syncDirectory(path: string): void {
+  const descriptor = openSync(path, constants.O_RDONLY);
+  try {
+    fsyncSync(descriptor);
+  } catch {
+    // Some file systems cannot sync a directory; the file itself is on the disk.
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+const exists = (path: string): HexzError =>
+  new HexzError('OUTPUT_EXISTS', 'the file exists', {
+    location: { file: path },
+    hint: 'give --force to replace it',
+  });
+
+const reasons: Readonly<Record<string, string>> = {
+  ENOENT: 'no such directory',
+  ENOTDIR: 'a part of the path is not a directory',
+  EACCES: 'permission denied',
+  ENOSPC: 'no space left on the device',
+  EFBIG: 'the file would be too large',
+  EROFS: 'the file system is read-only',
+  EDQUOT: 'the disk quota is exceeded',
+  EPIPE: 'the reader closed the pipe',
+};
+
+function attempt<T>(path: string, action: () => T): T {
+  try {
+    return action();
+  } catch (cause) {
+    if (cause instanceof HexzError) throw cause;
+    const code = (cause as NodeJS.ErrnoException).code ?? 'unknown error';
+    throw new HexzError('OUTPUT_FAILED', `cannot write it: ${reasons[code] ?? code}`, {
+      location: { file: path },
+      cause,
+    });
+  }
+}
