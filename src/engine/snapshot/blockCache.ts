@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import type { StoredBlock } from '../format/indexPage.js';
 
 /**
  * Decoded blocks of all files of one chain, in memory that is used again.
@@ -61,7 +62,7 @@ export class BlockCache {
       if (!this.#dropFreeSlot()) this.#stored.pop();
     }
     this.#slotBytes += slotLength;
-    return { memory: Buffer.allocUnsafeSlow(slotLength), length: 0, checksum: 0, blockIndex: 0 };
+    return { memory: Buffer.allocUnsafeSlow(slotLength), length: 0, block: undefined };
   }
 
   store(key: number, block: CachedBlock): void {
@@ -93,12 +94,11 @@ export class BlockCache {
   }
 }
 
-/** A slot and what it holds; what is not the plaintext tells whether an index entry means this block. */
+/** A slot, and the block whose plaintext its first `length` bytes are. */
 export interface CachedBlock {
   readonly memory: Buffer;
   length: number;
-  checksum: number;
-  blockIndex: number;
+  block: StoredBlock | undefined;
 }
 
 /** Size classes: eight steps between two powers of two, so that at most an eighth is unused. */

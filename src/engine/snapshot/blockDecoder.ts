@@ -9,19 +9,26 @@ import { liesInFile, outside } from '../format/references.js';
 import type { Compression } from '../format/types.js';
 import type { Source } from './source.js';
 
+/** How much is read at once from blocks that follow each other; small enough for the processor's cache. */
+const READ_AHEAD_BYTES = 256 * 1024;
+
 /**
  * Turns stored blocks of one file into plaintext: read, CRC, decrypt, decompress. A byte reaches the
  * target only from a block whose CRC (and GCM tag) was right, and a target that was not filled completely
  * is reported by an exception; its contents then mean nothing.
  *
- * State: `#stored` is the buffer that stored bytes are read into. It grows to the longest block met.
+ * State: `#window` holds the bytes of the file from `#windowOffset` on, `#windowLength` of them. Blocks
+ * that follow each other in the file are read many at a time; any other block is read alone. The window
+ * grows to the longest block met. The file does not change, so what is in the window stays true.
  */
 export class BlockDecoder {
   readonly #source: Source;
   readonly #compression: Compression;
   readonly #key: Buffer | undefined;
   readonly #dictionary: Buffer | undefined;
-  #stored = Buffer.alloc(0);
+  #window = Buffer.allocUnsafeSlow(READ_AHEAD_BYTES);
+  #windowOffset = 0;
+  #windowLength = 0;
 
   constructor(
     source: Source,
@@ -55,9 +62,7 @@ export class BlockDecoder {
         `${storedLength} stored bytes for a block of ${target.length} bytes`,
       );
     }
-    if (storedLength > this.#stored.length) this.#stored = Buffer.allocUnsafeSlow(storedLength);
-    const stored = this.#stored.subarray(0, storedLength);
-    this.#source.read(stored, storedOffset);
+    const stored = this.#read(storedOffset, storedLength);
     const checksum = crc32(stored);
     if (checksum !== block.checksum) {
       throw new HexzError(
@@ -69,6 +74,33 @@ export class BlockDecoder {
       this.#key === undefined ? stored : decryptBlock(this.#key, block.blockIndex, stored);
     if (this.#compression === 'lz4') decodeLz4(packed, target);
     else decodeZstd(packed, target, this.#dictionary);
+  }
+
+  /** Stored bytes, which lie inside the file; a view that is valid until the next call. */
+  #read(offset: number, length: number): Buffer {
+    let start = offset - this.#windowOffset;
+    if (start < 0 || start + length > this.#windowLength) {
+      const follows = start >= 0 && start <= this.#windowLength && this.#windowLength > 0;
+      this.#fill(offset, length, follows ? READ_AHEAD_BYTES : 0);
+      start = 0;
+    }
+    return this.#window.subarray(start, start + length);
+  }
+
+  #fill(offset: number, length: number, ahead: number): void {
+    const wanted = Math.min(Math.max(length, ahead), this.#source.length - offset);
+    if (wanted > this.#window.length) this.#window = Buffer.allocUnsafeSlow(wanted);
+    this.#windowLength = 0;
+    try {
+      this.#source.read(this.#window.subarray(0, wanted), offset);
+      this.#windowLength = wanted;
+    } catch (error) {
+      if (wanted === length) throw error;
+      // What cannot be read may lie behind the block that is needed.
+      this.#source.read(this.#window.subarray(0, length), offset);
+      this.#windowLength = length;
+    }
+    this.#windowOffset = offset;
   }
 }
 

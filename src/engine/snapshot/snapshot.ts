@@ -1,6 +1,6 @@
 import { HexzError } from '../errors.js';
 import type { SnapshotHeader } from '../format/header.js';
-import type { IndexPage } from '../format/indexPage.js';
+import type { IndexPage, StoredBlock } from '../format/indexPage.js';
 import { type StreamName, streamNames } from '../format/types.js';
 import type { BlockCache, CachedBlock } from './blockCache.js';
 import type { BlockDecoder } from './blockDecoder.js';
@@ -43,7 +43,7 @@ export class Snapshot {
   readonly #fileNumber: number;
   #ancestors: readonly Snapshot[] | undefined;
   #hashIndex: HashIndex | undefined;
-  #large: (CachedBlock & { readonly key: number }) | undefined;
+  #large: CachedBlock | undefined;
 
   /** @internal Use `openSnapshot`. */
   constructor(
@@ -187,8 +187,12 @@ export class Snapshot {
     const targetEnd = targetOffset + length;
     try {
       if (kind === 'data' && page !== undefined) {
-        const plain = this.#plaintext(page, entry);
-        plain.copy(target, targetOffset, offset - start, offset - start + length);
+        if (length === end - start) {
+          this.#readWholeBlock(page, entry, target.subarray(targetOffset, targetEnd));
+        } else {
+          const plain = this.#plaintext(page, entry);
+          plain.copy(target, targetOffset, offset - start, offset - start + length);
+        }
       } else if (kind === 'parent' && page !== undefined) {
         this.#readFromParent(stream, page, entry, offset, target.subarray(targetOffset, targetEnd));
       } else {
@@ -285,31 +289,29 @@ export class Snapshot {
     }
   }
 
+  /**
+   * Fills the target with a whole block. One that is not in the cache is decoded in place and not kept:
+   * a reader who takes whole blocks is passing through, and would only push out what others return to.
+   */
+  #readWholeBlock(page: IndexPage, entry: number, target: Buffer): void {
+    const block = page.storedBlock(entry);
+    const cached = this.#findCached(block, target.length);
+    if (cached === undefined) this.#decoder.decode(block, target);
+    else cached.memory.copy(target, 0, 0, target.length);
+  }
+
   /** The plaintext of a data block; valid until the next call. May be longer than the block. */
   #plaintext(page: IndexPage, entry: number): Buffer {
     const length = page.logicalLengthOf(entry);
     const block = page.storedBlock(entry);
-    const { checksum } = block;
-    // Blocks of one place are one block, except that each encrypted one has its own nonce.
-    const blockIndex = this.header.encryption === undefined ? 0 : block.blockIndex;
-    const key = block.storedOffset * FILES_PER_CHAIN + this.#fileNumber;
-    const cached = this.#cache.find(key) ?? (this.#large?.key === key ? this.#large : undefined);
-    // An entry that shares the place but not the rest (a forged one) must not get past its own checks.
-    if (
-      cached !== undefined &&
-      cached.length === length &&
-      cached.checksum === checksum &&
-      cached.blockIndex === blockIndex
-    ) {
-      return cached.memory;
-    }
-
+    const cached = this.#findCached(block, length);
+    if (cached !== undefined) return cached.memory;
     const slot = this.#cache.reserve(length);
     if (slot === undefined) {
       this.#large = undefined;
       const memory = Buffer.allocUnsafeSlow(length);
       this.#decoder.decode(block, memory);
-      this.#large = { key, memory, length, checksum, blockIndex };
+      this.#large = { memory, length, block };
       return memory;
     }
     try {
@@ -319,10 +321,31 @@ export class Snapshot {
       throw error;
     }
     slot.length = length;
-    slot.checksum = checksum;
-    slot.blockIndex = blockIndex;
-    this.#cache.store(key, slot);
+    slot.block = block;
+    this.#cache.store(this.#keyOf(block), slot);
     return slot.memory;
+  }
+
+  /**
+   * A decoded block, from the cache. An index entry that shares the place with it but not the rest
+   * (a forged one) does not mean it, and must not get past its own checks.
+   */
+  #findCached(block: StoredBlock, length: number): CachedBlock | undefined {
+    const cached = this.#cache.find(this.#keyOf(block)) ?? this.#large;
+    if (
+      cached?.block?.storedOffset !== block.storedOffset ||
+      cached.length !== length ||
+      cached.block.storedLength !== block.storedLength ||
+      cached.block.checksum !== block.checksum
+    ) {
+      return undefined;
+    }
+    const isEncrypted = this.header.encryption !== undefined;
+    return isEncrypted && cached.block.blockIndex !== block.blockIndex ? undefined : cached;
+  }
+
+  #keyOf({ storedOffset }: StoredBlock): number {
+    return storedOffset * FILES_PER_CHAIN + this.#fileNumber;
   }
 
   #pieceKindAt(stream: StreamName, offset: number, limit: number): Run {
