@@ -113,7 +113,8 @@ function checkOne({ file, password, encryption }: Golden, bytes: Buffer): void {
     }
   }
   const elapsed = performance.now() - start;
-  if (elapsed > (encryption ? MAX_MS_WITH_KEY : MAX_MS)) throw new Error(`took ${elapsed.toFixed(0)} ms`);
+  if (elapsed > (encryption ? MAX_MS_WITH_KEY : MAX_MS))
+    throw new Error(`took ${elapsed.toFixed(0)} ms`);
 }
 
 function readEnds(snapshot: Snapshot, stream: 'disk' | 'memory'): void {
