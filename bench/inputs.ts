@@ -20,14 +20,14 @@ import type { Compression } from '../src/engine/format/types.js';
 import { type Packer, packLz4, SnapshotWriter } from '../test/support/snapshotWriter.js';
 
 /** Inputs are made once and kept here between runs. */
-export const inputDirectory = join(tmpdir(), 'hexz-bench');
+const inputDirectory = join(tmpdir(), 'hexz-bench');
 
 const IMAGE_BYTES = 1024 ** 3;
 const FILES_BYTES = 850 * 1024 ** 2;
 const BLOCK_BYTES = 65536;
 
 /** A 1 GiB ext4 image that holds part of this machine's /usr. */
-export function fileSystemImage(): string {
+function fileSystemImage(): string {
   return once('usr.ext4', (path) => {
     const tree = mkdtempSync(join(inputDirectory, 'tree-'));
     try {

@@ -1,7 +1,13 @@
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 import { decode } from './decode.js';
 import { extract } from './extract.js';
 import { sparse } from './sparse.js';
 
+/**
+ * `npm run bench [-- NAME ...]`: each benchmark in a process of its own, so that one's memory and
+ * warm code do not count for the next.
+ */
 const benchmarks: Readonly<Record<string, () => Promise<void> | void>> = {
   decode,
   sparse,
@@ -9,15 +15,22 @@ const benchmarks: Readonly<Record<string, () => Promise<void> | void>> = {
 };
 
 const wanted = process.argv.slice(2);
-const names = wanted.length === 0 ? Object.keys(benchmarks) : wanted;
-for (const name of names) {
-  const benchmark = benchmarks[name];
+const [only] = wanted;
+if (only !== undefined && wanted.length === 1) {
+  const benchmark = benchmarks[only];
   if (benchmark === undefined) {
     process.stderr.write(
-      `no benchmark "${name}"; there are ${Object.keys(benchmarks).join(', ')}\n`,
+      `no benchmark "${only}"; there are ${Object.keys(benchmarks).join(', ')}\n`,
     );
     process.exitCode = 2;
-    break;
+  } else {
+    await benchmark();
   }
-  await benchmark();
+} else {
+  const names = wanted.length === 0 ? Object.keys(benchmarks) : wanted;
+  for (const name of names) {
+    const command = [fileURLToPath(import.meta.url), name];
+    const { status } = spawnSync(process.execPath, command, { stdio: 'inherit' });
+    if (status !== 0) process.exitCode = status ?? 1;
+  }
 }

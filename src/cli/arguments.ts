@@ -1,5 +1,5 @@
 import { InvalidArgumentError, Option } from 'commander';
-import { type StreamName, streamNames } from '../engine/format/types.js';
+import { streamNames } from '../engine/format/types.js';
 
 const UNITS: Readonly<Record<string, number>> = {
   '': 1,
@@ -38,5 +38,3 @@ export interface ReadOptions {
   readonly parentDir?: readonly string[];
   readonly json?: boolean;
 }
-
-export type { StreamName };

@@ -30,7 +30,7 @@ function readingCommand(name: string, description: string): Command {
 
 function decodingCommand(name: string, description: string): Command {
   return readingCommand(name, description)
-    .option('--password-file <file>', 'password in the first line of a file (repeatable)', collect)
+    .option('--password-file <file>', 'file that holds a password (repeatable)', collect)
     .addOption(
       new Option(
         '--cache-size <size>',

@@ -23,6 +23,9 @@ export function nativeLz4(): Lz4Decoder | undefined {
     'int LZ4_decompress_safe(const void* source, void* target, int sourceLength, int targetLength)',
   );
   return (stored, target) => {
+    // liblz4 lets a match at distance 0 pass and then leaves what was in the target before: let that
+    // be zeros, not somebody else's block.
+    target.fill(0);
     const source = stored.subarray(PREFIX_BYTES);
     const decoded = decompress(source, target, source.length, target.length);
     if (decoded !== target.length) throw new Error(`result ${decoded}`);
