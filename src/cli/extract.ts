@@ -32,16 +32,17 @@ export async function extract(path: string, options: ExtractOptions): Promise<vo
   const snapshot = await openForCommand(path, options);
   try {
     const range = rangeOf(snapshot, options);
-    const output =
-      outputPath === '-'
-        ? descriptorOutput('standard output', 1)
-        : openOutput(outputPath, {
-            force: options.force === true,
-            // What was encrypted becomes readable here: for its owner only.
-            mode: isEncrypted(snapshot) ? 0o600 : 0o666,
-          });
-    const restore = discardOnSignal(output);
+    const guard = new SignalGuard();
     try {
+      const output = guard.watch(() =>
+        outputPath === '-'
+          ? descriptorOutput('standard output', 1)
+          : openOutput(outputPath, {
+              force: options.force === true,
+              // What was encrypted becomes readable here: for its owner only.
+              mode: isEncrypted(snapshot) ? 0o600 : 0o666,
+            }),
+      );
       const progress = new ProgressBar(`extract ${stream}`, range.length);
       const steps = extractStream(snapshot, stream, range, output);
       try {
@@ -49,13 +50,13 @@ export async function extract(path: string, options: ExtractOptions): Promise<vo
       } finally {
         progress.clear();
       }
+      output.finish();
     } catch (error) {
-      output.discard();
+      guard.output?.discard();
       throw error;
     } finally {
-      restore();
+      guard.end();
     }
-    output.finish();
     if (options.json === true) printJson({ path, stream, ...range, output: outputPath });
   } finally {
     snapshot.close();
@@ -82,16 +83,28 @@ function rangeOf(snapshot: Snapshot, { stream, offset = 0, length }: ExtractOpti
   return { offset, length: Math.min(length ?? streamLength, streamLength - offset) };
 }
 
-/** Until `restore` is called, a signal removes the unfinished output before it ends the process. */
-function discardOnSignal(output: Output): () => void {
-  const onSignal = (signal: NodeJS.Signals) => {
-    restore();
-    output.discard();
+/**
+ * Until `end`, a signal removes the unfinished output before it ends the process as it would any other.
+ * It is on watch before the output is opened, so that no moment is left in which a file could stay behind.
+ */
+class SignalGuard {
+  output: Output | undefined;
+  readonly #onSignal = (signal: NodeJS.Signals) => {
+    this.end();
+    this.output?.discard();
     process.kill(process.pid, signal);
   };
-  const restore = () => {
-    for (const signal of SIGNALS) process.removeListener(signal, onSignal);
-  };
-  for (const signal of SIGNALS) process.on(signal, onSignal);
-  return restore;
+
+  constructor() {
+    for (const signal of SIGNALS) process.on(signal, this.#onSignal);
+  }
+
+  watch(open: () => Output): Output {
+    this.output = open();
+    return this.output;
+  }
+
+  end(): void {
+    for (const signal of SIGNALS) process.removeListener(signal, this.#onSignal);
+  }
 }

@@ -1,9 +1,12 @@
 import { HexzError } from '../engine/errors.js';
 
-/** Control characters but tab and line feed, line separators, and what turns the writing direction. */
-const UNSAFE = /[^\P{Cc}\t\n]|[\u2028-\u202e\u2066-\u2069]/gu;
+/** Control characters, line separators, and what turns the writing direction. */
+const UNSAFE = /\p{Cc}|[\u2028-\u202e\u2066-\u2069]/gu;
 
-/** Text from a file, safe for a terminal: control characters are shown, not sent. */
+/** The same, without those that JSON escapes itself or needs between its values. */
+const UNSAFE_IN_JSON = /[\u007f-\u009f\u2028-\u202e\u2066-\u2069]/gu;
+
+/** Text from a file, safe for a terminal and in one line: control characters are shown, not sent. */
 export function printable(text: string): string {
   return text.replace(UNSAFE, (character) => {
     const code = character.charCodeAt(0);
@@ -30,9 +33,17 @@ export function formatCount(count: number): string {
   return String(count).replace(/\B(?=(\d{3})+$)/g, ' ');
 }
 
+/** A value as JSON that a terminal may be shown. */
+export function toJsonText(value: unknown, indent?: number): string {
+  return JSON.stringify(value, undefined, indent).replace(
+    UNSAFE_IN_JSON,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+}
+
 /** One JSON document on standard output. */
 export function printJson(value: unknown): void {
-  process.stdout.write(`${JSON.stringify(value, undefined, 2)}\n`);
+  process.stdout.write(`${toJsonText(value, 2)}\n`);
 }
 
 /** Aligned "label: value" lines under a heading. */
@@ -44,7 +55,7 @@ export function section(heading: string, rows: readonly (readonly [string, strin
 
 /** What is wrong, as one line on standard error; with --json also as a document on standard output. */
 export function reportError(error: HexzError, json: boolean): void {
-  process.stderr.write(`hexz: ${printable(error.toLine()).replace(/\s*\n\s*/g, ' ')}\n`);
+  process.stderr.write(`hexz: ${printable(error.toLine())}\n`);
   if (json) printJson({ error });
 }
 
@@ -52,5 +63,7 @@ export function reportError(error: HexzError, json: boolean): void {
 export function asHexzError(error: unknown): HexzError {
   if (error instanceof HexzError) return error;
   const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  return new HexzError('INTERNAL', `a bug in hexz: ${detail}`, { cause: error });
+  return new HexzError('INTERNAL', `a bug in hexz: ${detail.replace(/\s*\n\s*/g, ' ')}`, {
+    cause: error,
+  });
 }

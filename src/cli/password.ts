@@ -88,10 +88,10 @@ function ask(question: string): Promise<string> {
         else answer += character;
       }
     };
-    stderr.write(question);
     stdin.setRawMode(true);
     stdin.setEncoding('utf8');
     stdin.on('data', onData);
     stdin.resume();
+    stderr.write(question);
   });
 }

@@ -5,7 +5,7 @@ import { checkSignature } from '../engine/snapshot/signature.js';
 import type { Snapshot } from '../engine/snapshot/snapshot.js';
 import { type FileTally, type Finding, verifyChain } from '../engine/snapshot/verify.js';
 import type { ReadOptions } from './arguments.js';
-import { formatBytes, formatCount, printable } from './output.js';
+import { formatBytes, formatCount, printable, toJsonText } from './output.js';
 import { openForCommand } from './password.js';
 import { drive, ProgressBar } from './progress.js';
 
@@ -119,11 +119,11 @@ class JsonReport {
   #findings = 0;
 
   constructor(path: string) {
-    process.stdout.write(`{\n  "path": ${JSON.stringify(path)},\n  "bad_blocks": [`);
+    process.stdout.write(`{\n  "path": ${toJsonText(path)},\n  "bad_blocks": [`);
   }
 
   finding({ error, length }: Finding): void {
-    const item = JSON.stringify({ ...error.toJSON(), length });
+    const item = toJsonText({ ...error.toJSON(), length });
     process.stdout.write(`${this.#findings++ === 0 ? '' : ','}\n    ${item}`);
   }
 
@@ -147,7 +147,7 @@ class JsonReport {
           ? { result: 'bad', error: signature }
           : { result: signature, ...(signature === 'good' ? { scope: SIGNATURE_SCOPE } : {}) },
     };
-    const members = JSON.stringify(rest, undefined, 2).slice(2);
+    const members = toJsonText(rest, 2).slice(2);
     process.stdout.write(`${this.#findings === 0 ? '' : '\n  '}],\n${members}\n`);
   }
 }

@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import { HexzError } from '../errors.js';
 import type { StoredBlock } from '../format/indexPage.js';
 
 /**
@@ -25,13 +26,17 @@ export class BlockCache {
   #slotBytes = 0;
   #fileCount = 0;
 
+  /** @throws HexzError USAGE for what is no number of bytes */
   constructor(capacityBytes: number) {
-    this.capacityBytes = capacityBytes;
+    if (!(capacityBytes >= 0 && capacityBytes <= Number.MAX_SAFE_INTEGER)) {
+      throw new HexzError('USAGE', `a cache of ${capacityBytes} bytes cannot be`);
+    }
+    this.capacityBytes = Math.floor(capacityBytes);
     this.#stored =
-      capacityBytes < 1
+      this.capacityBytes === 0
         ? undefined
         : new LRUCache<number, CachedBlock>({
-            maxSize: capacityBytes,
+            maxSize: this.capacityBytes,
             sizeCalculation: (block) => block.memory.length,
             dispose: (block) => this.release(block),
           });

@@ -105,7 +105,8 @@ function describeParents(
   budget: { files: number },
 ): ParentInformation[] {
   return storedPaths.map((storedPath) => {
-    const foundPath = findParent(parentCandidates(storedPath, childPath, parentDirectories));
+    const candidates = parentCandidates(storedPath, childPath, parentDirectories);
+    const foundPath = findParent(candidates, lineage.at(-1) ?? '');
     const unknown = { generation: undefined, encrypted: undefined, fileLength: undefined };
     if (foundPath === undefined) {
       const error = new HexzError('PARENT_MISSING', 'not found');

@@ -81,7 +81,7 @@ class ChainOpener {
   #openParent(storedPath: string, lineage: readonly Source[]): Snapshot {
     const child = lineage.at(-1) as Source;
     const candidates = parentCandidates(storedPath, child.path, this.#parentDirectories);
-    const path = findParent(candidates);
+    const path = findParent(candidates, child.identity);
     if (path === undefined) {
       throw new HexzError(
         'PARENT_MISSING',

@@ -24,11 +24,19 @@ export function parentCandidates(
   return [...new Set(candidates)];
 }
 
-/** The first candidate that is a regular file. */
-export function findParent(candidates: readonly string[]): string | undefined {
-  return candidates.find((path) => {
+/**
+ * The first candidate that is a regular file. All but the stored path itself are guesses, and the child is
+ * not a good one: it may bear the name of its parent.
+ */
+export function findParent(
+  candidates: readonly string[],
+  childIdentity: string,
+): string | undefined {
+  return candidates.find((path, position) => {
     try {
-      return statSync(path).isFile();
+      const stats = statSync(path);
+      const isChild = `${stats.dev}:${stats.ino}` === childIdentity;
+      return stats.isFile() && (position === 0 || !isChild);
     } catch {
       return false;
     }

@@ -44,6 +44,10 @@ export function openFileSource(path: string): Source {
     length: size,
     modifiedAt: mtimeMs,
     read(target, offset) {
+      // The number of a closed descriptor may be another file's by now.
+      if (closed) {
+        throw new HexzError('UNREADABLE', 'it was closed', { location: { file: path } });
+      }
       let done = 0;
       while (done < target.length) {
         let count: number;

@@ -13,14 +13,14 @@ import {
   unlinkSync,
   writeSync,
 } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { HexzError } from '../errors.js';
 import type { ByteSink } from '../snapshot/extract.js';
 
 const ZEROS = Buffer.alloc(64 * 1024);
 const HOLE_BYTES = 4096;
 
-/** Where a command's bytes go. Exactly one of `finish` and `discard` ends it. */
+/** Where a command's bytes go. `finish` or `discard` ends it; what is called after that does nothing. */
 export interface Output extends ByteSink {
   /** Makes the output what it shall be; before that, a file of its name does not exist or is the old one. */
   finish(): void;
@@ -82,12 +82,13 @@ class FileOutput implements Output {
   readonly #force: boolean;
   readonly #descriptor: number;
   #length = 0;
+  #hasEnded = false;
 
   constructor(path: string, { force, mode }: OutputOptions) {
-    const suffix = `${process.pid}-${randomBytes(4).toString('hex')}`;
+    const unique = `${process.pid}-${randomBytes(4).toString('hex')}`;
     this.#path = path;
     this.#force = force;
-    this.#temporaryPath = join(dirname(path), `.${basename(path).slice(0, 200)}.${suffix}.tmp`);
+    this.#temporaryPath = join(dirname(path), `.hexz-${unique}.tmp`);
     const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL;
     this.#descriptor = attempt(path, () => openSync(this.#temporaryPath, flags, mode));
   }
@@ -113,6 +114,7 @@ class FileOutput implements Output {
   }
 
   finish(): void {
+    if (this.#hasEnded) return;
     try {
       attempt(this.#path, () => {
         ftruncateSync(this.#descriptor, this.#length);
@@ -125,10 +127,13 @@ class FileOutput implements Output {
       this.discard();
       throw error;
     }
+    this.#hasEnded = true;
     closeSync(this.#descriptor);
   }
 
   discard(): void {
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
     closeSync(this.#descriptor);
     try {
       unlinkSync(this.#temporaryPath);
@@ -142,6 +147,7 @@ class FileOutput implements Output {
 class InPlaceOutput implements Output {
   readonly #name: string;
   readonly #descriptor: number;
+  #hasEnded = false;
 
   constructor(name: string, descriptor: number) {
     this.#name = name;
@@ -159,6 +165,7 @@ class InPlaceOutput implements Output {
   }
 
   finish(): void {
+    if (this.#hasEnded) return;
     attempt(this.#name, () => {
       if (fstatSync(this.#descriptor).isBlockDevice()) fsyncSync(this.#descriptor);
     });
@@ -166,7 +173,8 @@ class InPlaceOutput implements Output {
   }
 
   discard(): void {
-    if (this.#descriptor > 2) closeSync(this.#descriptor);
+    if (!this.#hasEnded && this.#descriptor > 2) closeSync(this.#descriptor);
+    this.#hasEnded = true;
   }
 }
 
@@ -206,13 +214,15 @@ function linkNew(temporaryPath: string, path: string): void {
 }
 
 function syncDirectory(path: string): void {
-  const descriptor = openSync(path, constants.O_RDONLY);
   try {
-    fsyncSync(descriptor);
+    const descriptor = openSync(path, constants.O_RDONLY);
+    try {
+      fsyncSync(descriptor);
+    } finally {
+      closeSync(descriptor);
+    }
   } catch {
-    // Some file systems cannot sync a directory; the file itself is on the disk.
-  } finally {
-    closeSync(descriptor);
+    // Not every file system can sync a directory, nor may every user read one that he may write into.
   }
 }
 
