@@ -1,0 +1,26 @@
+import fc from 'fast-check';
+import type { HexzCode } from '../../src/index.js';
+import { codeOf } from './errors.js';
+
+/** Contents of blocks: runs, repetitions and noise, so that literals and copies of all kinds occur. */
+export const blockContents: fc.Arbitrary<Buffer> = fc
+  .array(
+    fc.oneof(
+      fc
+        .record({ byte: fc.nat(255), length: fc.nat(2000) })
+        .map(({ byte, length }) => Buffer.alloc(length, byte)),
+      fc
+        .record({ seed: fc.uint8Array({ minLength: 1, maxLength: 40 }), length: fc.nat(3000) })
+        .map(({ seed, length }) => Buffer.alloc(length, seed)),
+      fc.uint8Array({ maxLength: 200 }).map((bytes) => Buffer.from(bytes)),
+    ),
+    { maxLength: 6 },
+  )
+  .map((parts) => Buffer.concat(parts));
+
+/** What a decoder makes of a block of this length: its bytes, or the code of its error. */
+export function outcomeOf(length: number, decode: (target: Buffer) => void): Buffer | HexzCode {
+  const target = Buffer.alloc(length, 0xa5);
+  const code = codeOf(() => decode(target));
+  return code === 'ok' ? target : code;
+}
