@@ -2,7 +2,13 @@ import { HexzError } from '../engine/errors.js';
 import type { StreamName } from '../engine/format/types.js';
 import { extractStream } from '../engine/snapshot/extract.js';
 import type { Snapshot } from '../engine/snapshot/snapshot.js';
-import { descriptorOutput, type Output, openOutput } from '../engine/write/outputFile.js';
+import { identityOfFile } from '../engine/snapshot/source.js';
+import {
+  descriptorOutput,
+  isFileOutput,
+  type Output,
+  openOutput,
+} from '../engine/write/outputFile.js';
 import type { ReadOptions } from './arguments.js';
 import { printJson } from './output.js';
 import { openForCommand } from './password.js';
@@ -32,17 +38,9 @@ export async function extract(path: string, options: ExtractOptions): Promise<vo
   const snapshot = await openForCommand(path, options);
   try {
     const range = rangeOf(snapshot, options);
-    const guard = new SignalGuard();
+    const guard = new SignalGuard(outputPath !== '-' && isFileOutput(outputPath));
     try {
-      const output = guard.watch(() =>
-        outputPath === '-'
-          ? descriptorOutput('standard output', 1)
-          : openOutput(outputPath, {
-              force: options.force === true,
-              // What was encrypted becomes readable here: for its owner only.
-              mode: isEncrypted(snapshot) ? 0o600 : 0o666,
-            }),
-      );
+      const output = guard.watch(() => open(outputPath, snapshot, options.force === true));
       const progress = new ProgressBar(`extract ${stream}`, range.length);
       const steps = extractStream(snapshot, stream, range, output);
       try {
@@ -61,6 +59,19 @@ export async function extract(path: string, options: ExtractOptions): Promise<vo
   } finally {
     snapshot.close();
   }
+}
+
+function open(path: string, snapshot: Snapshot, force: boolean): Output {
+  if (path === '-') return descriptorOutput('standard output', 1);
+  const identity = identityOfFile(path);
+  const isEvidence = snapshot.chain().some(({ index }) => index.source.identity === identity);
+  if (force && isEvidence) {
+    throw new HexzError('USAGE', 'the output is the snapshot itself or one of its parents', {
+      location: { file: path },
+    });
+  }
+  // What was encrypted becomes readable here: for its owner only.
+  return openOutput(path, { force, mode: isEncrypted(snapshot) ? 0o600 : 0o666 });
 }
 
 const isEncrypted = (snapshot: Snapshot): boolean =>
@@ -84,8 +95,9 @@ function rangeOf(snapshot: Snapshot, { stream, offset = 0, length }: ExtractOpti
 }
 
 /**
- * Until `end`, a signal removes the unfinished output before it ends the process as it would any other.
- * It is on watch before the output is opened, so that no moment is left in which a file could stay behind.
+ * Until `end`, a signal removes an unfinished file before it ends the process as it would any other. It is
+ * on watch before the output is opened, so that no moment is left in which a file could stay behind. Pipes
+ * and devices have nothing to remove, and writing to one may block for ever: there signals just end us.
  */
 class SignalGuard {
   output: Output | undefined;
@@ -95,7 +107,8 @@ class SignalGuard {
     process.kill(process.pid, signal);
   };
 
-  constructor() {
+  constructor(isNeeded: boolean) {
+    if (!isNeeded) return;
     for (const signal of SIGNALS) process.on(signal, this.#onSignal);
   }
 

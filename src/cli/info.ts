@@ -15,7 +15,9 @@ type Rows = (readonly [string, string])[];
 /** `hexz info SNAP [--blocks] [--json]` */
 export function info(path: string, options: ReadOptions & { readonly blocks?: boolean }): void {
   const information = describeSnapshot(path, options.parentDir);
-  const counts = options.blocks === true ? countBlocksOfFile(path) : undefined;
+  // A file whose references are damaged is described all the same; its blocks cannot be counted.
+  const isSound = information.problems.length === 0;
+  const counts = options.blocks === true && isSound ? countBlocksOfFile(path) : undefined;
   if (options.json === true) printJson(toJson(information, counts));
   else process.stdout.write(`${toText(information, counts)}\n`);
 }
@@ -81,6 +83,7 @@ function toJson(information: SnapshotInformation, counts: Counts | undefined): u
     signature: header.signature ?? null,
     parents: information.parents.map(parentToJson),
     problems: information.problems,
+    further_problems: information.furtherProblems,
   };
 }
 
@@ -158,6 +161,8 @@ function toText(information: SnapshotInformation, counts: Counts | undefined): s
   }
   if (problems.length > 0) {
     const rows = problems.map((problem): [string, string] => [problem.code, problem.message]);
+    const { furtherProblems } = information;
+    if (furtherProblems > 0) rows.push(['And', `${formatCount(furtherProblems)} more`]);
     sections.push(section('Problems (this file cannot be mounted or extracted)', rows));
   }
   return sections.join('\n\n');

@@ -79,16 +79,21 @@ function program(): Command {
   return hexz;
 }
 
-function endOnClosedPipe(error: NodeJS.ErrnoException): void {
-  if (error.code === 'EPIPE') process.exit();
-  throw error;
+/** A closed pipe is no error; a full disk behind standard output is. */
+function endOnOutputError(cause: NodeJS.ErrnoException): void {
+  if (cause.code === 'EPIPE') process.exit();
+  const reason = cause.code === 'ENOSPC' ? 'no space left on the device' : cause.code;
+  const error = new HexzError('OUTPUT_FAILED', `standard output: cannot write it: ${reason}`);
+  reportError(error, false);
+  process.exit(error.exitStatus);
 }
 
 const wantsJson = (argv: readonly string[]): boolean => argv.includes('--json');
 
 async function main(argv: string[]): Promise<void> {
-  process.stdout.on('error', endOnClosedPipe);
-  process.stderr.on('error', endOnClosedPipe);
+  process.stdout.on('error', endOnOutputError);
+  // Nobody is left to be told.
+  process.stderr.on('error', () => {});
   try {
     // As with most tools: without a word, the help is what is wanted.
     await program().parseAsync(argv.length === 0 ? ['--help'] : argv, { from: 'user' });

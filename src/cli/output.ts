@@ -1,10 +1,10 @@
 import { HexzError } from '../engine/errors.js';
 
 /** Control characters, line separators, and what turns the writing direction. */
-const UNSAFE = /\p{Cc}|[\u2028-\u202e\u2066-\u2069]/gu;
+const UNSAFE = /\p{Cc}|[\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu;
 
 /** The same, without those that JSON escapes itself or needs between its values. */
-const UNSAFE_IN_JSON = /[\u007f-\u009f\u2028-\u202e\u2066-\u2069]/gu;
+const UNSAFE_IN_JSON = /[\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu;
 
 /** Text from a file, safe for a terminal and in one line: control characters are shown, not sent. */
 export function printable(text: string): string {
@@ -48,7 +48,7 @@ export function printJson(value: unknown): void {
 
 /** Aligned "label: value" lines under a heading. */
 export function section(heading: string, rows: readonly (readonly [string, string])[]): string {
-  const width = Math.max(...rows.map(([label]) => label.length)) + 1;
+  const width = rows.reduce((longest, [label]) => Math.max(longest, label.length), 0) + 1;
   const lines = rows.map(([label, value]) => `  ${`${label}:`.padEnd(width)} ${printable(value)}`);
   return [heading, ...lines].join('\n');
 }

@@ -10,6 +10,8 @@ import { openForCommand } from './password.js';
 import { drive, ProgressBar } from './progress.js';
 
 const EXIT_DAMAGED = 4;
+const EXIT_WRONG_PASSWORD = 5;
+const PUBLIC_KEY_BYTES = 32;
 
 /** What is said with every good signature, because less is signed than people think. */
 const SIGNATURE_SCOPE =
@@ -30,10 +32,12 @@ export async function verify(
     const progress = new ProgressBar('verify', total);
     let doneBytes = 0;
     let current: FileTally | undefined;
+    let hasDamage = false;
     const tallies = await drive(verifyChain(snapshot), ({ tally, finding }) => {
       if (tally !== current) doneBytes += current?.checkedBytes ?? 0;
       current = tally;
       if (finding !== undefined) {
+        hasDamage ||= finding.error.code !== 'AUTH';
         progress.clear();
         report.finding(finding);
       }
@@ -41,7 +45,10 @@ export async function verify(
     });
     progress.clear();
     report.end(tallies, publicKey === undefined ? 'not checked' : (signature ?? 'good'));
-    if (tallies.some((tally) => tally.badBlocks > 0)) return EXIT_DAMAGED;
+    const bad = tallies.filter((tally) => tally.badBlocks > 0);
+    // Where a password opens no block at all it is the wrong one; where it opens some, the rest is damaged.
+    if (hasDamage || bad.some((tally) => tally.badBlocks < tally.dataBlocks)) return EXIT_DAMAGED;
+    if (bad.length > 0) return EXIT_WRONG_PASSWORD;
     return signature?.exitStatus ?? 0;
   } finally {
     snapshot.close();
@@ -50,8 +57,15 @@ export async function verify(
 
 function readKey(path: string): Buffer {
   try {
-    return readFileSync(path);
+    const key = readFileSync(path);
+    if (key.length >= PUBLIC_KEY_BYTES) return key;
+    throw new HexzError(
+      'BAD_KEY',
+      `a public key has ${PUBLIC_KEY_BYTES} bytes, this file ${key.length}`,
+      { location: { file: path } },
+    );
   } catch (cause) {
+    if (cause instanceof HexzError) throw cause;
     const { code } = cause as NodeJS.ErrnoException;
     throw new HexzError('UNREADABLE', `cannot read the key: ${code ?? 'unknown error'}`, {
       location: { file: path },
@@ -119,7 +133,7 @@ class JsonReport {
   #findings = 0;
 
   constructor(path: string) {
-    process.stdout.write(`{\n  "path": ${toJsonText(path)},\n  "bad_blocks": [`);
+    process.stdout.write(`{\n  "path": ${toJsonText(path)},\n  "badBlocks": [`);
   }
 
   finding({ error, length }: Finding): void {
@@ -131,13 +145,13 @@ class JsonReport {
     const files = tallies.map((tally) => ({
       path: tally.path,
       ok: tally.badBlocks === 0,
-      data_blocks: tally.dataBlocks,
-      zero_blocks: tally.zeroBlocks,
-      parent_blocks: tally.parentBlocks,
-      hashed_blocks: tally.hashedBlocks,
-      checked_bytes: tally.checkedBytes,
-      uncovered_bytes: tally.uncoveredBytes,
-      bad_blocks: tally.badBlocks,
+      dataBlocks: tally.dataBlocks,
+      zeroBlocks: tally.zeroBlocks,
+      parentBlocks: tally.parentBlocks,
+      hashedBlocks: tally.hashedBlocks,
+      checkedBytes: tally.checkedBytes,
+      uncoveredBytes: tally.uncoveredBytes,
+      badBlocks: tally.badBlocks,
     }));
     const rest = {
       ok: files.every(({ ok }) => ok) && !(signature instanceof HexzError),

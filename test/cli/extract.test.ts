@@ -154,12 +154,14 @@ describe.concurrent('a file', () => {
     expect(readdirSync(directory)).toEqual(['disk']);
   });
 
-  test('may be the very snapshot only with --force', async () => {
+  test('is never the very snapshot, also not with --force', async () => {
     const directory = newDirectory();
     const copy = join(directory, 'copy.hxz');
     writeFileSync(copy, readFileSync(file));
     const { status } = await runCli(['extract', copy, '--stream', 'disk', '-o', copy]);
     expect([status, sha256(readFileSync(copy))]).toEqual([8, sha256(readFileSync(file))]);
+    const forced = await runCli(['extract', copy, '--stream', 'disk', '-o', copy, '--force']);
+    expect([forced.status, sha256(readFileSync(copy))]).toEqual([2, sha256(readFileSync(file))]);
   });
 
   test('of an encrypted snapshot, or of one over an encrypted parent, is for its owner only', async () => {

@@ -52,19 +52,19 @@ describe.concurrent('a sound snapshot', () => {
     expect(result.status).toBe(0);
     expect(jsonOf(result)).toEqual({
       path: goldenPath(file),
-      bad_blocks: [],
+      badBlocks: [],
       ok: true,
       files: [
         {
           path: goldenPath(file),
           ok: true,
-          data_blocks: disk.data_blocks + memory.data_blocks,
-          zero_blocks: disk.zero_blocks + memory.zero_blocks,
-          parent_blocks: 0,
-          hashed_blocks: expect.any(Number) as unknown,
-          checked_bytes: disk.covered + memory.covered,
-          uncovered_bytes: 0,
-          bad_blocks: 0,
+          dataBlocks: disk.data_blocks + memory.data_blocks,
+          zeroBlocks: disk.zero_blocks + memory.zero_blocks,
+          parentBlocks: 0,
+          hashedBlocks: expect.any(Number) as unknown,
+          checkedBytes: disk.covered + memory.covered,
+          uncoveredBytes: 0,
+          badBlocks: 0,
         },
       ],
       signature: { result: 'not checked' },
@@ -92,7 +92,7 @@ describe.concurrent('a damaged snapshot', () => {
     expect(result.status).toBe(4);
     const document = jsonOf(result);
     expect(document.ok).toBe(false);
-    expect(document.bad_blocks).toMatchObject([
+    expect(document.badBlocks).toMatchObject([
       { code: 'CRC', file: copy, stream: 'disk', blockIndex: 1, offset: 65_536, length: 65_536 },
       { code: 'CRC', file: copy, stream: 'disk', blockIndex: 3, offset: 196_608, length: 65_536 },
     ]);

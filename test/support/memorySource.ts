@@ -7,7 +7,6 @@ export function memorySource(path: string, bytes: Buffer): Source {
     path,
     identity: `memory:${path}`,
     length: bytes.length,
-    modifiedAt: 0,
     read(target, offset) {
       if (offset < 0 || offset + target.length > bytes.length) {
         throw new HexzError('UNREADABLE', 'read outside the source', { location: { file: path } });

@@ -56,10 +56,19 @@ export function nativeZstd(): ZstdDecoder | undefined {
   };
 }
 
-/** zstd compiled to WebAssembly: always there. */
-export async function bundledZstd(): Promise<ZstdDecoder> {
+/** Initialised once: a second time would take the memory from under decoders already made. */
+let initialised: Promise<typeof import('@bokuweb/zstd-wasm')> | undefined;
+
+async function initialise(): Promise<typeof import('@bokuweb/zstd-wasm')> {
   const { default: zstd } = await import('@bokuweb/zstd-wasm');
   await zstd.init();
+  return zstd;
+}
+
+/** zstd compiled to WebAssembly: always there. */
+export async function bundledZstd(): Promise<ZstdDecoder> {
+  initialised ??= initialise();
+  const zstd = await initialised;
   const context = zstd.createDCtx();
   return (stored, target, dictionary) => {
     const options = { defaultHeapSize: target.length };

@@ -6,7 +6,7 @@ import type { ChunkingParameters, Compression, EncryptionParameters, FileRange }
 /** Header layout A is written by 0.4 and 0.5 of the Rust hexz, layout B by 0.8. */
 export type HeaderLayout = 'A' | 'B';
 
-/** The decoded header. Ranges are as the file gives them; `checkReferences` holds them against the file. */
+/** The decoded header. Ranges are as the file gives them; `findProblems` holds them against the file. */
 export interface SnapshotHeader {
   readonly layout: HeaderLayout;
   readonly blockSize: number;

@@ -33,6 +33,10 @@ export interface StoredBlock {
  * @throws HexzError BAD_INDEX
  */
 export function entryBytesOfPage(pageLength: number, entryCount: number): number {
+  if (entryCount > MAX_PAGE_ENTRIES) {
+    const fits = entryCount * SHORT_ENTRY_BYTES <= pageLength;
+    throw new HexzError(fits ? 'LIMIT' : 'BAD_INDEX', `an index page of ${entryCount} entries`);
+  }
   const entryBytes = (pageLength - PAGE_HEADER_BYTES) / entryCount;
   if (entryBytes !== SHORT_ENTRY_BYTES && entryBytes !== LONG_ENTRY_BYTES) {
     throw new HexzError(
@@ -152,6 +156,10 @@ export class IndexPage {
       return 'parent';
     }
     return this.#bytes.readUInt32LE(at + 8) === 0 ? 'zero' : 'data';
+  }
+
+  storedOffsetOf(entry: number): number {
+    return readU64(this.#bytes, this.#entryOffset(entry));
   }
 
   storedLengthOf(entry: number): number {

@@ -16,13 +16,15 @@ import type { StoredBlock } from '../format/indexPage.js';
  *   stored   in #stored under its key
  *
  * A caller reads a stored slot before it asks the cache for anything else: the next `reserve` may take it.
- * Blocks larger than a quarter of the capacity are refused (`reserve` answers undefined) and are decoded
- * into memory of the caller's own.
+ * Blocks larger than a quarter of the capacity are refused (`reserve` answers undefined). Of these the
+ * last one is kept beside the slots, as `large`: a reader that goes through it in small steps decodes it
+ * once. It counts beyond the capacity, once for the whole chain.
  */
 export class BlockCache {
   readonly capacityBytes: number;
   readonly #stored: LRUCache<number, CachedBlock> | undefined;
   readonly #free = new Map<number, CachedBlock[]>();
+  #large: CachedBlock | undefined;
   #slotBytes = 0;
   #fileCount = 0;
 
@@ -40,6 +42,25 @@ export class BlockCache {
             sizeCalculation: (block) => block.memory.length,
             dispose: (block) => this.release(block),
           });
+  }
+
+  /** The last block that was too large for a slot; without `block` while it is being decoded. */
+  get large(): CachedBlock | undefined {
+    return this.#large;
+  }
+
+  /** Memory for another large block, in the place of the last one. */
+  replaceLarge(length: number): CachedBlock {
+    const isReusable = this.#large?.memory.length === length;
+    const memory = isReusable ? this.#large?.memory : undefined;
+    this.#large = undefined;
+    this.#large = {
+      memory: memory ?? Buffer.allocUnsafeSlow(length),
+      owner: undefined,
+      length,
+      block: undefined,
+    };
+    return this.#large;
   }
 
   /** Bytes of all slots. */
@@ -67,7 +88,12 @@ export class BlockCache {
       if (!this.#dropFreeSlot()) this.#stored.pop();
     }
     this.#slotBytes += slotLength;
-    return { memory: Buffer.allocUnsafeSlow(slotLength), length: 0, block: undefined };
+    return {
+      memory: Buffer.allocUnsafeSlow(slotLength),
+      owner: undefined,
+      length: 0,
+      block: undefined,
+    };
   }
 
   store(key: number, block: CachedBlock): void {
@@ -86,6 +112,7 @@ export class BlockCache {
     this.#stored?.clear();
     this.#free.clear();
     this.#slotBytes = 0;
+    this.#large = undefined;
   }
 
   #dropFreeSlot(): boolean {
@@ -102,6 +129,8 @@ export class BlockCache {
 /** A slot, and the block whose plaintext its first `length` bytes are. */
 export interface CachedBlock {
   readonly memory: Buffer;
+  /** The snapshot that stored it. */
+  owner: object | undefined;
   length: number;
   block: StoredBlock | undefined;
 }

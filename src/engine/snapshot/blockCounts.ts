@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { type StreamName, streamNames } from '../format/types.js';
 import { FileIndex } from './fileIndex.js';
 import { openFileSource } from './source.js';
@@ -109,12 +110,19 @@ class OffsetSet {
   }
 }
 
+/** Drawn anew in every process: who forges a file cannot know which offsets fall together. */
+const [SEED_A, SEED_B, SEED_C] = [0, 0, 0].map(() => randomBytes(4).readUInt32LE() | 1) as [
+  number,
+  number,
+  number,
+];
+
 /** Spreads offsets over 31 bits. */
 function scatter(offset: number): number {
   const low = offset >>> 0;
   const high = Math.floor(offset / 2 ** 32);
-  let mixed = Math.imul(low ^ (high * 0x9e37_79b1), 0x85eb_ca6b);
+  let mixed = Math.imul(low, SEED_A) ^ Math.imul(high, SEED_B);
   mixed ^= mixed >>> 15;
-  mixed = Math.imul(mixed, 0xc2b2_ae35);
+  mixed = Math.imul(mixed, SEED_C);
   return (mixed ^ (mixed >>> 13)) & 0x7fff_ffff;
 }

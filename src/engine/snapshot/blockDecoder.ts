@@ -18,8 +18,7 @@ const READ_AHEAD_BYTES = 256 * 1024;
  * is reported by an exception; its contents then mean nothing.
  *
  * State: `#window` holds the bytes of the file from `#windowOffset` on, `#windowLength` of them. Blocks
- * that follow each other in the file are read many at a time; any other block is read alone. The window
- * grows to the longest block met. The file does not change, so what is in the window stays true.
+ * that follow each other in the file are read many at a time; any other block is read alone. The file does not change, so what is in the window stays true.
  */
 export class BlockDecoder {
   readonly #source: Source;
@@ -89,7 +88,13 @@ export class BlockDecoder {
 
   #fill(offset: number, length: number, ahead: number): void {
     const wanted = Math.min(Math.max(length, ahead), this.#source.length - offset);
-    if (wanted > this.#window.length) this.#window = Buffer.allocUnsafeSlow(wanted);
+    // A block larger than the window gets memory that is let go of with the next one.
+    if (
+      wanted !== this.#window.length &&
+      (wanted > READ_AHEAD_BYTES || this.#window.length > READ_AHEAD_BYTES)
+    ) {
+      this.#window = Buffer.allocUnsafeSlow(Math.max(wanted, READ_AHEAD_BYTES));
+    }
     this.#windowLength = 0;
     try {
       this.#source.read(this.#window.subarray(0, wanted), offset);

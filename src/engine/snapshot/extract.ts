@@ -18,7 +18,7 @@ export interface ExtractRange {
 const CHUNK_BYTES = 1024 * 1024;
 
 /** How far the index is asked ahead; keeps the cursor near the bytes that are read next. */
-const RUN_BYTES = 16 * 1024 * 1024;
+const LOOK_AHEAD_BYTES = 1024 * 1024;
 
 /**
  * Copies a range of a stream into a sink, zeros that the index knows of without reading them. Yields
@@ -35,9 +35,12 @@ export function* extractStream(
   const end = Math.min(range.offset + range.length, snapshot.streamLength(stream));
   const chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES);
   let offset = range.offset;
+  let lookAhead = LOOK_AHEAD_BYTES;
   while (offset < end) {
-    const run = snapshot.runAt(stream, offset, Math.min(RUN_BYTES, end - offset));
+    const run = snapshot.runAt(stream, offset, Math.min(lookAhead, end - offset));
     const runEnd = offset + run.length;
+    // Where zeros go on and on, the next look goes further: the end may be petabytes away.
+    lookAhead = run.kind === 'zero' ? lookAhead * 2 : LOOK_AHEAD_BYTES;
     if (run.kind === 'zero') {
       sink.skip(run.length);
       offset = runEnd;

@@ -11,8 +11,8 @@ import {
 } from '../format/indexPage.js';
 import { HEADER_BYTES, MAX_MASTER_INDEX_BYTES } from '../format/limits.js';
 import { type MasterIndex, parseMasterIndex } from '../format/masterIndex.js';
-import { checkIndexOffset, checkReferences } from '../format/references.js';
-import type { StreamName } from '../format/types.js';
+import { checkIndexOffset, findProblems } from '../format/references.js';
+import { type StreamName, streamNames } from '../format/types.js';
 import type { Source } from './source.js';
 import { type PageCache, StreamIndex } from './streamIndex.js';
 
@@ -35,6 +35,9 @@ export interface SnapshotOutline {
   readonly header: SnapshotHeader;
   readonly masterIndex: MasterIndex;
 }
+
+/** Pages of a stream that may tell the size of entries: a damaged one must not cost the others. */
+const PAGES_TRIED = 16;
 
 /**
  * Reads header and master index.
@@ -61,24 +64,33 @@ export function readOutline(source: Source): SnapshotOutline {
 }
 
 /**
- * Entry size of the index pages, told from the first page; 52 for a file without pages.
+ * Entry size of the index pages, told from the first page that is sound; 52 for a file without pages.
  *
  * @throws HexzError BAD_INDEX, UNREADABLE
  */
 export function readEntryBytes(source: Source, { header, masterIndex }: SnapshotOutline): number {
-  return inFile(source, () => {
-    const table = masterIndex.disk.pageCount > 0 ? masterIndex.disk : masterIndex.memory;
-    const [pageOffset] = table.pageOffsets;
-    const [pageLength] = table.pageLengths;
-    if (pageOffset === undefined || pageLength === undefined) return LONG_ENTRY_BYTES;
-    const count = Buffer.alloc(8);
-    source.read(count, pageOffset);
-    const entryBytes = entryBytesOfPage(pageLength, readU64(count, 0));
-    if (header.layout === 'B' && entryBytes === SHORT_ENTRY_BYTES) {
-      throw new HexzError('BAD_INDEX', 'short index entries under header layout B');
+  if (header.layout === 'B') return LONG_ENTRY_BYTES;
+  let firstError: unknown;
+  for (const stream of streamNames) {
+    const { pageCount, pageOffsets, pageLengths } = masterIndex[stream];
+    for (let page = 0; page < Math.min(pageCount, PAGES_TRIED); page++) {
+      try {
+        return inFile(source, () =>
+          entryBytesOf(source, pageOffsets[page] as number, pageLengths[page] as number),
+        );
+      } catch (error) {
+        firstError ??= error;
+      }
     }
-    return entryBytes;
-  });
+  }
+  if (firstError !== undefined) throw firstError;
+  return LONG_ENTRY_BYTES;
+}
+
+function entryBytesOf(source: Source, pageOffset: number, pageLength: number): number {
+  const count = Buffer.alloc(8);
+  source.read(count, pageOffset);
+  return entryBytesOfPage(pageLength, readU64(count, 0));
 }
 
 /** The generation that a header layout and an entry size make. */
@@ -107,7 +119,7 @@ export class FileIndex {
   constructor(source: Source, pageCache: PageCache) {
     const outline = readOutline(source);
     const { header, masterIndex } = outline;
-    const [problem] = checkReferences(header, masterIndex, source.length);
+    const [problem] = findProblems(header, masterIndex, source.length);
     if (problem !== undefined) throw problem.at({ file: source.path });
     const entryBytes = readEntryBytes(source, outline);
     this.source = source;

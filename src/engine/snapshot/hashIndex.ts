@@ -1,3 +1,6 @@
+import { HexzError } from '../errors.js';
+import { type IndexPage, LONG_ENTRY_BYTES } from '../format/indexPage.js';
+import type { StreamTable } from '../format/masterIndex.js';
 import type { StreamName } from '../format/types.js';
 import type { StreamIndex } from './streamIndex.js';
 
@@ -12,7 +15,7 @@ export interface BlockPlace {
 const FINGERPRINTS = 2 ** 27;
 const MAX_BLOCKS = 2 ** 26;
 
-/** Equal fingerprints that are compared in full; real files have one or two, forged ones any number. */
+/** Equal fingerprints that are compared in full: different blocks have one or two, forged ones any number. */
 const MAX_CANDIDATES = 256;
 
 /**
@@ -20,20 +23,45 @@ const MAX_CANDIDATES = 256;
  *
  * One sorted array of numbers, 8 bytes a block: the upper bits are a fingerprint of the hash, the lower
  * ones the block's position in index order. A candidate counts only when the full hash in the index page
- * is the same. Built on first use, then never changed. Blocks beyond the first 2^26 (4 TiB of 64 KiB
- * blocks) are not found.
+ * is the same. Entries that share their stored bytes with an earlier one are left out: a zero block may
+ * have thousands. Index pages that cannot be used are left out too, and `damage` says so. Built on first
+ * use, then never changed. Blocks beyond the first 2^26 (4 TiB of 64 KiB blocks) are not found.
  */
 export class HashIndex {
-  readonly #indexes: readonly StreamIndex[];
+  /** The first error met in an index page; its blocks are not found here. */
+  readonly damage: HexzError | undefined;
   readonly #sortedKeys: Float64Array;
   /** Position of the first block of every page, in index order, and the page it belongs to. */
   readonly #pageStarts: number[] = [];
   readonly #pages: { index: StreamIndex; pageNumber: number }[] = [];
 
-  /** @throws HexzError when an index page of the file cannot be used */
-  constructor(indexes: readonly StreamIndex[]) {
-    this.#indexes = indexes;
-    this.#sortedKeys = this.#build().sort();
+  constructor(streams: readonly StreamIndex[]) {
+    const capacity = streams.reduce((sum, { table }) => sum + maximumEntries(table), 0);
+    const keys = new Float64Array(Math.min(capacity, MAX_BLOCKS));
+    const stored = new FirstOffsets(keys.length);
+    let keyCount = 0;
+    let position = 0;
+    for (const index of streams) {
+      for (let pageNumber = 0; pageNumber < index.table.pageCount; pageNumber++) {
+        let page: IndexPage;
+        try {
+          page = index.loadPage(pageNumber);
+        } catch (error) {
+          if (!(error instanceof HexzError)) throw error;
+          this.damage ??= error.at({ stream: index.table.stream });
+          continue;
+        }
+        this.#pageStarts.push(position);
+        this.#pages.push({ index, pageNumber });
+        for (let entry = 0; entry < page.entryCount; entry++, position++) {
+          if (page.kindOf(entry) !== 'data' || position >= MAX_BLOCKS) continue;
+          const hash = page.hashOf(entry);
+          if (hash === undefined || !stored.add(page.storedOffsetOf(entry))) continue;
+          keys[keyCount++] = fingerprintOf(hash) * MAX_BLOCKS + position;
+        }
+      }
+    }
+    this.#sortedKeys = keys.subarray(0, keyCount).sort();
   }
 
   /** A data block with this hash, or undefined. */
@@ -50,30 +78,6 @@ export class HashIndex {
       }
     }
     return undefined;
-  }
-
-  #build(): Float64Array {
-    let keys = new Float64Array(4096);
-    let keyCount = 0;
-    let position = 0;
-    for (const index of this.#indexes) {
-      for (let pageNumber = 0; pageNumber < index.table.pageCount; pageNumber++) {
-        const page = index.loadPage(pageNumber);
-        this.#pageStarts.push(position);
-        this.#pages.push({ index, pageNumber });
-        for (let entry = 0; entry < page.entryCount; entry++, position++) {
-          const hash = page.kindOf(entry) === 'data' ? page.hashOf(entry) : undefined;
-          if (hash === undefined || position >= MAX_BLOCKS) continue;
-          if (keyCount === keys.length) {
-            const larger = new Float64Array(keys.length * 2);
-            larger.set(keys);
-            keys = larger;
-          }
-          keys[keyCount++] = fingerprintOf(hash) * MAX_BLOCKS + position;
-        }
-      }
-    }
-    return keys.slice(0, keyCount);
   }
 
   #placeOf(position: number): { index: StreamIndex; pageNumber: number; entry: number } {
@@ -106,6 +110,40 @@ function upperBound(sorted: readonly number[], value: number): number {
     else high = middle;
   }
   return low;
+}
+
+/** No more entries than the pages of a stream have room for; every page lies inside the file. */
+const maximumEntries = ({ pageLengths }: StreamTable): number =>
+  pageLengths.reduce((sum, length) => sum + Math.floor(length / LONG_ENTRY_BYTES), 0);
+
+/**
+ * Stored offsets met so far. Writers append, so a block met for the first time lies behind all others:
+ * the offsets come sorted, and only one that does not is searched for. Offsets out of order (no writer
+ * makes them) count as new each time.
+ */
+class FirstOffsets {
+  readonly #sorted: Float64Array;
+  #count = 0;
+
+  constructor(capacity: number) {
+    this.#sorted = new Float64Array(capacity);
+  }
+
+  /** Whether the offset is new. */
+  add(offset: number): boolean {
+    if (this.#count === 0 || offset > (this.#sorted[this.#count - 1] as number)) {
+      this.#sorted[this.#count++] = offset;
+      return true;
+    }
+    let low = 0;
+    let high = this.#count;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.#sorted[middle] as number) < offset) low = middle + 1;
+      else high = middle;
+    }
+    return this.#sorted[low] !== offset;
+  }
 }
 
 const fingerprintOf = (hash: Buffer): number => hash.readUInt32LE(0) % FINGERPRINTS;

@@ -1,7 +1,6 @@
-import { statSync } from 'node:fs';
 import { HexzError } from '../errors.js';
 import { MAX_CHAIN_DEPTH, MAX_CHAIN_FILES } from '../format/limits.js';
-import { checkReferences } from '../format/references.js';
+import { findProblems } from '../format/references.js';
 import {
   type Generation,
   generationOf,
@@ -15,6 +14,9 @@ import { openFileSource, type Source } from './source.js';
 /** Longer metadata is announced with its length only. */
 const MAX_METADATA_TEXT_BYTES = 1024 * 1024;
 
+/** A forged index has millions; the first ones tell enough. */
+const MAX_PROBLEMS = 100;
+
 /** What header and master index tell about a snapshot. */
 export interface SnapshotInformation extends SnapshotOutline {
   readonly path: string;
@@ -26,6 +28,8 @@ export interface SnapshotInformation extends SnapshotOutline {
   readonly parents: readonly ParentInformation[];
   /** What contradicts the file; `openSnapshot` refuses a file that has any. */
   readonly problems: readonly HexzError[];
+  /** How many there are beyond those. */
+  readonly furtherProblems: number;
 }
 
 /** A parent as the header names it, and what was found. */
@@ -55,7 +59,12 @@ export function describeSnapshot(
   try {
     const outline = readOutline(source);
     const { header, masterIndex } = outline;
-    const problems = checkReferences(header, masterIndex, source.length);
+    const problems: HexzError[] = [];
+    let furtherProblems = 0;
+    for (const problem of findProblems(header, masterIndex, source.length)) {
+      if (problems.length < MAX_PROBLEMS) problems.push(problem);
+      else furtherProblems++;
+    }
     let generation: Generation | undefined;
     try {
       generation = generationOf(header, readEntryBytes(source, outline));
@@ -78,6 +87,7 @@ export function describeSnapshot(
         budget,
       ),
       problems,
+      furtherProblems,
     };
   } finally {
     source.close();
@@ -106,7 +116,7 @@ function describeParents(
 ): ParentInformation[] {
   return storedPaths.map((storedPath) => {
     const candidates = parentCandidates(storedPath, childPath, parentDirectories);
-    const foundPath = findParent(candidates, lineage.at(-1) ?? '');
+    const foundPath = findParent(candidates, lineage);
     const unknown = { generation: undefined, encrypted: undefined, fileLength: undefined };
     if (foundPath === undefined) {
       const error = new HexzError('PARENT_MISSING', 'not found');
@@ -114,9 +124,11 @@ function describeParents(
     }
     let source: Source | undefined;
     try {
-      checkLineage(foundPath, lineage, budget);
       source = openFileSource(foundPath);
+      checkLineage(source, lineage, budget);
       const outline = readOutline(source);
+      const [problem] = findProblems(outline.header, outline.masterIndex, source.length);
+      if (problem !== undefined) throw problem;
       return {
         storedPath,
         foundPath,
@@ -141,9 +153,12 @@ function describeParents(
   });
 }
 
-function checkLineage(path: string, lineage: readonly string[], budget: { files: number }): void {
-  const { dev, ino } = statSync(path);
-  if (lineage.includes(`${dev}:${ino}`)) {
+function checkLineage(
+  { identity }: Source,
+  lineage: readonly string[],
+  budget: { files: number },
+): void {
+  if (lineage.includes(identity)) {
     throw new HexzError('PARENT_CYCLE', 'it is one of its own descendants');
   }
   if (lineage.length > MAX_CHAIN_DEPTH || budget.files-- <= 0) {

@@ -1,21 +1,21 @@
 import { deriveKey } from '../codec/aesGcm.js';
 import { HexzError } from '../errors.js';
-import type { StoredBlock } from '../format/indexPage.js';
+import type { IndexPage, StoredBlock } from '../format/indexPage.js';
 import { MAX_CHAIN_DEPTH, MAX_CHAIN_FILES } from '../format/limits.js';
 import { streamNames } from '../format/types.js';
 import { BlockCache } from './blockCache.js';
 import { BlockDecoder } from './blockDecoder.js';
-import { FileIndex, inFile } from './fileIndex.js';
+import { FileIndex } from './fileIndex.js';
 import { findParent, parentCandidates } from './parentPath.js';
 import { Snapshot } from './snapshot.js';
 import { openFileSource, type Source } from './source.js';
-import { PageCache } from './streamIndex.js';
+import { PageCache, type StreamIndex } from './streamIndex.js';
 
 const DEFAULT_CACHE_BYTES = 256 * 1024 * 1024;
 
 /** Index pages looked through for blocks to try a password on, and how many blocks. */
 const PASSWORD_TRIAL_PAGES = 16;
-const PASSWORD_TRIAL_BLOCKS = 3;
+const PASSWORD_TRIAL_BLOCKS = 8;
 
 export interface OpenOptions {
   /** Memory for decoded blocks of the whole chain, in bytes. Default 256 MiB; 0 keeps none. */
@@ -34,8 +34,8 @@ export interface OpenOptions {
  * @throws HexzError with the file, for everything that is wrong with it or with a parent
  */
 export function openSnapshot(file: string | Source, options: OpenOptions = {}): Snapshot {
-  const source = typeof file === 'string' ? openFileSource(file) : file;
-  return new ChainOpener(options).open(source);
+  const opener = new ChainOpener(options);
+  return opener.open(typeof file === 'string' ? openFileSource(file) : file);
 }
 
 /**
@@ -81,7 +81,10 @@ class ChainOpener {
   #openParent(storedPath: string, lineage: readonly Source[]): Snapshot {
     const child = lineage.at(-1) as Source;
     const candidates = parentCandidates(storedPath, child.path, this.#parentDirectories);
-    const path = findParent(candidates, child.identity);
+    const path = findParent(
+      candidates,
+      lineage.map(({ identity }) => identity),
+    );
     if (path === undefined) {
       throw new HexzError(
         'PARENT_MISSING',
@@ -136,18 +139,28 @@ class ChainOpener {
 }
 
 /** The blocks that a password is tried on: the first few, from the first pages of a stream. */
-function* firstDataBlocks({ source, masterIndex, streams }: FileIndex): Generator<PasswordSample> {
+function* firstDataBlocks({ masterIndex, streams }: FileIndex): Generator<PasswordSample> {
   let remaining = PASSWORD_TRIAL_BLOCKS;
   for (const stream of streamNames) {
     const pageCount = Math.min(masterIndex[stream].pageCount, PASSWORD_TRIAL_PAGES);
     for (let number = 0; number < pageCount; number++) {
-      const page = inFile(source, () => streams[stream].loadPage(number), stream);
-      for (let entry = 0; entry < page.entryCount; entry++) {
-        if (page.kindOf(entry) !== 'data') continue;
+      const page = loadIfSound(streams[stream], number);
+      for (let entry = 0; entry < (page?.entryCount ?? 0); entry++) {
+        if (page?.kindOf(entry) !== 'data') continue;
         if (remaining-- === 0) return;
         yield { block: page.storedBlock(entry), length: page.logicalLengthOf(entry) };
       }
     }
+  }
+}
+
+/** A page, or nothing where it is damaged: whoever reads its blocks reports that. */
+function loadIfSound(stream: StreamIndex, pageNumber: number): IndexPage | undefined {
+  try {
+    return stream.loadPage(pageNumber);
+  } catch (error) {
+    if (error instanceof HexzError) return undefined;
+    throw error;
   }
 }
 
@@ -158,18 +171,19 @@ interface PasswordSample {
 
 /**
  * Whether a decoder has the right key. Nothing in the file says so but blocks that open with it; several
- * are tried, so that one altered block does not lock its owner out. A file whose first pages hold no data
- * block accepts every password; reading then finds out.
+ * are tried, so that one altered block does not lock its owner out, and one that is damaged otherwise
+ * decides nothing. Where no block can tell, every password is accepted; reading then finds out.
  */
 function opensOneOf(decoder: BlockDecoder, samples: readonly PasswordSample[]): boolean {
-  if (samples.length === 0) return true;
-  return samples.some(({ block, length }) => {
+  let wasRefused = false;
+  for (const { block, length } of samples) {
     try {
       decoder.decode(block, Buffer.allocUnsafeSlow(length));
       return true;
     } catch (error) {
-      // Damage of another kind is for whoever reads the block to report.
-      return !(error instanceof HexzError && error.code === 'AUTH');
+      if (!(error instanceof HexzError)) throw error;
+      wasRefused ||= error.code === 'AUTH';
     }
-  });
+  }
+  return !wasRefused;
 }

@@ -1,5 +1,6 @@
 import { createHash, createPublicKey, verify } from 'node:crypto';
 import { HexzError } from '../errors.js';
+import { streamNames } from '../format/types.js';
 import type { FileIndex } from './fileIndex.js';
 
 const KEY_BYTES = 32;
@@ -14,9 +15,13 @@ const PUBLIC_KEY_PREFIX = Buffer.from('302a300506032b6570032100', 'hex');
  * signatures, and neither header nor index pages nor blocks (docs/format.md, "Signature").
  *
  * @param publicKey the raw key: the first 32 bytes count
- * @throws HexzError BAD_KEY, NOT_SIGNED, BAD_SIGNATURE, UNREADABLE
+ * The header is not signed, so what it points at is checked here: index pages that lie before the master
+ * index, where writers put them, and metadata within the signed range.
+ *
+ * @throws HexzError NOT_SIGNED, BAD_SIGNATURE, BAD_KEY, UNREADABLE
  */
-export function checkSignature({ source, header }: FileIndex, publicKey: Buffer): void {
+export function checkSignature(index: FileIndex, publicKey: Buffer): void {
+  const { source, header } = index;
   const location = { file: source.path };
   if (publicKey.length < KEY_BYTES) {
     throw new HexzError(
@@ -49,9 +54,23 @@ export function checkSignature({ source, header }: FileIndex, publicKey: Buffer)
     format: 'der',
     type: 'spki',
   });
+  const refuse = (message: string) => new HexzError('BAD_SIGNATURE', message, { location });
   if (!verify(null, signed.digest(), key, signatureBytes)) {
-    throw new HexzError('BAD_SIGNATURE', 'the signature does not fit this file and key', {
-      location,
-    });
+    throw refuse('the signature does not fit this file and key');
+  }
+  const { metadata } = header;
+  if (
+    metadata !== undefined &&
+    (metadata.offset < indexOffset || metadata.offset + metadata.length > signature.offset)
+  ) {
+    throw refuse('the metadata does not lie in what is signed');
+  }
+  for (const stream of streamNames) {
+    const { pageCount, pageOffsets, pageLengths } = index.masterIndex[stream];
+    for (let page = 0; page < pageCount; page++) {
+      if ((pageOffsets[page] as number) + (pageLengths[page] as number) > indexOffset) {
+        throw refuse(`index page ${page} of the ${stream} stream lies behind the master index`);
+      }
+    }
   }
 }

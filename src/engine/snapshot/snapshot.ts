@@ -1,6 +1,7 @@
 import { HexzError } from '../errors.js';
 import type { SnapshotHeader } from '../format/header.js';
 import type { IndexPage, StoredBlock } from '../format/indexPage.js';
+import { MAX_CHAIN_FILES } from '../format/limits.js';
 import { type StreamName, streamNames } from '../format/types.js';
 import type { BlockCache, CachedBlock } from './blockCache.js';
 import type { BlockDecoder } from './blockDecoder.js';
@@ -14,9 +15,6 @@ export interface Run {
   readonly length: number;
 }
 
-/** Keys of cached blocks hold the number of the file in their lowest bits. */
-const FILES_PER_CHAIN = 256;
-
 const ZERO_HASH = Buffer.alloc(32);
 
 /**
@@ -25,9 +23,8 @@ const ZERO_HASH = Buffer.alloc(32);
  * Every byte that is handed out comes from a block whose checksum was right, from a parent, or is a zero
  * that the index promises. What cannot be read throws; nothing is ever made up.
  *
- * State: the cursors in the stream indexes, the caches, and `#large`, the last block that was too large
- * for the block cache (a reader that goes through it in small steps decodes it once). None of it changes
- * what a read returns. Not for use from several threads: each opens the file for itself.
+ * State: the cursors in the stream indexes and the caches. None of it changes what a read returns. Not for
+ * use from several threads: each opens the file for itself.
  */
 export class Snapshot {
   readonly path: string;
@@ -43,7 +40,6 @@ export class Snapshot {
   readonly #fileNumber: number;
   #ancestors: readonly Snapshot[] | undefined;
   #hashIndex: HashIndex | undefined;
-  #large: CachedBlock | undefined;
 
   /** @internal Use `openSnapshot`. */
   constructor(
@@ -269,6 +265,10 @@ export class Snapshot {
       const found = owner.#streams[place.stream].loadPage(place.pageNumber);
       if (found.logicalLengthOf(place.entry) === length) return { owner, place };
     }
+    for (const owner of this.#ancestors ?? []) {
+      const damage = owner.#hashIndex?.damage;
+      if (damage !== undefined) throw damage.at({ file: owner.path });
+    }
     throw new HexzError(
       'PARENT_BLOCK_MISSING',
       `no parent holds the block ${(hash ?? ZERO_HASH).toString('hex')}`,
@@ -308,11 +308,11 @@ export class Snapshot {
     if (cached !== undefined) return cached.memory;
     const slot = this.#cache.reserve(length);
     if (slot === undefined) {
-      this.#large = undefined;
-      const memory = Buffer.allocUnsafeSlow(length);
-      this.#decoder.decode(block, memory);
-      this.#large = { memory, length, block };
-      return memory;
+      const large = this.#cache.replaceLarge(length);
+      this.#decoder.decode(block, large.memory);
+      large.owner = this;
+      large.block = block;
+      return large.memory;
     }
     try {
       this.#decoder.decode(block, slot.memory.subarray(0, length));
@@ -320,6 +320,7 @@ export class Snapshot {
       this.#cache.release(slot);
       throw error;
     }
+    slot.owner = this;
     slot.length = length;
     slot.block = block;
     this.#cache.store(this.#keyOf(block), slot);
@@ -331,9 +332,10 @@ export class Snapshot {
    * (a forged one) does not mean it, and must not get past its own checks.
    */
   #findCached(block: StoredBlock, length: number): CachedBlock | undefined {
-    const cached = this.#cache.find(this.#keyOf(block)) ?? this.#large;
+    const cached = this.#cache.find(this.#keyOf(block)) ?? this.#cache.large;
     if (
       cached?.block?.storedOffset !== block.storedOffset ||
+      cached.owner !== this ||
       cached.length !== length ||
       cached.block.storedLength !== block.storedLength ||
       cached.block.checksum !== block.checksum
@@ -345,7 +347,7 @@ export class Snapshot {
   }
 
   #keyOf({ storedOffset }: StoredBlock): number {
-    return storedOffset * FILES_PER_CHAIN + this.#fileNumber;
+    return storedOffset * MAX_CHAIN_FILES + this.#fileNumber;
   }
 
   #pieceKindAt(stream: StreamName, offset: number, limit: number): Run {
@@ -385,8 +387,10 @@ export class Snapshot {
   }
 
   #located(error: unknown, stream: StreamName, blockIndex?: number, offset?: number): unknown {
-    // An error that names its file comes from a parent (or the file system) and knows its own place.
-    if (!(error instanceof HexzError) || error.location.file !== undefined) return error;
+    if (!(error instanceof HexzError)) return error;
+    const { file, stream: known } = error.location;
+    // An error that names another file comes from a parent and knows its own place.
+    if (known !== undefined || (file !== undefined && file !== this.path)) return error;
     return error.at({ file: this.path, stream, blockIndex, offset });
   }
 }

@@ -1,4 +1,12 @@
-import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
+import {
+  type BigIntStats,
+  closeSync,
+  constants,
+  fstatSync,
+  openSync,
+  readSync,
+  statSync,
+} from 'node:fs';
 import { HexzError } from '../errors.js';
 
 /** The bytes of a snapshot file, wherever they lie. Synchronous, read-only. */
@@ -8,8 +16,6 @@ export interface Source {
   /** Same for two sources exactly when they are the same file. */
   readonly identity: string;
   readonly length: number;
-  /** Modification time in milliseconds since the epoch. */
-  readonly modifiedAt: number;
   /**
    * Fills the target from the given offset on.
    *
@@ -32,17 +38,16 @@ export function openFileSource(path: string): Source {
   } catch (cause) {
     throw unreadable(path, 'open', cause);
   }
-  const { dev, ino, size, mtimeMs, isFile } = describe(descriptor);
-  if (!isFile) {
+  const stats = fstatSync(descriptor, { bigint: true });
+  if (!stats.isFile()) {
     closeSync(descriptor);
     throw new HexzError('UNREADABLE', 'not a regular file', { location: { file: path } });
   }
   let closed = false;
   return {
     path,
-    identity: `${dev}:${ino}`,
-    length: size,
-    modifiedAt: mtimeMs,
+    identity: identityOf(stats),
+    length: Number(stats.size),
     read(target, offset) {
       // The number of a closed descriptor may be another file's by now.
       if (closed) {
@@ -71,15 +76,17 @@ export function openFileSource(path: string): Source {
   };
 }
 
-function describe(descriptor: number) {
-  const stats = fstatSync(descriptor);
-  return {
-    dev: stats.dev,
-    ino: stats.ino,
-    size: stats.size,
-    mtimeMs: stats.mtimeMs,
-    isFile: stats.isFile(),
-  };
+/** Which file it is, whatever its path; exact, since some file systems use all 64 bits of an inode. */
+const identityOf = ({ dev, ino }: BigIntStats): string => `${dev}:${ino}`;
+
+/** The identity that a source of this path would have; undefined where there is no regular file. */
+export function identityOfFile(path: string): string | undefined {
+  try {
+    const stats = statSync(path, { bigint: true });
+    return stats.isFile() ? identityOf(stats) : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 const reasons: Readonly<Record<string, string>> = {

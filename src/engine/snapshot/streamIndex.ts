@@ -9,8 +9,14 @@ const PAGE_CACHE_BYTES = 24 * 1024 * 1024;
 /** More than the pages of any stream: the master index is limited to 64 MiB of 28-byte references. */
 const PAGES_PER_STREAM = 2 ** 22;
 
-/** Index pages of all files of one chain, bounded in bytes. */
+/**
+ * Index pages of all files of one chain.
+ *
+ * Invariant: the pages in `#pages` hold at most PAGE_CACHE_BYTES. A page that is larger than that (one of
+ * hundreds of thousands of entries) is kept beside them, in the place of the one before it.
+ */
 export class PageCache {
+  #oversized: { readonly key: number; readonly page: IndexPage } | undefined;
   readonly #pages = new LRUCache<number, IndexPage>({
     maxSize: PAGE_CACHE_BYTES,
     sizeCalculation: (page) => page.heldBytes,
@@ -23,11 +29,12 @@ export class PageCache {
   }
 
   find(key: number): IndexPage | undefined {
-    return this.#pages.get(key);
+    return this.#oversized?.key === key ? this.#oversized.page : this.#pages.get(key);
   }
 
   store(key: number, page: IndexPage): void {
-    this.#pages.set(key, page);
+    if (page.heldBytes > PAGE_CACHE_BYTES) this.#oversized = { key, page };
+    else this.#pages.set(key, page);
   }
 }
 

@@ -91,6 +91,8 @@ function* verifyStream(
           checkDataBlock(file, block, plain.subarray(0, block.length), tally);
         } else if (block.kind === 'parent') {
           file.checkParentReference(block);
+        } else {
+          checkZeroBlock(block);
         }
       } catch (error) {
         tally.badBlocks++;
@@ -113,6 +115,13 @@ function checkDataBlock(file: Snapshot, block: Block, plain: Buffer, tally: File
   if (!blake3(plain).equals(block.hash)) {
     throw new HexzError('HASH', 'the block decodes, but to other bytes than its BLAKE3 hash says');
   }
+}
+
+/** A data entry whose length was set to 0 reads as zeros; what else it records gives it away. */
+function checkZeroBlock({ storedOffset, checksum, hash, length }: Block): void {
+  const isZeroHash = hash === undefined || blake3(Buffer.alloc(length)).equals(hash);
+  if (storedOffset === 0 && checksum === 0 && isZeroHash) return;
+  throw new HexzError('BAD_INDEX', 'a zero block that records stored bytes, a checksum or a hash');
 }
 
 function findingOf(

@@ -54,6 +54,16 @@ export function openOutput(path: string, options: OutputOptions): Output {
   return new FileOutput(path, options);
 }
 
+/**
+ * Whether an output of this path would be a file under a temporary name until it is finished, and so has
+ * to be discarded when it is not.
+ *
+ * @throws HexzError OUTPUT_FAILED
+ */
+export function isFileOutput(path: string): boolean {
+  return kindOf(path) !== 'other';
+}
+
 /** The output for a descriptor that is open already, such as standard output. */
 export function descriptorOutput(name: string, descriptor: number): Output {
   return new InPlaceOutput(name, descriptor);
@@ -68,8 +78,10 @@ function kindOf(path: string): 'absent' | 'file' | 'other' {
   }
   if (stats !== undefined) return stats.isFile() ? 'file' : 'other';
   // A symbolic link that leads nowhere is a name that is taken.
-  return lstatSync(path, { throwIfNoEntry: false }) === undefined ? 'absent' : 'file';
+  return attempt(path, () => (isTaken(path) ? 'file' : 'absent'));
 }
+
+const isTaken = (path: string): boolean => lstatSync(path, { throwIfNoEntry: false }) !== undefined;
 
 /**
  * A regular file under a temporary name.
@@ -206,7 +218,7 @@ function linkNew(temporaryPath: string, path: string): void {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'EEXIST') throw exists(path);
     // No hard links here (FAT, some network file systems): the check before opening has to do.
-    if (lstatSync(path, { throwIfNoEntry: false }) !== undefined) throw exists(path);
+    if (isTaken(path)) throw exists(path);
     renameSync(temporaryPath, path);
     return;
   }

@@ -9,7 +9,7 @@ import {
   type PageReference,
   parseMasterIndex,
 } from '../../../src/engine/format/masterIndex.js';
-import { checkIndexOffset, checkReferences } from '../../../src/engine/format/references.js';
+import { checkIndexOffset, findProblems } from '../../../src/engine/format/references.js';
 import { codeOf } from '../../support/errors.js';
 
 const FILE_LENGTH = 100_000_000;
@@ -37,7 +37,7 @@ function codesFor(header: Partial<SnapshotHeader>, pages: readonly PageReference
   const master = encodeMasterIndex({ disk: pages, memory: [] }, { disk: 1000, memory: 0 });
   const parsed = parseHeader(encodeHeader({ ...HEADER, ...header }));
   const index = parseMasterIndex(master, master.length);
-  return checkReferences(parsed, index, FILE_LENGTH).map(({ code }) => code);
+  return [...findProblems(parsed, index, FILE_LENGTH)].map(({ code }) => code);
 }
 
 test('a sound snapshot has no problems', () => {
@@ -127,7 +127,8 @@ describe('pages of the master index', () => {
   test('a block index beyond exact numbers', () => {
     const master = encodeMasterIndex({ disk: [PAGE], memory: [] }, { disk: 1000, memory: 0 });
     master.writeBigUInt64LE(2n ** 60n, 8 + 12);
-    const problems = checkReferences(HEADER, parseMasterIndex(master, master.length), FILE_LENGTH);
+    const index = parseMasterIndex(master, master.length);
+    const problems = [...findProblems(HEADER, index, FILE_LENGTH)];
     expect(problems.map(({ code }) => code)).toEqual(['BAD_INDEX']);
   });
 });
