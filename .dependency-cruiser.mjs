@@ -25,8 +25,8 @@ const rooms = {
   library: '^src/index\\.ts$',
 };
 
-/** The one module that every room may import. */
-const errors = '^src/engine/errors\\.ts$';
+/** The modules that every room may import. */
+const errors = '^src/engine/(errors|systemErrors)\\.ts$';
 
 const upToSnapshot = ['format', 'codec', 'activity', 'snapshot'];
 const upToVolume = [...upToSnapshot, 'overlay', 'volume'];

@@ -2,20 +2,19 @@ import { InvalidArgumentError, Option } from 'commander';
 import { streamNames } from '../engine/format/types.js';
 
 const UNITS: Readonly<Record<string, number>> = {
-  '': 1,
   k: 1024,
   m: 1024 ** 2,
   g: 1024 ** 3,
   t: 1024 ** 4,
 };
 
-/** A number of bytes as users write it: 4096, 0x1000, 64k, 1.5G, 256MB (factor 1024, any case). */
+/** A number of bytes as users write it: 4096, 0x1000, 64k, 1.5G, 256MB, 2MiB (factor 1024, any case). */
 export function parseBytes(text: string): number {
   const hex = /^0x[0-9a-f]+$/i.test(text);
-  const match = /^(\d+(?:\.\d+)?|\.\d+)(?:([kmgt])b?|b)?$/i.exec(text);
-  const value = hex
-    ? Number(text)
-    : Math.floor(Number(match?.[1] ?? Number.NaN) * (UNITS[(match?.[2] ?? '').toLowerCase()] ?? 1));
+  const whole = /^(\d+)b?$/i.exec(text);
+  const scaled = /^(\d+(?:\.\d+)?|\.\d+)([kmgt])(?:i?b)?$/i.exec(text);
+  const unit = UNITS[(scaled?.[2] ?? '').toLowerCase()] ?? Number.NaN;
+  const value = hex ? Number(text) : Number(whole?.[1] ?? Math.floor(Number(scaled?.[1]) * unit));
   if (!Number.isSafeInteger(value)) {
     throw new InvalidArgumentError('Give a number of bytes such as 4096, 0x1000, 64k or 1.5G.');
   }

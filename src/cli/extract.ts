@@ -10,7 +10,7 @@ import {
   openOutput,
 } from '../engine/write/outputFile.js';
 import type { ReadOptions } from './arguments.js';
-import { printJson } from './output.js';
+import { formatBytes, printJson, STANDARD_OUTPUT } from './output.js';
 import { openForCommand } from './password.js';
 import { drive, ProgressBar } from './progress.js';
 
@@ -22,7 +22,7 @@ export interface ExtractOptions extends ReadOptions {
   readonly force?: boolean;
 }
 
-const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
 
 /** `hexz extract SNAP --stream S [-o FILE|-] [--offset N] [--length N] [--force]` */
 export async function extract(path: string, options: ExtractOptions): Promise<void> {
@@ -62,7 +62,7 @@ export async function extract(path: string, options: ExtractOptions): Promise<vo
 }
 
 function open(path: string, snapshot: Snapshot, force: boolean): Output {
-  if (path === '-') return descriptorOutput('standard output', 1);
+  if (path === '-') return descriptorOutput(STANDARD_OUTPUT, 1);
   const identity = identityOfFile(path);
   const isEvidence = snapshot.chain().some(({ index }) => index.source.identity === identity);
   if (force && isEvidence) {
@@ -91,8 +91,15 @@ function rangeOf(snapshot: Snapshot, { stream, offset = 0, length }: ExtractOpti
       hint: `it has ${streamLength} bytes`,
     });
   }
-  return { offset, length: Math.min(length ?? streamLength, streamLength - offset) };
+  const available = streamLength - offset;
+  if (length !== undefined && length > available) {
+    note(`the ${stream} stream ends after ${formatBytes(available)} of what was asked for`);
+  }
+  return { offset, length: Math.min(length ?? available, available) };
 }
+
+/** Worth knowing, but no error. */
+const note = (text: string): boolean => process.stderr.write(`hexz: note: ${text}\n`);
 
 /**
  * Until `end`, a signal removes an unfinished file before it ends the process as it would any other. It is

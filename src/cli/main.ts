@@ -4,7 +4,7 @@ import { Command, CommanderError, Option } from 'commander';
 import { errorTable, HexzError } from '../engine/errors.js';
 import { collect, parseBytes, type ReadOptions, streamOption } from './arguments.js';
 import type { ExtractOptions } from './extract.js';
-import { asHexzError, reportError } from './output.js';
+import { asHexzError, reportError, STANDARD_OUTPUT } from './output.js';
 
 const { version } = JSON.parse(
   readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
@@ -100,7 +100,10 @@ async function main(argv: string[]): Promise<void> {
   } catch (error) {
     if (error instanceof CommanderError) {
       if (error.exitCode === 0) return;
-      const message = error.message.replace(/^error: /, '').replace(/\.$/, '');
+      const message = error.message
+        .replace(/^error: /, '')
+        .replace(/\s*\n\s*/g, ' ')
+        .replace(/\.$/, '');
       const usage = new HexzError('USAGE', message, {
         hint: 'hexz --help lists commands and options',
       });
@@ -115,8 +118,11 @@ async function main(argv: string[]): Promise<void> {
   }
 }
 
-const isClosedPipe = ({ cause }: HexzError): boolean =>
-  cause instanceof Error && (cause as NodeJS.ErrnoException).code === 'EPIPE';
+/** Who reads our standard output may stop when he has enough; a named output was to be complete. */
+const isClosedPipe = ({ cause, location }: HexzError): boolean =>
+  location.file === STANDARD_OUTPUT &&
+  cause instanceof Error &&
+  (cause as NodeJS.ErrnoException).code === 'EPIPE';
 
 const writesBytesToStandardOutput = (argv: readonly string[]): boolean =>
   argv[0] === 'extract' && !argv.some((argument) => /^(-o|--output)/.test(argument));

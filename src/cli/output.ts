@@ -1,5 +1,8 @@
 import { HexzError } from '../engine/errors.js';
 
+/** What messages call it. */
+export const STANDARD_OUTPUT = 'standard output';
+
 /** Control characters, line separators, and what turns the writing direction. */
 const UNSAFE = /\p{Cc}|[\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu;
 

@@ -3,6 +3,7 @@ import { basename } from 'node:path';
 import { HexzError } from '../engine/errors.js';
 import { type OpenOptions, openSnapshot } from '../engine/snapshot/open.js';
 import type { Snapshot } from '../engine/snapshot/snapshot.js';
+import { describeSystemError } from '../engine/systemErrors.js';
 import type { ReadOptions } from './arguments.js';
 import { printable } from './output.js';
 
@@ -49,11 +50,14 @@ function readPasswordFile(path: string): string {
   try {
     return readFileSync(path, 'utf8').replace(/\r?\n$/, '');
   } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    throw new HexzError('UNREADABLE', `cannot read the password file: ${code ?? 'unknown error'}`, {
-      location: { file: path },
-      cause,
-    });
+    throw new HexzError(
+      'UNREADABLE',
+      `cannot read the password file: ${describeSystemError(cause)}`,
+      {
+        location: { file: path },
+        cause,
+      },
+    );
   }
 }
 

@@ -4,6 +4,7 @@ import { streamNames } from '../engine/format/types.js';
 import { checkSignature } from '../engine/snapshot/signature.js';
 import type { Snapshot } from '../engine/snapshot/snapshot.js';
 import { type FileTally, type Finding, verifyChain } from '../engine/snapshot/verify.js';
+import { describeSystemError } from '../engine/systemErrors.js';
 import type { ReadOptions } from './arguments.js';
 import { formatBytes, formatCount, printable, toJsonText } from './output.js';
 import { openForCommand } from './password.js';
@@ -58,7 +59,7 @@ export async function verify(
 function readKey(path: string): Buffer {
   try {
     const key = readFileSync(path);
-    if (key.length >= PUBLIC_KEY_BYTES) return key;
+    if (key.length === PUBLIC_KEY_BYTES) return key;
     throw new HexzError(
       'BAD_KEY',
       `a public key has ${PUBLIC_KEY_BYTES} bytes, this file ${key.length}`,
@@ -66,8 +67,7 @@ function readKey(path: string): Buffer {
     );
   } catch (cause) {
     if (cause instanceof HexzError) throw cause;
-    const { code } = cause as NodeJS.ErrnoException;
-    throw new HexzError('UNREADABLE', `cannot read the key: ${code ?? 'unknown error'}`, {
+    throw new HexzError('UNREADABLE', `cannot read the key: ${describeSystemError(cause)}`, {
       location: { file: path },
       cause,
     });
@@ -102,6 +102,10 @@ class TextReport {
 
   end(tallies: readonly FileTally[], signature: SignatureResult): void {
     const lines = tallies.map((tally) => `${printable(tally.path)}: ${this.#summary(tally)}`);
+    if (tallies.length > 1) {
+      const isOk = tallies.every((tally) => tally.badBlocks === 0);
+      lines.push(isOk ? 'all files of the chain: ok' : 'the chain is DAMAGED: see the files above');
+    }
     if (signature === 'good') lines.push(`signature: good; ${SIGNATURE_SCOPE}`);
     else if (signature instanceof HexzError) lines.push(`signature: ${signature.message}`);
     process.stdout.write(`${lines.join('\n')}\n`);

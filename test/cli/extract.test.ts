@@ -64,11 +64,19 @@ describe.concurrent('a range', () => {
     [['--length', '100'], 0, 100],
     [['--length', '0'], 0, 0],
     [['--offset', '40961'], 40_961, 40_961],
-    [['--offset', '40000', '--length', '1G'], 40_000, disk.length],
   ])('%j', async (args, start, end) => {
     const { status, stdout, stderr } = await extractDisk(...args);
     expect([status, stderr]).toEqual([0, '']);
     expectSameBytes(stdout, disk.subarray(start, end));
+  });
+
+  test('that reaches behind the end ends there, and says so', async () => {
+    const { status, stdout, stderr } = await extractDisk('--offset', '40000', '--length', '1G');
+    expect([status, stderr]).toEqual([
+      0,
+      expect.stringMatching(/^hexz: note: [^\n]+ends[^\n]+\n$/),
+    ]);
+    expectSameBytes(stdout, disk.subarray(40_000));
   });
 
   test.each([

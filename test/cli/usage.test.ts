@@ -77,7 +77,7 @@ describe.concurrent('with --json an error is an object as well', () => {
       error: {
         code: 'UNREADABLE',
         exitStatus: 3,
-        message: 'cannot open it: no such file',
+        message: 'cannot open it: no such file or directory',
         file: '/absent.hxz',
       },
     });

@@ -23,7 +23,8 @@ export interface SnapshotHeader {
   readonly chunking: ChunkingParameters | undefined;
 }
 
-const MAGIC = Buffer.from('HEXZ');
+/** How every snapshot begins. */
+export const MAGIC = Buffer.from('HEXZ');
 const COMPRESSIONS: readonly Compression[] = ['lz4', 'zstd'];
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
@@ -41,7 +42,7 @@ export function parseHeader(bytes: Buffer): SnapshotHeader {
         hint: 'the program that made this file was interrupted; make the file again',
       });
     }
-    throw new HexzError('BAD_MAGIC', 'not a .hxz snapshot (the file does not begin with "HEXZ")');
+    throw notASnapshot();
   }
   const version = bytes.readUInt32LE(4);
   if (version !== FORMAT_VERSION) {
@@ -60,6 +61,9 @@ export function parseHeader(bytes: Buffer): SnapshotHeader {
   }
   throw new HexzError('BAD_HEADER', `the header is damaged (${reasons.join('; ')})`);
 }
+
+export const notASnapshot = (): HexzError =>
+  new HexzError('BAD_MAGIC', 'not a .hxz snapshot (the file does not begin with "HEXZ")');
 
 function parseLayout(bytes: Buffer, layout: HeaderLayout): SnapshotHeader {
   const reader = new ByteReader(bytes, 8);

@@ -23,7 +23,7 @@ export function checkIndexOffset(header: SnapshotHeader, fileLength: number): vo
     throw new HexzError(
       'BAD_OFFSET',
       `the master index is said to be at ${indexOffset}, but the file has ${fileLength} bytes`,
-      { hint: 'was the file copied completely?' },
+      indexOffset < HEADER_BYTES ? {} : { hint: 'was the file copied completely?' },
     );
   }
 }

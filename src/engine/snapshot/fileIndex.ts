@@ -1,6 +1,6 @@
 import { HexzError } from '../errors.js';
 import { readU64 } from '../format/byteReader.js';
-import { parseHeader, type SnapshotHeader } from '../format/header.js';
+import { MAGIC, notASnapshot, parseHeader, type SnapshotHeader } from '../format/header.js';
 import {
   type BlockKind,
   entryBytesOfPage,
@@ -47,6 +47,9 @@ const PAGES_TRIED = 16;
 export function readOutline(source: Source): SnapshotOutline {
   return inFile(source, () => {
     if (source.length < HEADER_BYTES) {
+      const start = Buffer.alloc(Math.min(MAGIC.length, source.length));
+      source.read(start, 0);
+      if (!start.equals(MAGIC.subarray(0, start.length))) throw notASnapshot();
       throw new HexzError(
         'TRUNCATED',
         `${source.length} bytes are too few for a snapshot, whose header takes ${HEADER_BYTES}`,
@@ -167,7 +170,7 @@ export function describeBlock(stream: StreamName, page: IndexPage, entry: number
 }
 
 /** Runs an action and adds the file to what it throws. */
-export function inFile<T>(source: Source, action: () => T, stream?: StreamName): T {
+function inFile<T>(source: Source, action: () => T, stream?: StreamName): T {
   try {
     return action();
   } catch (error) {

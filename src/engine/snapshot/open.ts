@@ -21,7 +21,7 @@ export interface OpenOptions {
   /** Memory for decoded blocks of the whole chain, in bytes. Default 256 MiB; 0 keeps none. */
   readonly cacheBytes?: number;
   /** Tried in turn on every encrypted file of the chain. */
-  readonly passwords?: readonly string[];
+  readonly passwords?: string | readonly string[];
   /** Where parents are looked for besides the stored path and the child's own directory. */
   readonly parentDirectories?: readonly string[];
 }
@@ -35,7 +35,11 @@ export interface OpenOptions {
  */
 export function openSnapshot(file: string | Source, options: OpenOptions = {}): Snapshot {
   const opener = new ChainOpener(options);
-  return opener.open(typeof file === 'string' ? openFileSource(file) : file);
+  if (typeof file === 'string') return opener.open(openFileSource(file));
+  if (typeof file?.read !== 'function') {
+    throw new HexzError('USAGE', 'a snapshot is opened by its path or from a source');
+  }
+  return opener.open(file);
 }
 
 /**
@@ -54,7 +58,7 @@ class ChainOpener {
 
   constructor(options: OpenOptions) {
     this.#blockCache = new BlockCache(options.cacheBytes ?? DEFAULT_CACHE_BYTES);
-    this.#passwords = options.passwords ?? [];
+    this.#passwords = [options.passwords ?? []].flat();
     this.#parentDirectories = options.parentDirectories ?? [];
   }
 
@@ -109,7 +113,11 @@ class ChainOpener {
         { location: { file: child.path } },
       );
     }
-    return this.#openFile(source, lineage);
+    try {
+      return this.#openFile(source, lineage);
+    } catch (error) {
+      throw error instanceof HexzError ? asParentOf(child, source, error) : error;
+    }
   }
 
   #decoderFor(index: FileIndex): BlockDecoder {
@@ -136,6 +144,16 @@ class ChainOpener {
     }
     throw new HexzError('AUTH', 'wrong password', { location: { file: source.path } });
   }
+}
+
+/** Says of an error in a parent whose parent that is; further down it says so of its own child. */
+function asParentOf(child: Source, parent: Source, error: HexzError): HexzError {
+  if (error.location.file !== parent.path) return error;
+  return new HexzError(error.code, `${error.message} (it is a parent of ${child.path})`, {
+    location: error.location,
+    hint: error.hint,
+    cause: error.cause,
+  });
 }
 
 /** The blocks that a password is tried on: the first few, from the first pages of a stream. */

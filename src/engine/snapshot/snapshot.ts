@@ -78,6 +78,8 @@ export class Snapshot {
    */
   readInto(stream: StreamName, offset: number, target: Buffer): number {
     checkOffset(offset);
+    checkStream(stream);
+    if (!Buffer.isBuffer(target)) throw new HexzError('USAGE', 'the target must be a Buffer');
     const length = Math.max(0, Math.min(target.length, this.streamLength(stream) - offset));
     let done = 0;
     while (done < length) {
@@ -392,6 +394,12 @@ export class Snapshot {
     // An error that names another file comes from a parent and knows its own place.
     if (known !== undefined || (file !== undefined && file !== this.path)) return error;
     return error.at({ file: this.path, stream, blockIndex, offset });
+  }
+}
+
+function checkStream(stream: string): void {
+  if (stream !== 'disk' && stream !== 'memory') {
+    throw new HexzError('USAGE', `there is no stream "${stream}", only disk and memory`);
   }
 }
 

@@ -8,6 +8,7 @@ import {
   statSync,
 } from 'node:fs';
 import { HexzError } from '../errors.js';
+import { describeSystemError } from '../systemErrors.js';
 
 /** The bytes of a snapshot file, wherever they lie. Synchronous, read-only. */
 export interface Source {
@@ -89,20 +90,8 @@ export function identityOfFile(path: string): string | undefined {
   }
 }
 
-const reasons: Readonly<Record<string, string>> = {
-  ENOENT: 'no such file',
-  EACCES: 'permission denied',
-  EISDIR: 'is a directory',
-  ENOTDIR: 'a part of the path is not a directory',
-  ELOOP: 'too many symbolic links',
-  EIO: 'the device reports a read error',
-  ENAMETOOLONG: 'the name is too long',
-};
-
-function unreadable(path: string, action: string, cause: unknown): HexzError {
-  const code = (cause as NodeJS.ErrnoException).code ?? 'unknown error';
-  return new HexzError('UNREADABLE', `cannot ${action} it: ${reasons[code] ?? code}`, {
+const unreadable = (path: string, action: string, cause: unknown): HexzError =>
+  new HexzError('UNREADABLE', `cannot ${action} it: ${describeSystemError(cause)}`, {
     location: { file: path },
     cause,
   });
-}

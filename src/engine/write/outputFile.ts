@@ -8,17 +8,21 @@ import {
   linkSync,
   lstatSync,
   openSync,
+  readlinkSync,
+  realpathSync,
   renameSync,
   statSync,
   unlinkSync,
   writeSync,
 } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { HexzError } from '../errors.js';
 import type { ByteSink } from '../snapshot/extract.js';
+import { describeSystemError } from '../systemErrors.js';
 
 const ZEROS = Buffer.alloc(64 * 1024);
 const HOLE_BYTES = 4096;
+const MAX_LINKS = 16;
 
 /** Where a command's bytes go. `finish` or `discard` ends it; what is called after that does nothing. */
 export interface Output extends ByteSink {
@@ -44,13 +48,14 @@ export interface OutputOptions {
  */
 export function openOutput(path: string, options: OutputOptions): Output {
   const kind = kindOf(path);
+  if (kind === 'file' && options.force) return new FileOutput(replaceable(path), options);
   if (kind === 'other') {
     return new InPlaceOutput(
       path,
       attempt(path, () => openSync(path, constants.O_WRONLY)),
     );
   }
-  if (kind === 'file' && !options.force) throw exists(path);
+  if (kind === 'file') throw exists(path);
   return new FileOutput(path, options);
 }
 
@@ -69,7 +74,31 @@ export function descriptorOutput(name: string, descriptor: number): Output {
   return new InPlaceOutput(name, descriptor);
 }
 
+/** The file itself, where the path is a link to it: the link stays. */
+function replaceable(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return path;
+  }
+}
+
+/** Names of open descriptors, such as /dev/stdout: whatever they stand for was opened by somebody else. */
+function isDescriptorName(path: string): boolean {
+  let name = resolve(path);
+  for (let links = 0; links < MAX_LINKS; links++) {
+    if (/^\/(dev|proc\/[^/]+)\/fd\/\d+$/.test(name)) return true;
+    try {
+      name = resolve(dirname(name), readlinkSync(name));
+    } catch {
+      return false;
+    }
+  }
+  return false;
+}
+
 function kindOf(path: string): 'absent' | 'file' | 'other' {
+  if (isDescriptorName(path)) return 'other';
   const stats = attempt(path, () => statSync(path, { throwIfNoEntry: false }));
   if (stats?.isDirectory() === true) {
     throw new HexzError('OUTPUT_FAILED', 'cannot write it: is a directory', {
@@ -102,7 +131,10 @@ class FileOutput implements Output {
     this.#force = force;
     this.#temporaryPath = join(dirname(path), `.hexz-${unique}.tmp`);
     const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL;
-    this.#descriptor = attempt(path, () => openSync(this.#temporaryPath, flags, mode));
+    // A file that is replaced keeps its permissions; what is for its owner only stays so.
+    const replaced = statSync(path, { throwIfNoEntry: false });
+    const wanted = replaced === undefined ? mode : mode & replaced.mode;
+    this.#descriptor = attempt(path, () => openSync(this.#temporaryPath, flags, wanted));
   }
 
   write(bytes: Buffer): void {
@@ -244,24 +276,12 @@ const exists = (path: string): HexzError =>
     hint: 'give --force to replace it',
   });
 
-const reasons: Readonly<Record<string, string>> = {
-  ENOENT: 'no such directory',
-  ENOTDIR: 'a part of the path is not a directory',
-  EACCES: 'permission denied',
-  ENOSPC: 'no space left on the device',
-  EFBIG: 'the file would be too large',
-  EROFS: 'the file system is read-only',
-  EDQUOT: 'the disk quota is exceeded',
-  EPIPE: 'the reader closed the pipe',
-};
-
 function attempt<T>(path: string, action: () => T): T {
   try {
     return action();
   } catch (cause) {
     if (cause instanceof HexzError) throw cause;
-    const code = (cause as NodeJS.ErrnoException).code ?? 'unknown error';
-    throw new HexzError('OUTPUT_FAILED', `cannot write it: ${reasons[code] ?? code}`, {
+    throw new HexzError('OUTPUT_FAILED', `cannot write it: ${describeSystemError(cause)}`, {
       location: { file: path },
       cause,
     });

@@ -31,7 +31,7 @@ describe('what is no regular file is UNREADABLE', () => {
   });
 
   test.each([
-    ['nothing', (directory: string) => join(directory, 'absent'), 'no such file'],
+    ['nothing', (directory: string) => join(directory, 'absent'), 'no such file or directory'],
     [
       'something below a file',
       (directory: string) => join(directory, 'file', 'x'),

@@ -170,7 +170,7 @@ describe('a name that is taken', () => {
 });
 
 test.each([
-  ['absent/new', 'no such directory'],
+  ['absent/new', 'no such file or directory'],
   ['file/new', 'a part of the path is not a directory'],
 ])('an output at %s says: %s', (name, words) => {
   const directory = newDirectory();
