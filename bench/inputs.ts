@@ -60,13 +60,13 @@ export function fileSystemSnapshot(compression: Compression): string {
   });
 }
 
-/** 1 TiB of logical disk in 16 million blocks: zero blocks and blocks that share 512 stored ones. */
+/** 1 TiB of logical disk in 16 million blocks: zero blocks and blocks that share 8192 stored ones. */
 export function sparseTebibyte(): string {
-  return once('tebibyte.hxz', (path) => {
+  return once('tebibyte-8192.hxz', (path) => {
     const writer = new SnapshotWriter(path, { blockSize: BLOCK_BYTES });
-    const stored = Array.from({ length: 512 }, (_, number) => writer.addData(halfRandom(number)));
+    const stored = Array.from({ length: 8192 }, (_, number) => writer.addData(halfRandom(number)));
     for (let block = stored.length; block < 1024 ** 4 / BLOCK_BYTES; block++) {
-      const entry = stored[(block * 40503) % 1531];
+      const entry = stored[(block * 40503) % 24571];
       if (entry === undefined) writer.addZero(BLOCK_BYTES);
       else writer.addShared(entry);
     }

@@ -65,10 +65,13 @@ export interface PageExpectation {
  * `startOffset` to the start of the next page (the last page: at most to the end of the stream).
  * What an entry says about its stored bytes is not checked here but when that block is used: one bad
  * entry costs one block, not the page.
+ *
+ * A page that is retired has given its memory away: nothing of it may be read any more.
  */
 export class IndexPage {
   readonly entryCount: number;
   readonly startBlockIndex: number;
+  isRetired = false;
   readonly #bytes: Buffer;
   readonly #entryBytes: number;
   /** Logical start of every entry; one more element than entries, the last is the end. */
@@ -76,9 +79,10 @@ export class IndexPage {
 
   /**
    * @param bytes the whole page
+   * @param boundaries memory of a retired page of the same number of entries, if there is any
    * @throws HexzError BAD_INDEX, LIMIT
    */
-  constructor(bytes: Buffer, expectation: PageExpectation) {
+  constructor(bytes: Buffer, expectation: PageExpectation, boundaries?: Float64Array) {
     const entryCount = readU64(bytes, 0);
     const entryBytes = entryBytesOfPage(bytes.length, entryCount);
     if (entryBytes !== expectation.entryBytes) {
@@ -88,7 +92,8 @@ export class IndexPage {
     this.startBlockIndex = expectation.startBlockIndex;
     this.#bytes = bytes;
     this.#entryBytes = entryBytes;
-    this.#boundaries = new Float64Array(entryCount + 1);
+    this.#boundaries =
+      boundaries?.length === entryCount + 1 ? boundaries : new Float64Array(entryCount + 1);
     let offset = expectation.startOffset;
     for (let entry = 0; entry < entryCount; entry++) {
       this.#boundaries[entry] = offset;
@@ -124,6 +129,12 @@ export class IndexPage {
   /** Memory that the page holds. */
   get heldBytes(): number {
     return this.#bytes.length + this.#boundaries.byteLength;
+  }
+
+  /** Ends the use of the page and hands its memory to another. */
+  retire(): { readonly bytes: Buffer; readonly boundaries: Float64Array } {
+    this.isRetired = true;
+    return { bytes: this.#bytes, boundaries: this.#boundaries };
   }
 
   /** The entry that holds a logical offset, which must lie inside the page. */
@@ -176,13 +187,14 @@ export class IndexPage {
     };
   }
 
-  /** The BLAKE3 hash of an entry (a view, not a copy), or undefined where none is recorded. */
+  /** A copy of the BLAKE3 hash of an entry, or undefined where none is recorded. */
   hashOf(entry: number): Buffer | undefined {
     if (this.#entryBytes === SHORT_ENTRY_BYTES) return undefined;
     const start = this.#entryOffset(entry) + HASH_OFFSET;
     for (let word = start; word < start + HASH_BYTES; word += 4) {
-      if (this.#bytes.readUInt32LE(word) !== 0)
-        return this.#bytes.subarray(start, start + HASH_BYTES);
+      if (this.#bytes.readUInt32LE(word) !== 0) {
+        return Buffer.from(this.#bytes.subarray(start, start + HASH_BYTES));
+      }
     }
     return undefined;
   }

@@ -152,7 +152,7 @@ export class FileIndex {
    * @throws HexzError when the page cannot be used
    */
   *blocksOfPage(stream: StreamName, pageNumber: number): Generator<Block, void> {
-    const page = inFile(this.source, () => this.streams[stream].loadPage(pageNumber), stream);
+    const page = inFile(this.source, () => this.streams[stream].loadOwnPage(pageNumber), stream);
     for (let entry = 0; entry < page.entryCount; entry++) yield describeBlock(stream, page, entry);
   }
 }

@@ -45,7 +45,7 @@ export class HashIndex {
       for (let pageNumber = 0; pageNumber < index.table.pageCount; pageNumber++) {
         let page: IndexPage;
         try {
-          page = index.loadPage(pageNumber);
+          page = index.loadOwnPage(pageNumber);
         } catch (error) {
           if (!(error instanceof HexzError)) throw error;
           this.damage ??= error.at({ stream: index.table.stream });

@@ -6,6 +6,14 @@ import type { Source } from './source.js';
 /** Memory for the index pages of all files of a chain. */
 const PAGE_CACHE_BYTES = 24 * 1024 * 1024;
 
+/** Memory of retired pages that is kept for the next ones. */
+const MAX_SPARES = 8;
+
+interface PageMemory {
+  readonly bytes: Buffer;
+  readonly boundaries: Float64Array;
+}
+
 /** More than the pages of any stream: the master index is limited to 64 MiB of 28-byte references. */
 const PAGES_PER_STREAM = 2 ** 22;
 
@@ -14,18 +22,34 @@ const PAGES_PER_STREAM = 2 ** 22;
  *
  * Invariant: the pages in `#pages` hold at most PAGE_CACHE_BYTES. A page that is larger than that (one of
  * hundreds of thousands of entries) is kept beside them, in the place of the one before it.
+ *
+ * A page that has to go is retired, and its memory serves for the next one: random reading would leave
+ * gigabytes of garbage otherwise, faster than they are collected. So a page is used at once after it was
+ * asked for; whoever keeps one asks `isRetired` first, and whoever needs one for long takes `loadOwnPage`.
  */
 export class PageCache {
   #oversized: { readonly key: number; readonly page: IndexPage } | undefined;
   readonly #pages = new LRUCache<number, IndexPage>({
     maxSize: PAGE_CACHE_BYTES,
     sizeCalculation: (page) => page.heldBytes,
+    dispose: (page) => {
+      if (this.#spares.length < MAX_SPARES) this.#spares.push(page.retire());
+      else page.retire();
+    },
   });
+  readonly #spares: PageMemory[] = [];
   #streamCount = 0;
 
   /** The first of the keys that are the pages of a new stream. */
   addStream(): number {
     return PAGES_PER_STREAM * this.#streamCount++;
+  }
+
+  /** Memory for a page of this many bytes, of a retired page if there is one. */
+  takeMemory(pageBytes: number): { bytes: Buffer; boundaries?: Float64Array } {
+    const position = this.#spares.findIndex(({ bytes }) => bytes.length === pageBytes);
+    const [spare] = position < 0 ? [] : this.#spares.splice(position, 1);
+    return spare ?? { bytes: Buffer.allocUnsafeSlow(pageBytes) };
   }
 
   find(key: number): IndexPage | undefined {
@@ -81,6 +105,7 @@ export class StreamIndex {
    * @throws HexzError BAD_INDEX, LIMIT, UNREADABLE when the page that covers it cannot be used
    */
   seek(offset: number): void {
+    if (this.page?.isRetired === true) this.#forget();
     if (offset >= this.start && offset < this.end) return;
     if (offset === this.end && this.#step()) return;
     const pageNumber = this.#pageNumberAt(offset);
@@ -106,22 +131,46 @@ export class StreamIndex {
    * @throws HexzError BAD_INDEX, LIMIT, UNREADABLE
    */
   loadPage(pageNumber: number): IndexPage {
-    if (pageNumber === this.#pageNumber && this.page !== undefined) return this.page;
+    if (pageNumber === this.#pageNumber && this.page?.isRetired === false) return this.page;
     const key = this.#firstKey + pageNumber;
     const cached = this.#cache.find(key);
     if (cached !== undefined) return cached;
-    const { pageOffsets, pageLengths, startOffsets, startBlockIndexes, streamLength } = this.table;
-    const bytes = Buffer.allocUnsafeSlow(pageLengths[pageNumber] as number);
+    const memory = this.#cache.takeMemory(this.table.pageLengths[pageNumber] as number);
+    const page = this.#read(pageNumber, memory.bytes, memory.boundaries);
+    this.#cache.store(key, page);
+    return page;
+  }
+
+  /**
+   * Loads a page for the caller alone, past the cache: it is never retired.
+   *
+   * @throws HexzError BAD_INDEX, LIMIT, UNREADABLE
+   */
+  loadOwnPage(pageNumber: number): IndexPage {
+    return this.#read(
+      pageNumber,
+      Buffer.allocUnsafeSlow(this.table.pageLengths[pageNumber] as number),
+    );
+  }
+
+  #read(pageNumber: number, bytes: Buffer, boundaries?: Float64Array): IndexPage {
+    const { pageOffsets, startOffsets, startBlockIndexes, streamLength } = this.table;
     this.#source.read(bytes, pageOffsets[pageNumber] as number);
-    const page = new IndexPage(bytes, {
+    const expectation = {
       entryBytes: this.#entryBytes,
       startOffset: startOffsets[pageNumber] as number,
       startBlockIndex: startBlockIndexes[pageNumber] as number,
       nextStartOffset: startOffsets[pageNumber + 1],
       streamLength,
-    });
-    this.#cache.store(key, page);
-    return page;
+    };
+    return new IndexPage(bytes, expectation, boundaries);
+  }
+
+  #forget(): void {
+    this.page = undefined;
+    this.#pageNumber = -1;
+    this.start = 0;
+    this.end = 0;
   }
 
   /** Moves on inside the page; false when the page ends here. */
