@@ -1,6 +1,7 @@
 import type { SnapshotHeader } from '../engine/format/header.js';
 import { type StreamName, streamNames } from '../engine/format/types.js';
 import { type BlockCounts, countBlocksOfFile } from '../engine/snapshot/blockCounts.js';
+import { hasStream } from '../engine/snapshot/fileIndex.js';
 import {
   describeSnapshot,
   type ParentInformation,
@@ -21,9 +22,6 @@ export function info(path: string, options: ReadOptions & { readonly blocks?: bo
   if (options.json === true) printJson(toJson(information, counts));
   else process.stdout.write(`${toText(information, counts)}\n`);
 }
-
-const hasStream = ({ header, masterIndex }: SnapshotInformation, stream: StreamName): boolean =>
-  (stream === 'disk' ? header.hasDisk : header.hasMemory) || masterIndex[stream].streamLength > 0;
 
 const logicalBytes = ({ masterIndex }: SnapshotInformation): number =>
   masterIndex.disk.streamLength + masterIndex.memory.streamLength;

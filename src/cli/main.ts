@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError, Option } from 'commander';
 import { errorTable, HexzError } from '../engine/errors.js';
+import { describeSystemError } from '../engine/systemErrors.js';
 import { collect, parseBytes, type ReadOptions, streamOption } from './arguments.js';
 import type { ExtractOptions } from './extract.js';
 import { asHexzError, reportError, STANDARD_OUTPUT } from './output.js';
@@ -82,8 +83,9 @@ function program(): Command {
 /** A closed pipe is no error; a full disk behind standard output is. */
 function endOnOutputError(cause: NodeJS.ErrnoException): void {
   if (cause.code === 'EPIPE') process.exit();
-  const reason = cause.code === 'ENOSPC' ? 'no space left on the device' : cause.code;
-  const error = new HexzError('OUTPUT_FAILED', `standard output: cannot write it: ${reason}`);
+  const error = new HexzError('OUTPUT_FAILED', `cannot write it: ${describeSystemError(cause)}`, {
+    location: { file: STANDARD_OUTPUT },
+  });
   reportError(error, false);
   process.exit(error.exitStatus);
 }

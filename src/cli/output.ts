@@ -13,11 +13,12 @@ const UNSAFE_IN_JSON = /[\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u20
 export function printable(text: string): string {
   return text.replace(UNSAFE, (character) => {
     const code = character.charCodeAt(0);
-    return code < 256
-      ? `\\x${code.toString(16).padStart(2, '0')}`
-      : `\\u${code.toString(16).padStart(4, '0')}`;
+    return code < 256 ? `\\x${code.toString(16).padStart(2, '0')}` : unicodeEscape(character);
   });
 }
+
+const unicodeEscape = (character: string): string =>
+  `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
 
 /** 1536 as "1.50 KiB". */
 export function formatBytes(bytes: number): string {
@@ -38,10 +39,7 @@ export function formatCount(count: number): string {
 
 /** A value as JSON that a terminal may be shown. */
 export function toJsonText(value: unknown, indent?: number): string {
-  return JSON.stringify(value, undefined, indent).replace(
-    UNSAFE_IN_JSON,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
+  return JSON.stringify(value, undefined, indent).replace(UNSAFE_IN_JSON, unicodeEscape);
 }
 
 /** One JSON document on standard output. */

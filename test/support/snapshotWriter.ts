@@ -15,7 +15,8 @@ export const packLz4: Packer = (plain) => lz4.compressSync(plain);
 
 const PAGE_ENTRIES = 4096;
 
-const HEADER: SnapshotHeader = {
+/** The header of a snapshot that has nothing. */
+export const EMPTY_HEADER: SnapshotHeader = {
   layout: 'A',
   blockSize: 65536,
   indexOffset: 0,
@@ -53,7 +54,7 @@ export class SnapshotWriter {
     pack: Packer = packLz4,
   ) {
     this.#descriptor = openSync(path, 'w');
-    this.#header = { ...HEADER, ...header };
+    this.#header = { ...EMPTY_HEADER, ...header };
     this.#pack = pack;
   }
 

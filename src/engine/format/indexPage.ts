@@ -1,6 +1,7 @@
 import { HexzError } from '../errors.js';
 import { readU64, writeU64 } from './byteReader.js';
 import { MAX_BLOCK_BYTES, MAX_PAGE_ENTRIES } from './limits.js';
+import { upperBound } from './search.js';
 
 /** Bytes of an entry in generation A4, which stores no hashes. */
 export const SHORT_ENTRY_BYTES = 20;
@@ -139,14 +140,7 @@ export class IndexPage {
 
   /** The entry that holds a logical offset, which must lie inside the page. */
   entryAt(offset: number): number {
-    let low = 0;
-    let high = this.entryCount;
-    while (high - low > 1) {
-      const middle = (low + high) >>> 1;
-      if ((this.#boundaries[middle] as number) <= offset) low = middle;
-      else high = middle;
-    }
-    return low;
+    return upperBound(this.#boundaries, offset, this.entryCount) - 1;
   }
 
   /** Logical offset of an entry. */

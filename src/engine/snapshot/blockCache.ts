@@ -51,15 +51,9 @@ export class BlockCache {
 
   /** Memory for another large block, in the place of the last one. */
   replaceLarge(length: number): CachedBlock {
-    const isReusable = this.#large?.memory.length === length;
-    const memory = isReusable ? this.#large?.memory : undefined;
-    this.#large = undefined;
-    this.#large = {
-      memory: memory ?? Buffer.allocUnsafeSlow(length),
-      owner: undefined,
-      length,
-      block: undefined,
-    };
+    const last = this.#large?.memory;
+    const memory = last?.length === length ? last : Buffer.allocUnsafeSlow(length);
+    this.#large = { memory, owner: undefined, length, block: undefined };
     return this.#large;
   }
 
@@ -129,7 +123,7 @@ export class BlockCache {
 /** A slot, and the block whose plaintext its first `length` bytes are. */
 export interface CachedBlock {
   readonly memory: Buffer;
-  /** The snapshot that stored it. */
+  /** Whose block it is. */
   owner: object | undefined;
   length: number;
   block: StoredBlock | undefined;

@@ -96,6 +96,12 @@ function entryBytesOf(source: Source, pageOffset: number, pageLength: number): n
   return entryBytesOfPage(pageLength, readU64(count, 0));
 }
 
+/** Whether a snapshot has a stream, whatever its flag says; it may still be empty. */
+export function hasStream({ header, masterIndex }: SnapshotOutline, stream: StreamName): boolean {
+  const flag = stream === 'disk' ? header.hasDisk : header.hasMemory;
+  return flag || masterIndex[stream].streamLength > 0;
+}
+
 /** The generation that a header layout and an entry size make. */
 export function generationOf({ layout }: SnapshotHeader, entryBytes: number): Generation {
   if (layout === 'B') return 'B';

@@ -1,6 +1,7 @@
 import { HexzError } from '../errors.js';
 import { type IndexPage, LONG_ENTRY_BYTES } from '../format/indexPage.js';
 import type { StreamTable } from '../format/masterIndex.js';
+import { lowerBound, upperBound } from '../format/search.js';
 import type { StreamName } from '../format/types.js';
 import type { StreamIndex } from './streamIndex.js';
 
@@ -32,10 +33,12 @@ export class HashIndex {
   readonly damage: HexzError | undefined;
   readonly #sortedKeys: Float64Array;
   /** Position of the first block of every page, in index order, and the page it belongs to. */
-  readonly #pageStarts: number[] = [];
+  readonly #pageStarts: Float64Array;
   readonly #pages: { index: StreamIndex; pageNumber: number }[] = [];
 
   constructor(streams: readonly StreamIndex[]) {
+    const pageCount = streams.reduce((sum, { table }) => sum + table.pageCount, 0);
+    this.#pageStarts = new Float64Array(pageCount);
     const capacity = streams.reduce((sum, { table }) => sum + maximumEntries(table), 0);
     const keys = new Float64Array(Math.min(capacity, MAX_BLOCKS));
     const stored = new FirstOffsets(keys.length);
@@ -51,7 +54,7 @@ export class HashIndex {
           this.damage ??= error.at({ stream: index.table.stream });
           continue;
         }
-        this.#pageStarts.push(position);
+        this.#pageStarts[this.#pages.length] = position;
         this.#pages.push({ index, pageNumber });
         for (let entry = 0; entry < page.entryCount; entry++, position++) {
           if (page.kindOf(entry) !== 'data' || position >= MAX_BLOCKS) continue;
@@ -67,7 +70,7 @@ export class HashIndex {
   /** A data block with this hash, or undefined. */
   find(hash: Buffer): BlockPlace | undefined {
     const fingerprint = fingerprintOf(hash);
-    let at = this.#lowerBound(fingerprint * MAX_BLOCKS);
+    let at = lowerBound(this.#sortedKeys, fingerprint * MAX_BLOCKS);
     for (let candidate = 0; candidate < MAX_CANDIDATES; candidate++, at++) {
       const key = this.#sortedKeys[at];
       if (key === undefined || Math.floor(key / MAX_BLOCKS) !== fingerprint) return undefined;
@@ -81,35 +84,14 @@ export class HashIndex {
   }
 
   #placeOf(position: number): { index: StreamIndex; pageNumber: number; entry: number } {
-    const at = upperBound(this.#pageStarts, position) - 1;
+    const at = upperBound(this.#pageStarts, position, this.#pages.length) - 1;
     const page = this.#pages[at];
     const start = this.#pageStarts[at];
-    if (page === undefined || start === undefined)
+    if (page === undefined || start === undefined) {
       throw new RangeError('position outside the index');
+    }
     return { ...page, entry: position - start };
   }
-
-  #lowerBound(key: number): number {
-    let low = 0;
-    let high = this.#sortedKeys.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if ((this.#sortedKeys[middle] as number) < key) low = middle + 1;
-      else high = middle;
-    }
-    return low;
-  }
-}
-
-function upperBound(sorted: readonly number[], value: number): number {
-  let low = 0;
-  let high = sorted.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if ((sorted[middle] as number) <= value) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }
 
 /** No more entries than the pages of a stream have room for; every page lies inside the file. */
@@ -135,14 +117,7 @@ class FirstOffsets {
       this.#sorted[this.#count++] = offset;
       return true;
     }
-    let low = 0;
-    let high = this.#count;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if ((this.#sorted[middle] as number) < offset) low = middle + 1;
-      else high = middle;
-    }
-    return this.#sorted[low] !== offset;
+    return this.#sorted[lowerBound(this.#sorted, offset, this.#count)] !== offset;
   }
 }
 

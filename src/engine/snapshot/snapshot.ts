@@ -1,11 +1,17 @@
 import { HexzError } from '../errors.js';
 import type { SnapshotHeader } from '../format/header.js';
-import type { IndexPage, StoredBlock } from '../format/indexPage.js';
-import { MAX_CHAIN_FILES } from '../format/limits.js';
+import type { IndexPage } from '../format/indexPage.js';
 import { type StreamName, streamNames } from '../format/types.js';
-import type { BlockCache, CachedBlock } from './blockCache.js';
+import type { BlockCache } from './blockCache.js';
 import type { BlockDecoder } from './blockDecoder.js';
-import { type Block, describeBlock, type FileIndex, type Generation } from './fileIndex.js';
+import { BlockReader } from './blockReader.js';
+import {
+  type Block,
+  describeBlock,
+  type FileIndex,
+  type Generation,
+  hasStream,
+} from './fileIndex.js';
 import { type BlockPlace, HashIndex } from './hashIndex.js';
 import type { StreamIndex } from './streamIndex.js';
 
@@ -35,9 +41,8 @@ export class Snapshot {
   /** The snapshots that this one borrows from, in the header's order. */
   readonly parents: readonly Snapshot[];
   readonly #streams: Readonly<Record<StreamName, StreamIndex>>;
-  readonly #decoder: BlockDecoder;
+  readonly #blocks: BlockReader;
   readonly #cache: BlockCache;
-  readonly #fileNumber: number;
   #ancestors: readonly Snapshot[] | undefined;
   #hashIndex: HashIndex | undefined;
 
@@ -54,9 +59,8 @@ export class Snapshot {
     this.generation = index.generation;
     this.parents = parents;
     this.#streams = index.streams;
-    this.#decoder = decoder;
+    this.#blocks = new BlockReader(decoder, cache, index.header.encryption !== undefined);
     this.#cache = cache;
-    this.#fileNumber = cache.addFile();
   }
 
   /** Size of a stream in bytes; 0 for one that the snapshot does not have. */
@@ -66,8 +70,7 @@ export class Snapshot {
 
   /** Whether the snapshot has a stream; it may still be empty. */
   hasStream(stream: StreamName): boolean {
-    const flag = stream === 'disk' ? this.header.hasDisk : this.header.hasMemory;
-    return flag || this.streamLength(stream) > 0;
+    return hasStream(this.index, stream);
   }
 
   /**
@@ -129,7 +132,7 @@ export class Snapshot {
    */
   decodeBlock(block: Block, target: Buffer): void {
     try {
-      this.#decoder.decode(block, target);
+      this.#blocks.decode(block, target);
     } catch (error) {
       throw this.#located(error, block.stream, block.blockIndex, block.offset);
     }
@@ -143,9 +146,7 @@ export class Snapshot {
    */
   checkParentReference(block: Block): void {
     try {
-      if (block.storedLength !== 0) {
-        throw new HexzError('BAD_INDEX', 'a parent reference with stored bytes');
-      }
+      checkReferenceLength(block.storedLength);
       if (this.generation === 'B') this.#findByHash(block.hash, block.length);
       else this.#parentByOffset(block.stream, block.offset, block.length, block.hash);
     } catch (error) {
@@ -186,9 +187,9 @@ export class Snapshot {
     try {
       if (kind === 'data' && page !== undefined) {
         if (length === end - start) {
-          this.#readWholeBlock(page, entry, target.subarray(targetOffset, targetEnd));
+          this.#blocks.readWhole(page, entry, target.subarray(targetOffset, targetEnd));
         } else {
-          const plain = this.#plaintext(page, entry);
+          const plain = this.#blocks.plaintext(page, entry);
           plain.copy(target, targetOffset, offset - start, offset - start + length);
         }
       } else if (kind === 'parent' && page !== undefined) {
@@ -213,9 +214,7 @@ export class Snapshot {
     offset: number,
     target: Buffer,
   ): void {
-    if (page.storedLengthOf(entry) !== 0) {
-      throw new HexzError('BAD_INDEX', 'a parent reference with stored bytes');
-    }
+    checkReferenceLength(page.storedLengthOf(entry));
     const start = page.offsetOf(entry);
     const length = page.logicalLengthOf(entry);
     const hash = page.hashOf(entry);
@@ -237,9 +236,7 @@ export class Snapshot {
     hash: Buffer | undefined,
   ): Snapshot {
     const [parent] = this.parents;
-    if (parent === undefined) {
-      throw new HexzError('BAD_INDEX', 'a parent reference in a snapshot without parent');
-    }
+    if (parent === undefined) throw withoutParent();
     if (hash === undefined) return parent;
     const meant = parent.blockAt(stream, start);
     if (meant?.offset !== start || meant.length !== length || meant.hash === undefined)
@@ -256,9 +253,7 @@ export class Snapshot {
 
   /** The block with this hash in the parents of a B file, their own parents included. */
   #findByHash(hash: Buffer | undefined, length: number): { owner: Snapshot; place: BlockPlace } {
-    if (this.parents.length === 0) {
-      throw new HexzError('BAD_INDEX', 'a parent reference in a snapshot without parent');
-    }
+    if (this.parents.length === 0) throw withoutParent();
     this.#ancestors ??= this.chain().slice(1);
     for (const owner of this.#ancestors) {
       if (hash === undefined) break;
@@ -267,7 +262,7 @@ export class Snapshot {
       const found = owner.#streams[place.stream].loadPage(place.pageNumber);
       if (found.logicalLengthOf(place.entry) === length) return { owner, place };
     }
-    for (const owner of this.#ancestors ?? []) {
+    for (const owner of this.#ancestors) {
       const damage = owner.#hashIndex?.damage;
       if (damage !== undefined) throw damage.at({ file: owner.path });
     }
@@ -285,71 +280,10 @@ export class Snapshot {
   #plaintextAt({ stream, pageNumber, entry }: BlockPlace): Buffer {
     const page = this.#streams[stream].loadPage(pageNumber);
     try {
-      return this.#plaintext(page, entry);
+      return this.#blocks.plaintext(page, entry);
     } catch (error) {
       throw this.#located(error, stream, page.startBlockIndex + entry, page.offsetOf(entry));
     }
-  }
-
-  /**
-   * Fills the target with a whole block. One that is not in the cache is decoded in place and not kept:
-   * a reader who takes whole blocks is passing through, and would only push out what others return to.
-   */
-  #readWholeBlock(page: IndexPage, entry: number, target: Buffer): void {
-    const block = page.storedBlock(entry);
-    const cached = this.#findCached(block, target.length);
-    if (cached === undefined) this.#decoder.decode(block, target);
-    else cached.memory.copy(target, 0, 0, target.length);
-  }
-
-  /** The plaintext of a data block; valid until the next call. May be longer than the block. */
-  #plaintext(page: IndexPage, entry: number): Buffer {
-    const length = page.logicalLengthOf(entry);
-    const block = page.storedBlock(entry);
-    const cached = this.#findCached(block, length);
-    if (cached !== undefined) return cached.memory;
-    const slot = this.#cache.reserve(length);
-    if (slot === undefined) {
-      const large = this.#cache.replaceLarge(length);
-      this.#decoder.decode(block, large.memory);
-      large.owner = this;
-      large.block = block;
-      return large.memory;
-    }
-    try {
-      this.#decoder.decode(block, slot.memory.subarray(0, length));
-    } catch (error) {
-      this.#cache.release(slot);
-      throw error;
-    }
-    slot.owner = this;
-    slot.length = length;
-    slot.block = block;
-    this.#cache.store(this.#keyOf(block), slot);
-    return slot.memory;
-  }
-
-  /**
-   * A decoded block, from the cache. An index entry that shares the place with it but not the rest
-   * (a forged one) does not mean it, and must not get past its own checks.
-   */
-  #findCached(block: StoredBlock, length: number): CachedBlock | undefined {
-    const cached = this.#cache.find(this.#keyOf(block)) ?? this.#cache.large;
-    if (
-      cached?.block?.storedOffset !== block.storedOffset ||
-      cached.owner !== this ||
-      cached.length !== length ||
-      cached.block.storedLength !== block.storedLength ||
-      cached.block.checksum !== block.checksum
-    ) {
-      return undefined;
-    }
-    const isEncrypted = this.header.encryption !== undefined;
-    return isEncrypted && cached.block.blockIndex !== block.blockIndex ? undefined : cached;
-  }
-
-  #keyOf({ storedOffset }: StoredBlock): number {
-    return storedOffset * MAX_CHAIN_FILES + this.#fileNumber;
   }
 
   #pieceKindAt(stream: StreamName, offset: number, limit: number): Run {
@@ -396,6 +330,15 @@ export class Snapshot {
     return error.at({ file: this.path, stream, blockIndex, offset });
   }
 }
+
+function checkReferenceLength(storedLength: number): void {
+  if (storedLength !== 0) {
+    throw new HexzError('BAD_INDEX', 'a parent reference with stored bytes');
+  }
+}
+
+const withoutParent = (): HexzError =>
+  new HexzError('BAD_INDEX', 'a parent reference in a snapshot without parent');
 
 function checkStream(stream: string): void {
   if (stream !== 'disk' && stream !== 'memory') {

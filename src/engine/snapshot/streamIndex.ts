@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import { type BlockKind, IndexPage } from '../format/indexPage.js';
 import type { StreamTable } from '../format/masterIndex.js';
+import { upperBound } from '../format/search.js';
 import type { Source } from './source.js';
 
 /** Memory for the index pages of all files of a chain. */
@@ -194,14 +195,6 @@ export class StreamIndex {
 
   /** The last page that starts at or before an offset; -1 when the stream has no pages. */
   #pageNumberAt(offset: number): number {
-    const { startOffsets, pageCount } = this.table;
-    let low = 0;
-    let high = pageCount;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if ((startOffsets[middle] as number) <= offset) low = middle + 1;
-      else high = middle;
-    }
-    return low - 1;
+    return upperBound(this.table.startOffsets, offset) - 1;
   }
 }

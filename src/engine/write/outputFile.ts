@@ -48,15 +48,14 @@ export interface OutputOptions {
  */
 export function openOutput(path: string, options: OutputOptions): Output {
   const kind = kindOf(path);
-  if (kind === 'file' && options.force) return new FileOutput(replaceable(path), options);
   if (kind === 'other') {
     return new InPlaceOutput(
       path,
       attempt(path, () => openSync(path, constants.O_WRONLY)),
     );
   }
-  if (kind === 'file') throw exists(path);
-  return new FileOutput(path, options);
+  if (kind === 'file' && !options.force) throw exists(path);
+  return new FileOutput(replaceable(path), options);
 }
 
 /**

@@ -8,6 +8,7 @@ import {
 } from '../../../src/engine/format/header.js';
 import { HEADER_BYTES } from '../../../src/engine/format/limits.js';
 import { codeOf, errorOf } from '../../support/errors.js';
+import { EMPTY_HEADER } from '../../support/snapshotWriter.js';
 
 const U32 = 2 ** 32 - 1;
 
@@ -49,21 +50,7 @@ function headers(layout: HeaderLayout): fc.Arbitrary<SnapshotHeader> {
   });
 }
 
-const EMPTY: SnapshotHeader = {
-  layout: 'A',
-  blockSize: 65536,
-  indexOffset: 4096,
-  parentPaths: [],
-  dictionary: undefined,
-  metadata: undefined,
-  signature: undefined,
-  encryption: undefined,
-  compression: 'lz4',
-  hasDisk: false,
-  hasMemory: false,
-  variableBlocks: false,
-  chunking: undefined,
-};
+const EMPTY: SnapshotHeader = { ...EMPTY_HEADER, indexOffset: 4096 };
 
 /** The only header whose bytes are the same in both layouts. */
 const saysNothing = (header: SnapshotHeader): boolean =>

@@ -11,25 +11,12 @@ import {
 } from '../../../src/engine/format/masterIndex.js';
 import { checkIndexOffset, findProblems } from '../../../src/engine/format/references.js';
 import { codeOf } from '../../support/errors.js';
+import { EMPTY_HEADER } from '../../support/snapshotWriter.js';
 
 const FILE_LENGTH = 100_000_000;
 const MIB = 1024 * 1024;
 
-const HEADER: SnapshotHeader = {
-  layout: 'A',
-  blockSize: 65536,
-  indexOffset: 50_000,
-  parentPaths: [],
-  dictionary: undefined,
-  metadata: undefined,
-  signature: undefined,
-  encryption: undefined,
-  compression: 'lz4',
-  hasDisk: true,
-  hasMemory: false,
-  variableBlocks: false,
-  chunking: undefined,
-};
+const HEADER: SnapshotHeader = { ...EMPTY_HEADER, indexOffset: 50_000, hasDisk: true };
 
 const PAGE: PageReference = { offset: 5000, length: 8 + 52, startBlockIndex: 0, startOffset: 0 };
 

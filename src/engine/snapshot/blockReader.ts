@@ -1,0 +1,95 @@
+import type { IndexPage, StoredBlock } from '../format/indexPage.js';
+import { MAX_CHAIN_FILES } from '../format/limits.js';
+import type { BlockCache, CachedBlock } from './blockCache.js';
+import type { BlockDecoder } from './blockDecoder.js';
+
+/**
+ * Plaintext of the data blocks of one file, through the block cache of its chain.
+ *
+ * State: none of its own. What it stores in the cache bears its name (`owner`), so that two files whose
+ * keys fall together never get each other's blocks.
+ */
+export class BlockReader {
+  readonly #decoder: BlockDecoder;
+  readonly #cache: BlockCache;
+  readonly #fileNumber: number;
+  readonly #isEncrypted: boolean;
+
+  constructor(decoder: BlockDecoder, cache: BlockCache, isEncrypted: boolean) {
+    this.#decoder = decoder;
+    this.#cache = cache;
+    this.#fileNumber = cache.addFile();
+    this.#isEncrypted = isEncrypted;
+  }
+
+  /**
+   * Fills the target with a whole block. One that is not in the cache is decoded in place and not kept:
+   * a reader who takes whole blocks is passing through, and would only push out what others return to.
+   *
+   * @throws HexzError as `BlockDecoder.decode`
+   */
+  readWhole(page: IndexPage, entry: number, target: Buffer): void {
+    const block = page.storedBlock(entry);
+    const cached = this.#find(block, target.length);
+    if (cached === undefined) this.#decoder.decode(block, target);
+    else cached.memory.copy(target, 0, 0, target.length);
+  }
+
+  /**
+   * The plaintext of a block; valid until the next call, and perhaps in a buffer that is longer.
+   *
+   * @throws HexzError as `BlockDecoder.decode`
+   */
+  plaintext(page: IndexPage, entry: number): Buffer {
+    const length = page.logicalLengthOf(entry);
+    const block = page.storedBlock(entry);
+    const cached = this.#find(block, length);
+    if (cached !== undefined) return cached.memory;
+    const slot = this.#cache.reserve(length);
+    if (slot === undefined) {
+      const large = this.#cache.replaceLarge(length);
+      this.#decoder.decode(block, large.memory);
+      large.owner = this;
+      large.block = block;
+      return large.memory;
+    }
+    try {
+      this.#decoder.decode(block, slot.memory.subarray(0, length));
+    } catch (error) {
+      this.#cache.release(slot);
+      throw error;
+    }
+    slot.owner = this;
+    slot.length = length;
+    slot.block = block;
+    this.#cache.store(this.#keyOf(block), slot);
+    return slot.memory;
+  }
+
+  /** Decodes a block past the cache; the target is exactly as long as the block. */
+  decode(block: StoredBlock, target: Buffer): void {
+    this.#decoder.decode(block, target);
+  }
+
+  /**
+   * A decoded block, from the cache. An index entry that shares the place with it but not the rest
+   * (a forged one) does not mean it, and must not get past its own checks.
+   */
+  #find(block: StoredBlock, length: number): CachedBlock | undefined {
+    const cached = this.#cache.find(this.#keyOf(block)) ?? this.#cache.large;
+    if (
+      cached?.block?.storedOffset !== block.storedOffset ||
+      cached.owner !== this ||
+      cached.length !== length ||
+      cached.block.storedLength !== block.storedLength ||
+      cached.block.checksum !== block.checksum
+    ) {
+      return undefined;
+    }
+    return this.#isEncrypted && cached.block.blockIndex !== block.blockIndex ? undefined : cached;
+  }
+
+  #keyOf({ storedOffset }: StoredBlock): number {
+    return storedOffset * MAX_CHAIN_FILES + this.#fileNumber;
+  }
+}
