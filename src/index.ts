@@ -1,4 +1,4 @@
-/** The library: open snapshots, read them, check them. */
+/** The library: open snapshots, read them, check them, mount them. */
 export { type ErrorLocation, errorTable, type HexzCode, HexzError } from './engine/errors.js';
 export type { SnapshotHeader } from './engine/format/header.js';
 export type { BlockKind } from './engine/format/indexPage.js';
@@ -10,6 +10,7 @@ export type {
   FileRange,
   StreamName,
 } from './engine/format/types.js';
+export { type Mounted, type MountOptions, mount } from './engine/process/mount.js';
 export { type BlockCounts, countBlocks } from './engine/snapshot/blockCounts.js';
 export type { Block, FileIndex, Generation } from './engine/snapshot/fileIndex.js';
 export { type OpenOptions, openSnapshot } from './engine/snapshot/open.js';

@@ -21,6 +21,15 @@ export function parseBytes(text: string): number {
   return value;
 }
 
+const MAX_ID = 2 ** 32 - 2;
+
+/** The number of a user or group. */
+export function parseId(text: string): number {
+  const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+  if (!(value <= MAX_ID)) throw new InvalidArgumentError(`Give a number from 0 to ${MAX_ID}.`);
+  return value;
+}
+
 /** `--stream`, with the names that the format itself uses. */
 export const streamOption = (): Option =>
   new Option('--stream <name>', 'which stream').choices([...streamNames]).makeOptionMandatory();
@@ -35,5 +44,10 @@ export interface ReadOptions {
   readonly cacheSize?: number;
   readonly passwordFile?: readonly string[];
   readonly parentDir?: readonly string[];
+  readonly json?: boolean;
+}
+
+/** Options of every command that looks at the machine instead. */
+export interface MachineOptions {
   readonly json?: boolean;
 }

@@ -1,11 +1,21 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError, Option } from 'commander';
-import { errorTable, HexzError } from '../engine/errors.js';
+import { asHexzError, errorTable, HexzError } from '../engine/errors.js';
 import { describeSystemError } from '../engine/systemErrors.js';
-import { collect, parseBytes, type ReadOptions, streamOption } from './arguments.js';
+import {
+  collect,
+  type MachineOptions,
+  parseBytes,
+  parseId,
+  type ReadOptions,
+  streamOption,
+} from './arguments.js';
 import type { ExtractOptions } from './extract.js';
-import { asHexzError, reportError, STANDARD_OUTPUT } from './output.js';
+import type { MountCommandOptions } from './mount.js';
+import { reportError, STANDARD_OUTPUT } from './output.js';
+import type { OverlayCommandOptions } from './overlay.js';
+import type { UnmountCommandOptions } from './unmount.js';
 
 const { version } = JSON.parse(
   readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
@@ -14,7 +24,8 @@ const { version } = JSON.parse(
 /** Exit statuses, for the end of the help; docs/errors.md has every code. */
 const HELP_END = `
 Exit status: 0 done, 1 the answer is no, 2 usage, 3 input unreadable or not a snapshot, 4 input damaged,
-5 wrong or missing password, 8 output could not be written, 70 a bug in hexz.
+5 wrong or missing password, 6 mount, unmount or device failure, 7 refused to protect
+data, 8 output could not be written, 70 a bug in hexz.
 
 Environment:
   HEXZ_PASSWORD  password of encrypted snapshots (set but empty: the empty password)
@@ -38,6 +49,13 @@ function decodingCommand(name: string, description: string): Command {
         'memory for decoded blocks, such as 512M (default: 256M)',
       ).argParser(parseBytes),
     );
+}
+
+function machineCommand(name: string, description: string): Command {
+  return new Command(name)
+    .description(description)
+    .option('--json', 'print one JSON document')
+    .helpOption('-h, --help', 'show this help');
 }
 
 function program(): Command {
@@ -74,10 +92,98 @@ function program(): Command {
         await extract(path, options);
       }),
   );
-  for (const command of [hexz, ...hexz.commands]) {
+  hexz.addCommand(
+    decodingCommand(
+      'mount',
+      'Mount a snapshot with FUSE: a directory with the files disk and memory',
+    )
+      .argument('<mountpoint>', 'an empty directory')
+      .option('--overlay <file>', 'the overlay that holds changes of the disk')
+      .option(
+        '--rw',
+        'let the disk be written, into the overlay (a temporary one if none is named)',
+      )
+      .option('-d, --daemon', 'return when it is ready, and go on in the background')
+      .addOption(
+        new Option('--uid <number>', 'owner of the files (default: you)').argParser(parseId),
+      )
+      .addOption(
+        new Option('--gid <number>', 'group of the files (default: yours)').argParser(parseId),
+      )
+      .option('--allow-other', 'let other users use the mount')
+      .option('--force', 'take an overlay that was made on another snapshot')
+      .action(async (path: string, mountpoint: string, options: MountCommandOptions) => {
+        const { mount } = await import('./mount.js');
+        const status = await mount(path, mountpoint, options);
+        // Whoever still has a file of the mount open keeps libfuse at work, and that this process.
+        process.exit(status);
+      }),
+  );
+  hexz.addCommand(
+    machineCommand('unmount', 'End a mount, a dead one too, and wait until everything is flushed')
+      .argument('<mountpoint>', 'where it is mounted')
+      .option('--lazy', 'detach it now, and serve what is open until it is closed')
+      .action(async (mountpoint: string, options: UnmountCommandOptions) => {
+        const { unmountCommand } = await import('./unmount.js');
+        await unmountCommand(mountpoint, options);
+      }),
+  );
+  hexz.addCommand(
+    machineCommand('status', 'List the mounts of this user').action(
+      async (options: MachineOptions) => {
+        const { status } = await import('./status.js');
+        status(options);
+      },
+    ),
+  );
+  hexz.addCommand(
+    machineCommand('doctor', 'Say what this machine lacks for mounting, and what mends it')
+      .addHelpText('after', '\nExit status: 0 when mounting with FUSE can work, 6 when it cannot.')
+      .action(async (options: MachineOptions) => {
+        const { doctor } = await import('./doctor.js');
+        process.exitCode = doctor(options);
+      }),
+  );
+  hexz.addCommand(overlayCommands());
+  for (const command of [hexz, ...hexz.commands.flatMap((child) => [child, ...child.commands])]) {
     command.exitOverride().configureOutput({ writeErr: () => {} });
   }
   return hexz;
+}
+
+function overlayCommands(): Command {
+  const overlayCommand = (name: string, description: string) =>
+    new Command(name)
+      .description(description)
+      .argument('<overlay>', 'the data file of an overlay')
+      .option('--base <snapshot>', 'the snapshot that the overlay was made on')
+      .option('--parent-dir <dir>', 'look for parents of the base here too (repeatable)', collect)
+      .option('--password-file <file>', 'file that holds a password (repeatable)', collect)
+      .option('--json', 'print one JSON document')
+      .helpOption('-h, --help', 'show this help');
+  const changingCommand = (name: 'repair' | 'compact', description: string) =>
+    overlayCommand(name, description)
+      .option('--force', 'take an overlay that was made on another snapshot')
+      .addHelpText('after', '\nWithout --base, the snapshot is taken that the overlay records.')
+      .action(async (path: string, options: OverlayCommandOptions) => {
+        const commands = await import('./overlay.js');
+        await commands[name](path, options);
+      });
+  return new Command('overlay')
+    .description('Check, mend and shrink overlays')
+    .helpOption('-h, --help', 'show this help')
+    .addCommand(
+      overlayCommand('verify', 'Say in what state an overlay is, without changing it')
+        .addHelpText('after', '\nExit status: 0 when it is sound, 1 when something is damaged.')
+        .action(async (path: string, options: OverlayCommandOptions) => {
+          const { verify } = await import('./overlay.js');
+          process.exitCode = await verify(path, options);
+        }),
+    )
+    .addCommand(
+      changingCommand('repair', 'Mend what an interrupted writer left, and say what was done'),
+    )
+    .addCommand(changingCommand('compact', 'Drop pages that hold only what the base has'));
 }
 
 /** A closed pipe is no error; a full disk behind standard output is. */

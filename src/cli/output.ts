@@ -1,4 +1,4 @@
-import { HexzError } from '../engine/errors.js';
+import type { HexzError } from '../engine/errors.js';
 
 /** What messages call it. */
 export const STANDARD_OUTPUT = 'standard output';
@@ -58,13 +58,4 @@ export function section(heading: string, rows: readonly (readonly [string, strin
 export function reportError(error: HexzError, json: boolean): void {
   process.stderr.write(`hexz: ${printable(error.toLine())}\n`);
   if (json) printJson({ error });
-}
-
-/** Everything that is thrown, as a HexzError: what we did not foresee is a bug, and says so. */
-export function asHexzError(error: unknown): HexzError {
-  if (error instanceof HexzError) return error;
-  const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  return new HexzError('INTERNAL', `a bug in hexz: ${detail.replace(/\s*\n\s*/g, ' ')}`, {
-    cause: error,
-  });
 }

@@ -17,6 +17,14 @@ const ATTEMPTS = 3;
  * @throws HexzError
  */
 export async function openForCommand(path: string, options: ReadOptions): Promise<Snapshot> {
+  return (await openWithPasswords(path, options)).snapshot;
+}
+
+/** The same, with the passwords that opened it: for another process that opens it, too. */
+export async function openWithPasswords(
+  path: string,
+  options: ReadOptions,
+): Promise<{ snapshot: Snapshot; passwords: readonly string[] }> {
   const passwords = (options.passwordFile ?? []).map(readPasswordFile);
   const { HEXZ_PASSWORD: fromEnvironment } = process.env;
   if (fromEnvironment !== undefined) passwords.push(fromEnvironment);
@@ -28,7 +36,7 @@ export async function openForCommand(path: string, options: ReadOptions): Promis
   const attempts = new Map<string, number>();
   for (;;) {
     try {
-      return openSnapshot(path, openOptions);
+      return { snapshot: openSnapshot(path, openOptions), passwords };
     } catch (error) {
       const file = passwordIsMissingFor(error);
       const attempt = (attempts.get(file ?? '') ?? 0) + 1;

@@ -40,14 +40,23 @@ export const errorTable = {
   AUTH: kind(5, 'EACCES', 'Wrong password, or an encrypted block was altered.'),
   PASSWORD_REQUIRED: kind(5, 'EACCES', 'The snapshot is encrypted and no password was given.'),
   MOUNT_FAILED: kind(6, 'EIO', 'The mount could not be made.'),
-  MOUNTPOINT_UNUSABLE: kind(6, 'EIO', 'The mountpoint is missing, no empty directory, or in use.'),
+  MOUNTPOINT_UNUSABLE: kind(
+    6,
+    'EIO',
+    'The mountpoint is missing, no empty directory, in use, or not permitted.',
+  ),
+  REGISTRY_UNUSABLE: kind(6, 'EIO', 'The directory that lists running mounts cannot be used.'),
   FUSE_UNAVAILABLE: kind(6, 'EIO', 'This machine or this user cannot mount with FUSE.'),
   NOT_MOUNTED: kind(6, 'EIO', 'Nothing of hexz is mounted there.'),
   MOUNT_BUSY: kind(6, 'EBUSY', 'Programs still use the mount.'),
   UNMOUNT_FAILED: kind(6, 'EIO', 'The mount could not be ended.'),
   OVERLAY_LOCKED: kind(7, 'EBUSY', 'Another process has the overlay open.'),
   WRONG_BASE: kind(7, 'EIO', 'The overlay was made on another snapshot.'),
-  OVERLAY_DAMAGED: kind(7, 'EIO', 'The files of the overlay contradict each other or are incomplete.'),
+  OVERLAY_DAMAGED: kind(
+    7,
+    'EIO',
+    'The files of the overlay contradict each other or are incomplete.',
+  ),
   OUTPUT_EXISTS: kind(8, 'EEXIST', 'The output exists and --force was not given.'),
   OUTPUT_FAILED: kind(8, 'EIO', 'The output could not be written.'),
   OVERLAY_UNUSABLE: kind(8, 'EIO', 'The overlay cannot be created, opened or written.'),
@@ -126,4 +135,13 @@ export class HexzError extends Error {
 
 function definedOnly(location: ErrorLocation): ErrorLocation {
   return Object.fromEntries(Object.entries(location).filter(([, value]) => value !== undefined));
+}
+
+/** Everything that is thrown, as a HexzError: what we did not foresee is a bug, and says so. */
+export function asHexzError(error: unknown): HexzError {
+  if (error instanceof HexzError) return error;
+  const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return new HexzError('INTERNAL', `a bug in hexz: ${detail.replace(/\s*\n\s*/g, ' ')}`, {
+    cause: error,
+  });
 }

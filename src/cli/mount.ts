@@ -1,0 +1,102 @@
+import { resolve } from 'node:path';
+import type { HexzError } from '../engine/errors.js';
+import { Engine } from '../engine/process/engine.js';
+import { checkMountpoint } from '../engine/process/mountpoint.js';
+import type { MountEntry } from '../engine/process/registry.js';
+import { type EngineLog, serve } from '../engine/process/serve.js';
+import type { MountSettings } from '../engine/process/settings.js';
+import { startDaemon } from '../engine/process/start.js';
+import type { ReadOptions } from './arguments.js';
+import { printable, printJson, reportError, toJsonText } from './output.js';
+import { openWithPasswords } from './password.js';
+
+export interface MountCommandOptions extends ReadOptions {
+  readonly overlay?: string;
+  readonly daemon?: boolean;
+  readonly rw?: boolean;
+  readonly uid?: number;
+  readonly gid?: number;
+  readonly allowOther?: boolean;
+  readonly force?: boolean;
+}
+
+/** `hexz mount SNAP MOUNTPOINT [...]`; in the foreground it answers with the exit status when the mount has ended. */
+export async function mount(
+  path: string,
+  mountpoint: string,
+  options: MountCommandOptions,
+): Promise<number> {
+  const settings = settingsOf(path, mountpoint, options);
+  const { snapshot, passwords } = await openWithPasswords(path, options);
+  if (options.daemon === true) {
+    snapshot.close();
+    const { entry, warnings, logPath, errorLogPath } = await startDaemon({ settings, passwords });
+    warnings.forEach(warn);
+    if (options.json === true) {
+      printJson({ ...describe(entry), warnings, log: logPath, errorLog: errorLogPath });
+    } else {
+      say(`ready: ${sentenceOf(entry)}, served by process ${entry.pid}`);
+      say(`log: ${logPath}, ${errorLogPath}`);
+    }
+    return 0;
+  }
+  const engine = await Engine.start(snapshot, settings, foregroundLog.error);
+  const status = serve(engine, foregroundLog);
+  engine.warnings.forEach(warn);
+  if (options.json === true) {
+    // A mount is a stream: one document a line.
+    process.stdout.write(
+      `${toJsonText({ state: 'ready', ...describe(engine.entry), warnings: engine.warnings })}\n`,
+    );
+  } else {
+    say(`ready: ${sentenceOf(engine.entry)}; Ctrl+C unmounts`);
+  }
+  return status;
+}
+
+function settingsOf(path: string, mountpoint: string, options: MountCommandOptions): MountSettings {
+  return {
+    snapshot: resolve(path),
+    mountpoint: checkMountpoint(mountpoint),
+    overlay: options.overlay === undefined ? undefined : resolve(options.overlay),
+    isWritable: options.rw ?? false,
+    cacheBytes: options.cacheSize,
+    uid: options.uid ?? process.getuid?.() ?? 0,
+    gid: options.gid ?? process.getgid?.() ?? 0,
+    allowOther: options.allowOther ?? false,
+    force: options.force ?? false,
+    parentDirectories: (options.parentDir ?? []).map((directory) => resolve(directory)),
+  };
+}
+
+function describe(entry: MountEntry): Record<string, unknown> {
+  const { pid, mountpoint, snapshot, mode, overlay, isTemporaryOverlay, backend, startedAt } =
+    entry;
+  return { pid, mountpoint, snapshot, mode, overlay, isTemporaryOverlay, backend, startedAt };
+}
+
+function sentenceOf({
+  snapshot,
+  mountpoint,
+  mode,
+  overlay,
+  isTemporaryOverlay,
+}: MountEntry): string {
+  const overlayText = isTemporaryOverlay ? 'a temporary overlay' : `overlay ${overlay}`;
+  const way = mode === 'ro' ? 'read-only' : 'read-write';
+  return `${snapshot} at ${mountpoint} (${way}${overlay === null ? '' : `, ${overlayText}`})`;
+}
+
+const say = (text: string): void => {
+  process.stdout.write(`${printable(text)}\n`);
+};
+
+const warn = (text: string): void => {
+  process.stderr.write(`hexz: warning: ${printable(text)}\n`);
+};
+
+const foregroundLog: EngineLog = {
+  info: (text) => process.stderr.write(`hexz: ${printable(text)}\n`),
+  warning: warn,
+  error: (error: HexzError) => reportError(error, false),
+};

@@ -1,0 +1,93 @@
+import { MAX_PAGES } from './pages.js';
+
+/** A run of dirty pages. */
+export interface Extent {
+  readonly pageIndex: number;
+  readonly pageCount: number;
+}
+
+const wordOf = (pageIndex: number): number => Math.floor(pageIndex / 32);
+
+/** Pages that share one count: as many as one 4 KiB of bits. */
+const GROUP_PAGES = 32 * 1024;
+const GROUP_WORDS = GROUP_PAGES / 32;
+const GROUP_BYTES = GROUP_PAGES / 8;
+
+/**
+ * Which pages of a disk are dirty: one bit a page, in shared memory that grows with the highest page.
+ *
+ * Invariant: `#counts[g]` is the number of bits set in group g, and `#bits` and `#counts` reach equally
+ * far. Groups without a dirty page are skipped in every walk, and the system gives their bits no memory, so
+ * that one forged page index at the end of the largest disk costs next to nothing.
+ */
+export class DirtyPages {
+  readonly #bits = new Uint32Array(
+    new SharedArrayBuffer(GROUP_BYTES, { maxByteLength: MAX_PAGES / 8 }),
+  );
+  readonly #counts = new Uint32Array(
+    new SharedArrayBuffer(4, { maxByteLength: (MAX_PAGES / GROUP_PAGES) * 4 }),
+  );
+
+  has(pageIndex: number): boolean {
+    return ((this.#bits[wordOf(pageIndex)] ?? 0) & (1 << (pageIndex & 31))) !== 0;
+  }
+
+  /** Whether the page was clean before. */
+  add(pageIndex: number): boolean {
+    if (this.has(pageIndex)) return false;
+    const group = Math.floor(pageIndex / GROUP_PAGES);
+    if (group >= this.#counts.length) this.#growTo(group + 1);
+    const word = wordOf(pageIndex);
+    this.#bits[word] = (this.#bits[word] as number) | (1 << (pageIndex & 31));
+    this.#counts[group] = (this.#counts[group] as number) + 1;
+    return true;
+  }
+
+  /** How many pages before this one are dirty. */
+  countBefore(endPage: number): number {
+    const groups = Math.min(this.#counts.length, Math.floor(endPage / GROUP_PAGES));
+    let count = 0;
+    for (let group = 0; group < groups; group++) count += this.#counts[group] as number;
+    if (groups < this.#counts.length) {
+      for (let page = groups * GROUP_PAGES; page < endPage; page++) count += Number(this.has(page));
+    }
+    return count;
+  }
+
+  /** The first page behind `pageIndex` that is not as dirty or clean as it is; at most `endPage`. */
+  runEnd(pageIndex: number, endPage: number): number {
+    const isDirty = this.has(pageIndex);
+    const uniform = isDirty ? 0xffff_ffff : 0;
+    let page = pageIndex + 1;
+    while (page < endPage) {
+      // Asked first, so that the bits of an empty group are not even looked at.
+      if (!isDirty && page % GROUP_PAGES === 0 && !this.#counts[page / GROUP_PAGES]) {
+        page += GROUP_PAGES;
+      } else if (page % 32 === 0 && (this.#bits[wordOf(page)] ?? 0) === uniform) {
+        page += 32;
+      } else if (this.has(page) === isDirty) {
+        page++;
+      } else {
+        break;
+      }
+    }
+    return Math.min(page, endPage);
+  }
+
+  /** The runs of dirty pages before `endPage`, in order. */
+  *extents(endPage: number): Generator<Extent, void> {
+    const lastEnd = Math.min(endPage, this.#counts.length * GROUP_PAGES);
+    let page = 0;
+    while (page < lastEnd) {
+      const end = this.runEnd(page, lastEnd);
+      if (this.has(page)) yield { pageIndex: page, pageCount: end - page };
+      page = end;
+    }
+  }
+
+  #growTo(groups: number): void {
+    const wanted = Math.min(Math.max(groups, this.#counts.length * 2), MAX_PAGES / GROUP_PAGES);
+    (this.#bits.buffer as SharedArrayBuffer).grow(wanted * GROUP_WORDS * 4);
+    (this.#counts.buffer as SharedArrayBuffer).grow(wanted * 4);
+  }
+}

@@ -1,0 +1,152 @@
+import { spawnSync } from 'node:child_process';
+import {
+  closeSync,
+  constants,
+  fdatasync,
+  fdatasyncSync,
+  fstatSync,
+  fsyncSync,
+  ftruncateSync,
+  openSync,
+  readSync,
+  renameSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs';
+import { HexzError } from '../errors.js';
+
+/**
+ * The file operations that an overlay is made of, one system call or a completed loop of them each. They
+ * throw the system's own errors; the overlay says what they mean. Tests put a layer in their place that
+ * records, fails, and loses power.
+ */
+export interface OverlayFiles {
+  /**
+   * Opens a regular file. `create` makes a new one that only its owner may read, and fails with EEXIST
+   * where the name is taken.
+   */
+  open(path: string, access: FileAccess): OverlayFile;
+  rename(from: string, to: string): void;
+  remove(path: string): void;
+  /** What was created, renamed and removed in a directory is on the disk when it returns. */
+  syncDirectory(path: string): void;
+}
+
+export type FileAccess = 'read' | 'write' | 'create';
+
+export interface OverlayFile {
+  readonly path: string;
+  /** Same for two files exactly when they are one. */
+  readonly identity: string;
+  /** Length in bytes, as the file system has it now. */
+  length(): number;
+  /** Fills the target; answers how many bytes there were, fewer only at the end of the file. */
+  read(target: Buffer, offset: number): number;
+  /** Writes all bytes, or throws. */
+  write(bytes: Buffer, offset: number): void;
+  truncate(length: number): void;
+  /** Bytes and length are on the disk when it returns. */
+  sync(): void;
+  /** The same without holding up the thread: what was written before the call is on the disk. */
+  syncLater(): Promise<void>;
+  /** Takes a lock that ends with the process at the latest; false if another one stands against it. */
+  lock(kind: 'shared' | 'exclusive'): boolean;
+  /** May be called more than once. */
+  close(): void;
+}
+
+const OWNER_ONLY = 0o600;
+
+const openFlags: Readonly<Record<FileAccess, number>> = {
+  read: constants.O_RDONLY,
+  write: constants.O_RDWR,
+  create: constants.O_RDWR | constants.O_CREAT | constants.O_EXCL,
+};
+
+/** The files of this machine. */
+export const systemFiles: OverlayFiles = {
+  open(path, access) {
+    const flags = openFlags[access] | constants.O_NONBLOCK;
+    const descriptor = openSync(path, flags, OWNER_ONLY);
+    const stats = fstatSync(descriptor, { bigint: true });
+    if (!stats.isFile()) {
+      closeSync(descriptor);
+      throw new HexzError('OVERLAY_UNUSABLE', 'not a regular file', { location: { file: path } });
+    }
+    return new SystemFile(path, descriptor, `${stats.dev}:${stats.ino}`);
+  },
+  rename: renameSync,
+  remove: unlinkSync,
+  syncDirectory(path) {
+    const descriptor = openSync(path, constants.O_RDONLY);
+    try {
+      fsyncSync(descriptor);
+    } finally {
+      closeSync(descriptor);
+    }
+  },
+};
+
+class SystemFile implements OverlayFile {
+  readonly path: string;
+  readonly identity: string;
+  #descriptor: number;
+
+  constructor(path: string, descriptor: number, identity: string) {
+    this.path = path;
+    this.#descriptor = descriptor;
+    this.identity = identity;
+  }
+
+  length(): number {
+    return fstatSync(this.#descriptor).size;
+  }
+
+  read(target: Buffer, offset: number): number {
+    let done = 0;
+    while (done < target.length) {
+      const left = target.length - done;
+      const count = readSync(this.#descriptor, target, done, left, offset + done);
+      if (count === 0) break;
+      done += count;
+    }
+    return done;
+  }
+
+  write(bytes: Buffer, offset: number): void {
+    let done = 0;
+    while (done < bytes.length) {
+      done += writeSync(this.#descriptor, bytes, done, bytes.length - done, offset + done);
+    }
+  }
+
+  truncate(length: number): void {
+    ftruncateSync(this.#descriptor, length);
+  }
+
+  sync(): void {
+    fdatasyncSync(this.#descriptor);
+  }
+
+  syncLater(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      fdatasync(this.#descriptor, (error) => (error === null ? resolve() : reject(error)));
+    });
+  }
+
+  lock(kind: 'shared' | 'exclusive'): boolean {
+    // Node has no flock(2). A lock of that kind belongs to the open file, not to the process that takes it:
+    // the child may end, and the lock stays until our descriptor is closed, by us or by our death.
+    const inherited = 3;
+    const { error, status } = spawnSync('flock', [`--${kind}`, '--nonblock', String(inherited)], {
+      stdio: ['ignore', 'ignore', 'ignore', this.#descriptor],
+    });
+    if (error !== undefined) throw error;
+    return status === 0;
+  }
+
+  close(): void {
+    if (this.#descriptor >= 0) closeSync(this.#descriptor);
+    this.#descriptor = -1;
+  }
+}

@@ -1,0 +1,276 @@
+import { mkdtempSync, rmSync, statfsSync, statSync } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join, sep } from 'node:path';
+import { asHexzError, HexzError } from '../errors.js';
+import { streamNames } from '../format/types.js';
+import { FileSystem } from '../fuse/fileSystem.js';
+import { fuseNative } from '../fuse/fuseNative.js';
+import type { Overlay } from '../overlay/overlay.js';
+import type { Snapshot } from '../snapshot/snapshot.js';
+import { describeSystemError } from '../systemErrors.js';
+import { openOverlay } from '../volume/openOverlay.js';
+import { createVolume, type Volume } from '../volume/volume.js';
+import { mountAt, readMountTable } from './mountTable.js';
+import { identifyProcess } from './processes.js';
+import { type MountEntry, type Registration, register } from './registry.js';
+import type { MountSettings } from './settings.js';
+import { detachMount } from './unmount.js';
+
+const READY_LIMIT_MILLISECONDS = 20_000;
+const STATUS_INTERVAL_MILLISECONDS = 1000;
+
+/**
+ * Serves one mount of one snapshot from this process; what `hexz mount` in the foreground is.
+ *
+ *   state     begins with                        requests are answered
+ *   starting  `start`                            for the test read that decides whether it is ready
+ *   serving   `start` resolves                   yes
+ *   detached  `unmount` that is lazy, umount -l  for those who have files open
+ *   ended     the kernel ends the connection,    no; the overlay is flushed and closed, what was
+ *             or `abandon`                       temporary is removed, then `ended` settles
+ *
+ * Whoever unmounts, with our command or another, is served alike: the engine waits for the end of the
+ * connection and knows no other way to end but `abandon`.
+ *
+ * The thread that runs this answers the mount's requests. So it never touches the mount in a call that
+ * would wait for its own answer.
+ */
+export class Engine {
+  readonly entry: MountEntry;
+  readonly warnings: readonly string[];
+  /** Resolves when everything is closed; rejects with what closing met. */
+  readonly ended: Promise<void>;
+  readonly #resources: Resources;
+  readonly #registration: Registration;
+  readonly #statusTimer: NodeJS.Timeout;
+  readonly #mountId: number | undefined;
+  #finishing: Promise<void> | undefined;
+  #abandon: () => void = () => {};
+
+  /**
+   * Mounts a snapshot, which the engine closes.
+   *
+   * @param onError told of errors of the running mount: the program that meets one sees only an errno
+   * @throws HexzError of the overlay, the mountpoint, FUSE; nothing is left behind then
+   */
+  static async start(
+    snapshot: Snapshot,
+    settings: MountSettings,
+    onError: (error: HexzError) => void,
+  ): Promise<Engine> {
+    const resources = openResources(snapshot, settings);
+    try {
+      const fileSystem = new FileSystem(resources.volume, {
+        uid: settings.uid,
+        gid: settings.gid,
+        modifiedAt: statSync(snapshot.path).mtime,
+        freeBytes: () => freeBytesOf(resources.overlayPath ?? tmpdir()),
+        onError: (_operation, error) => onError(asHexzError(error)),
+      });
+      const { mountpoint, allowOther } = settings;
+      const isReadOnly = !resources.volume.isWritable;
+      const connection = await fuseNative.mount(fileSystem, { mountpoint, allowOther, isReadOnly });
+      try {
+        await checkReady(mountpoint, snapshot);
+        return new Engine(resources, settings, connection.ended);
+      } catch (error) {
+        await detachMount(mountpoint, { isLazy: true });
+        throw error;
+      }
+    } catch (error) {
+      await closeResources(resources);
+      throw error;
+    }
+  }
+
+  private constructor(resources: Resources, settings: MountSettings, connectionEnd: Promise<void>) {
+    const { volume, overlayPath, temporaryDirectory } = resources;
+    this.#resources = resources;
+    this.entry = {
+      ...ownIdentity(),
+      mountpoint: settings.mountpoint,
+      snapshot: settings.snapshot,
+      mode: volume.isWritable ? 'rw' : 'ro',
+      overlay: overlayPath ?? null,
+      isTemporaryOverlay: temporaryDirectory !== undefined,
+      backend: fuseNative.name,
+      startedAt: new Date().toISOString(),
+      dirtyBytes: volume.dirtyBytes,
+    };
+    this.#mountId = mountIdAt(settings.mountpoint);
+    this.#registration = register(this.entry);
+    this.#statusTimer = setInterval(
+      () => this.#registration.update(volume.dirtyBytes),
+      STATUS_INTERVAL_MILLISECONDS,
+    );
+    this.warnings = warningsOf(resources);
+    const abandoned = new Promise<void>((resolve) => {
+      this.#abandon = resolve;
+    });
+    this.ended = Promise.race([connectionEnd, abandoned]).then(() => this.#finish());
+    // Who does not wait for the end is not to be ended by it.
+    this.ended.catch(() => {});
+  }
+
+  /**
+   * Takes the mount away; `ended` tells when everything is closed.
+   *
+   * @param isLazy also if programs have files open: it serves them until they are closed
+   * @throws HexzError MOUNT_BUSY (it goes on serving), UNMOUNT_FAILED
+   */
+  async unmount({ isLazy }: { isLazy: boolean }): Promise<void> {
+    if (this.#finishing === undefined) await detachMount(this.entry.mountpoint, { isLazy });
+  }
+
+  /**
+   * Takes the mount away and ends, though programs still have files open: they get errors from then on.
+   *
+   * @throws HexzError UNMOUNT_FAILED, and as `ended`
+   */
+  async abandon(): Promise<void> {
+    try {
+      await this.unmount({ isLazy: true });
+    } finally {
+      this.#abandon();
+    }
+    await this.ended;
+  }
+
+  #finish(): Promise<void> {
+    this.#finishing ??= (async () => {
+      clearInterval(this.#statusTimer);
+      try {
+        await closeResources(this.#resources);
+        // A connection that the kernel aborted leaves its mount behind, dead.
+        if (mountIdAt(this.entry.mountpoint) === this.#mountId) {
+          await detachMount(this.entry.mountpoint, { isLazy: true });
+        }
+      } finally {
+        this.#registration.remove();
+      }
+    })();
+    return this.#finishing;
+  }
+}
+
+/** What an engine holds and has to give back. */
+interface Resources {
+  readonly snapshot: Snapshot;
+  readonly volume: Volume;
+  readonly overlay: Overlay | undefined;
+  readonly overlayPath: string | undefined;
+  /** Where a temporary overlay lies. */
+  readonly temporaryDirectory: string | undefined;
+}
+
+function openResources(snapshot: Snapshot, settings: MountSettings): Resources {
+  const { overlay: givenPath, isWritable, mountpoint, force } = settings;
+  let temporaryDirectory: string | undefined;
+  try {
+    if (givenPath?.startsWith(mountpoint + sep) === true) {
+      throw new HexzError('OVERLAY_UNUSABLE', 'the overlay would lie under the mount itself', {
+        location: { file: givenPath },
+      });
+    }
+    if (isWritable && givenPath === undefined) temporaryDirectory = makeTemporaryDirectory();
+    const overlayPath =
+      temporaryDirectory === undefined ? givenPath : join(temporaryDirectory, 'disk.overlay');
+    const access = isWritable ? 'write' : 'read';
+    const overlay =
+      overlayPath === undefined
+        ? undefined
+        : openOverlay(snapshot, { path: overlayPath, access, force, mountpoint });
+    const volume = createVolume(snapshot, overlay);
+    return { snapshot, volume, overlay, overlayPath, temporaryDirectory };
+  } catch (error) {
+    if (temporaryDirectory !== undefined) removeDirectory(temporaryDirectory);
+    snapshot.close();
+    throw error;
+  }
+}
+
+async function closeResources(resources: Resources): Promise<void> {
+  const { snapshot, volume, overlay, temporaryDirectory } = resources;
+  if (temporaryDirectory === undefined) {
+    await volume.close();
+    return;
+  }
+  await overlay?.remove();
+  removeDirectory(temporaryDirectory);
+  snapshot.close();
+}
+
+function makeTemporaryDirectory(): string {
+  try {
+    return mkdtempSync(join(tmpdir(), 'hexz-overlay-'));
+  } catch (cause) {
+    const message = `cannot create a temporary overlay: ${describeSystemError(cause)}`;
+    throw new HexzError('OVERLAY_UNUSABLE', message, {
+      location: { file: tmpdir() },
+      hint: 'name another directory in TMPDIR, or give --overlay',
+      cause,
+    });
+  }
+}
+
+const removeDirectory = (path: string): void => rmSync(path, { recursive: true, force: true });
+
+function warningsOf({ snapshot, overlay }: Resources): string[] {
+  const isEncrypted = snapshot.chain().some(({ header }) => header.encryption !== undefined);
+  return [
+    ...(overlay?.warnings ?? []),
+    ...(isEncrypted && overlay?.isWritable === true
+      ? ['the snapshot is encrypted, what is written to the overlay is not']
+      : []),
+  ];
+}
+
+/** Room in the file system of the overlay, which is never our own mount. */
+function freeBytesOf(path: string): number {
+  const { bavail, bsize } = statfsSync(dirname(path));
+  return bavail * bsize;
+}
+
+const mountIdAt = (mountpoint: string): number | undefined =>
+  mountAt(mountpoint, readMountTable())?.mountId;
+
+function ownIdentity(): { pid: number; startTicks: number } {
+  const identity = identifyProcess(process.pid);
+  if (identity !== undefined) return identity;
+  throw new HexzError('MOUNT_FAILED', 'cannot read /proc, which hexz needs to mount');
+}
+
+/** Reads through the mount, in another thread than the one that answers. A damaged block is an answer, too. */
+async function checkReady(mountpoint: string, snapshot: Snapshot): Promise<void> {
+  const stream = streamNames.find((name) => snapshot.hasStream(name));
+  if (stream === undefined) return;
+  let timer: NodeJS.Timeout | undefined;
+  const limit = new Promise<never>((_, reject) => {
+    timer = setTimeout(
+      () => reject(notReady('a first read got no answer')),
+      READY_LIMIT_MILLISECONDS,
+    );
+  });
+  try {
+    await Promise.race([readOneByte(join(mountpoint, stream)), limit]);
+  } catch (error) {
+    if (error instanceof HexzError) throw error;
+    if ((error as NodeJS.ErrnoException).code === 'EIO') return;
+    throw notReady(`a first read failed: ${describeSystemError(error)}`);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+async function readOneByte(path: string): Promise<void> {
+  const file = await open(path, 'r');
+  try {
+    await file.read(Buffer.alloc(1), 0, 1, 0);
+  } finally {
+    await file.close();
+  }
+}
+
+const notReady = (what: string): HexzError =>
+  new HexzError('MOUNT_FAILED', `the mount is there, but ${what}`);

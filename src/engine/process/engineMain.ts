@@ -1,0 +1,93 @@
+import { pino } from 'pino';
+import { asHexzError } from '../errors.js';
+import { openSnapshot } from '../snapshot/open.js';
+import { Engine } from './engine.js';
+import { type EngineLog, serve } from './serve.js';
+import {
+  type EngineMessage,
+  type EngineRequest,
+  type MountSettings,
+  toPortable,
+  type UnmountRequest,
+} from './settings.js';
+
+/**
+ * The program of an engine that has a process of its own. The process that starts it sends one request and
+ * gets `ready` or `failed`. A daemon then lets go of it and writes a log; another engine goes on reporting
+ * to it, unmounts when told to, and when it is gone.
+ */
+process.once('message', (request: EngineRequest) => {
+  void run(request);
+});
+
+async function run(request: EngineRequest): Promise<void> {
+  const isDaemon = request.reportsTo === 'log';
+  const log = isDaemon ? fileLog() : parentLog;
+  let engine: Engine;
+  try {
+    engine = await start(request, log);
+  } catch (error) {
+    const hexzError = asHexzError(error);
+    log.error(hexzError);
+    await send({ type: 'failed', error: toPortable(hexzError) });
+    process.exit(hexzError.exitStatus);
+  }
+  const { entry, warnings } = engine;
+  const { snapshot, mountpoint, mode } = entry;
+  log.info(`${snapshot} is mounted at ${mountpoint} (${mode})`);
+  for (const warning of warnings) log.warning(warning);
+  const served = serve(engine, log);
+  await send({ type: 'ready', entry, warnings });
+  if (isDaemon) process.disconnect?.();
+  else obeyParent(engine);
+  const status = await served;
+  log.info(`${mountpoint} is unmounted`);
+  // Whoever still has a file of the mount open keeps libfuse at work, and that this process.
+  process.exit(status);
+}
+
+function start({ settings, passwords }: EngineRequest, log: EngineLog): Promise<Engine> {
+  const snapshot = openSnapshot(settings.snapshot, openOptions(settings, passwords));
+  return Engine.start(snapshot, settings, log.error);
+}
+
+const openOptions = (
+  { cacheBytes, parentDirectories }: MountSettings,
+  passwords: readonly string[],
+) => ({ passwords, parentDirectories, ...(cacheBytes === undefined ? {} : { cacheBytes }) });
+
+function obeyParent(engine: Engine): void {
+  process.on('message', ({ isLazy }: UnmountRequest) => {
+    engine.unmount({ isLazy }).then(
+      () => send({ type: 'detached' }),
+      (error) => send({ type: 'kept', error: toPortable(asHexzError(error)) }),
+    );
+  });
+  process.on('disconnect', () => {
+    engine.abandon().catch(() => {});
+  });
+}
+
+function send(message: EngineMessage): Promise<void> {
+  return new Promise((resolve) => {
+    if (process.connected && process.send !== undefined) process.send(message, () => resolve());
+    else resolve();
+  });
+}
+
+/** Errors of a running mount go to the parent; the rest it knows or does not need. */
+const parentLog: EngineLog = {
+  info: () => {},
+  warning: () => {},
+  error: (error) => void send({ type: 'error', error: toPortable(error) }),
+};
+
+/** JSON lines on standard output, which is the log file. */
+function fileLog(): EngineLog {
+  const logger = pino(pino.destination({ fd: 1, sync: true }));
+  return {
+    info: (text) => logger.info(text),
+    warning: (text) => logger.warn(text),
+    error: (error) => logger.error({ error }, error.toLine()),
+  };
+}

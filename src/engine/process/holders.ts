@@ -1,0 +1,142 @@
+import { opendirSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { setImmediate } from 'node:timers/promises';
+import { readAtMost } from './boundedFile.js';
+import { readMountTable } from './mountTable.js';
+import { commandOf } from './processes.js';
+
+/** Something that uses a mount or a file. */
+export type Holder =
+  | { readonly kind: 'process'; readonly pid: number; readonly command: string }
+  | { readonly kind: 'loop device'; readonly device: string }
+  | { readonly kind: 'mount'; readonly mountpoint: string };
+
+const MAX_HOLDERS = 100;
+const MAX_DESCRIPTORS = 10_000;
+const MAX_MAPS_BYTES = 4 * 1024 ** 2;
+
+/**
+ * Who uses what is mounted at a real path: processes, loop devices, mounts below it. Only names that
+ * the kernel keeps are read, the mount itself is not touched. What we may not look into is left out.
+ */
+export async function findMountHolders(mountpoint: string): Promise<readonly Holder[]> {
+  const prefix = mountpoint.endsWith('/') ? mountpoint : `${mountpoint}/`;
+  const nested = readMountTable().filter((mount) => mount.mountpoint.startsWith(prefix));
+  return [
+    ...(await findHolders((path) => path === mountpoint || path.startsWith(prefix))),
+    ...nested.map((mount): Holder => ({ kind: 'mount', mountpoint: mount.mountpoint })),
+  ].slice(0, MAX_HOLDERS);
+}
+
+/** Who uses the file at a real path: processes and loop devices. */
+export const findFileHolders = (path: string): Promise<readonly Holder[]> =>
+  findHolders((used) => used === path);
+
+export function describeHolder(holder: Holder): string {
+  switch (holder.kind) {
+    case 'process':
+      return `${holder.command} (process ${holder.pid})`;
+    case 'loop device':
+      return `loop device ${holder.device}`;
+    case 'mount':
+      return `the mount at ${holder.mountpoint}`;
+  }
+}
+
+async function findHolders(isUsed: (path: string) => boolean): Promise<readonly Holder[]> {
+  const holders: Holder[] = [];
+  for (const pid of processNumbers()) {
+    // An engine that asks has requests to answer in between.
+    await setImmediate();
+    if (holders.length === MAX_HOLDERS) return holders;
+    if (someUsedPath(pid, isUsed)) {
+      holders.push({ kind: 'process', pid, command: commandOf(pid) });
+    }
+  }
+  return [...holders, ...loopDevices(isUsed)];
+}
+
+const processNumbers = (): readonly number[] =>
+  readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number);
+
+function someUsedPath(pid: number, isUsed: (path: string) => boolean): boolean {
+  for (const path of usedPaths(pid)) {
+    if (isUsed(path) || isUsed(withoutMark(path))) return true;
+  }
+  return false;
+}
+
+/** The kernel marks names that are no more. */
+const withoutMark = (path: string): string => path.replace(/ \(deleted\)$/, '');
+
+/** Paths that a process has as directories, program, open files and mapped files. */
+function* usedPaths(pid: number): Generator<string> {
+  for (const name of ['cwd', 'root', 'exe']) yield* linkTarget(`/proc/${pid}/${name}`);
+  for (const name of descriptors(`/proc/${pid}/fd`)) yield* linkTarget(`/proc/${pid}/fd/${name}`);
+  yield* mappedPaths(pid);
+}
+
+function* linkTarget(path: string): Generator<string> {
+  try {
+    yield readlinkSync(path);
+  } catch {
+    // Another user's, or it has just ended.
+  }
+}
+
+function descriptors(path: string): readonly string[] {
+  const names: string[] = [];
+  try {
+    const directory = opendirSync(path);
+    try {
+      while (names.length < MAX_DESCRIPTORS) {
+        const entry = directory.readSync();
+        if (entry === null) break;
+        names.push(entry.name);
+      }
+    } finally {
+      directory.closeSync();
+    }
+  } catch {
+    // Another user's, or it has just ended.
+  }
+  return names;
+}
+
+/** Lines are `START-END PERMISSIONS OFFSET DEVICE INODE   PATH`; only a line feed in the path is escaped. */
+function mappedPaths(pid: number): ReadonlySet<string> {
+  const paths = new Set<string>();
+  try {
+    const maps = readAtMost(`/proc/${pid}/maps`, MAX_MAPS_BYTES).toString('utf8');
+    for (const line of maps.split('\n')) {
+      const path = /^(?:\S+ +){5}(\/.*)$/.exec(line)?.[1];
+      if (path !== undefined) paths.add(path.replaceAll('\\012', '\n'));
+    }
+  } catch {
+    // Another user's, or it has just ended.
+  }
+  return paths;
+}
+
+function loopDevices(isUsed: (path: string) => boolean): readonly Holder[] {
+  let names: readonly string[] = [];
+  try {
+    names = readdirSync('/sys/block').filter((name) => /^loop\d+$/.test(name));
+  } catch {
+    // No sysfs here.
+  }
+  return names
+    .filter((name) => isUsed(backingFile(name)))
+    .map((name) => ({ kind: 'loop device', device: `/dev/${name}` }));
+}
+
+function backingFile(name: string): string {
+  try {
+    const path = readFileSync(`/sys/block/${name}/loop/backing_file`, 'utf8');
+    return withoutMark(path.replace(/\n$/, ''));
+  } catch {
+    // It has none now.
+    return '';
+  }
+}

@@ -1,0 +1,87 @@
+import { resolve } from 'node:path';
+import { HexzError } from '../errors.js';
+import type { StreamName } from '../format/types.js';
+import { baseIdentity } from '../overlay/baseIdentity.js';
+import type { BaseDisk, Overlay } from '../overlay/overlay.js';
+import { PAGE_BYTES } from '../overlay/pages.js';
+import type { Snapshot } from '../snapshot/snapshot.js';
+
+/** What a mount serves: the streams of a snapshot, the disk perhaps under an overlay. Offsets and lengths in bytes. */
+export interface Volume {
+  readonly snapshot: Snapshot;
+  /** Whether the disk can be written. */
+  readonly isWritable: boolean;
+  /** Bytes in dirty pages; 0 without an overlay. */
+  readonly dirtyBytes: number;
+  hasStream(stream: StreamName): boolean;
+  /** Size of a stream, of the disk as it is now. */
+  streamLength(stream: StreamName): number;
+  /**
+   * Reads into the target: as many bytes as fit, fewer only at the end of the stream.
+   *
+   * @throws HexzError as `Snapshot.readInto` and `Overlay.readInto`
+   */
+  readInto(stream: StreamName, offset: number, target: Buffer): number;
+  /**
+   * Writes all bytes into the disk, which grows to just behind the last one where it was shorter.
+   *
+   * @throws HexzError READ_ONLY, and as `Overlay.write`
+   */
+  write(offset: number, bytes: Buffer): void;
+  /** @throws HexzError READ_ONLY, and as `Overlay.truncate` */
+  truncate(length: number): void;
+  /**
+   * When it resolves, everything written before the call is on the disk.
+   *
+   * @throws HexzError as `Overlay.sync`
+   */
+  sync(): Promise<void>;
+  /** Flushes and closes overlay and snapshot. */
+  close(): Promise<void>;
+}
+
+/** The disk of a snapshot, for an overlay to lie on. */
+export function baseDiskOf(snapshot: Snapshot): BaseDisk {
+  return {
+    path: resolve(snapshot.path),
+    length: snapshot.streamLength('disk'),
+    readInto: (offset, target) => snapshot.readInto('disk', offset, target),
+    identity: () => baseIdentity(snapshot),
+  };
+}
+
+/** Puts snapshot and overlay together; the volume closes both. */
+export function createVolume(snapshot: Snapshot, overlay?: Overlay): Volume {
+  const isWritable = overlay?.isWritable ?? false;
+  const writable = (): Overlay => {
+    if (overlay !== undefined && isWritable) return overlay;
+    throw new HexzError('READ_ONLY', 'the disk cannot be written', {
+      location: { file: snapshot.path },
+      hint: 'mount it with --rw',
+    });
+  };
+  return {
+    snapshot,
+    isWritable,
+    get dirtyBytes() {
+      return (overlay?.dirtyPageCount ?? 0) * PAGE_BYTES;
+    },
+    hasStream: (stream) => snapshot.hasStream(stream),
+    streamLength: (stream) =>
+      stream === 'disk' && overlay !== undefined ? overlay.length : snapshot.streamLength(stream),
+    readInto: (stream, offset, target) =>
+      stream === 'disk' && overlay !== undefined
+        ? overlay.readInto(offset, target)
+        : snapshot.readInto(stream, offset, target),
+    write: (offset, bytes) => writable().write(offset, bytes),
+    truncate: (length) => writable().truncate(length),
+    sync: async () => overlay?.sync(),
+    async close() {
+      try {
+        await overlay?.close();
+      } finally {
+        snapshot.close();
+      }
+    },
+  };
+}
