@@ -1,15 +1,14 @@
 import { readFileSync } from 'node:fs';
-import { dirname } from 'node:path';
 import { HexzError } from '../errors.js';
 import type { DirtyPages, Extent } from './dirtyPages.js';
 import { asOverlayError, damaged, onFile } from './failures.js';
 import { type OverlayFile, type OverlayFiles, systemFiles } from './files.js';
 import { type OpenedFiles, openOverlayFiles } from './open.js';
-import { encodeEntries, readPageList, writePageList } from './pageList.js';
+import { PageList } from './pageList.js';
 import { MAX_DISK_BYTES, MAX_PAGES, PAGE_BYTES, pageOf, pagesIn } from './pages.js';
 import { type OverlayPaths, overlayPaths } from './paths.js';
-import { type DiskState, type Finding, recoverState } from './recovery.js';
-import { createAnew, type SideFile, writeSideFile } from './sideFile.js';
+import { type Finding, recoverState } from './recovery.js';
+import { type SideFile, writeSideFile } from './sideFile.js';
 
 /** The disk that an overlay lies on. */
 export interface BaseDisk {
@@ -72,15 +71,13 @@ export class Overlay {
   readonly #paths: OverlayPaths;
   readonly #files: OverlayFiles;
   readonly #data: OverlayFile;
-  #list: OverlayFile;
-  #pages: DirtyPages;
+  readonly #list: PageList;
   readonly #baseIdentity: string;
   readonly #bootId: string;
   readonly #openedBy: SideFile['openedBy'];
   #length: number;
   #lowestTruncation: number;
   #dataLength: number;
-  #listLength: number;
   /** What the side file says. */
   #recorded: Lengths = { diskLength: -1, dataLength: -1, listLength: -1 };
   /** Counts truncations: a sync that began before one is outdated by it. */
@@ -124,7 +121,6 @@ export class Overlay {
     this.#paths = paths;
     this.#files = files;
     this.#data = data;
-    this.#list = list;
     this.#bootId = bootId;
     this.#openedBy = { pid: process.pid, mountpoint };
     const isNeeded = access === 'write' || sideFile !== undefined;
@@ -142,19 +138,15 @@ export class Overlay {
         isZero: (start, end) => isZero(data, start, end),
       }),
     );
-    const { pages, duplicates, outOfRange } = onFile(paths.list, 'read the list of pages', () =>
-      readPageList(list, state.listLength),
-    );
-    this.#pages = pages;
+    this.#list = new PageList(list, state.listLength);
     this.#length = state.diskLength;
     this.#lowestTruncation = state.lowestTruncation;
-    this.#listLength = state.listLength;
     this.#dataLength = this.#onData('read the overlay', () =>
       Math.min(this.#length, data.length()),
     );
-    this.findings = [...state.findings, ...listFindings(duplicates, outOfRange)];
+    this.findings = [...state.findings, ...listFindings(this.#list)];
     if (this.#length > MAX_DISK_BYTES) throw tooLarge(paths.data);
-    if (access === 'write') this.#takeOver(state);
+    if (access === 'write') this.#takeOver();
   }
 
   /** The findings, one sentence each. */
@@ -172,21 +164,21 @@ export class Overlay {
   }
 
   get dirtyPageCount(): number {
-    return this.#pages.countBefore(pagesIn(this.#length));
+    return this.#list.pages.countBefore(pagesIn(this.#length));
   }
 
   /** Pages of the list that lie behind the end of the disk. */
   get pagesBehindEnd(): number {
-    return this.#pages.countBefore(MAX_PAGES) - this.dirtyPageCount;
+    return this.#list.pages.countBefore(MAX_PAGES) - this.dirtyPageCount;
   }
 
   isDirty(pageIndex: number): boolean {
-    return pageIndex < pagesIn(this.#length) && this.#pages.has(pageIndex);
+    return pageIndex < pagesIn(this.#length) && this.#list.pages.has(pageIndex);
   }
 
   /** The runs of dirty pages, in order. */
   extents(): Generator<Extent, void> {
-    return this.#pages.extents(pagesIn(this.#length));
+    return this.#list.pages.extents(pagesIn(this.#length));
   }
 
   /**
@@ -202,9 +194,9 @@ export class Overlay {
     while (done < length) {
       const start = offset + done;
       const page = pageOf(start);
-      const runEnd = Math.min(end, this.#pages.runEnd(page, endPage) * PAGE_BYTES);
+      const runEnd = Math.min(end, this.#list.pages.runEnd(page, endPage) * PAGE_BYTES);
       const piece = target.subarray(done, done + runEnd - start);
-      if (this.#pages.has(page)) this.#readData(start, piece);
+      if (this.#list.pages.has(page)) this.#readData(start, piece);
       else this.#readBase(start, piece);
       done += piece.length;
     }
@@ -232,7 +224,7 @@ export class Overlay {
         this.#data.write(bytes, offset);
         if (tail !== undefined) this.#data.write(tail, end);
       });
-      this.#listPages(firstPage, lastPage);
+      this.#list.append(firstPage, lastPage);
     } catch (error) {
       this.#cutWhatFailed();
       throw error;
@@ -323,10 +315,18 @@ export class Overlay {
   keepOnly(kept: DirtyPages): void {
     this.#checkWritable();
     this.#syncFiles();
-    const old = this.#pages;
+    const { pages: old } = this.#list;
     // The list that comes in its place is shorter, so what this vouches for of it is all of it.
     this.#record(this.#lengths());
-    this.#replaceList(this.#writeNewList(kept), kept);
+    const prepared = this.#list.prepare(this.#files, kept, pagesIn(this.#length));
+    try {
+      this.#list.replaceBy(this.#files, prepared, kept);
+      this.#record(this.#lengths());
+    } catch (error) {
+      // Nobody knows which list a power cut would leave.
+      this.#fail(error);
+      throw error;
+    }
     const zeros = Buffer.alloc(PAGE_BYTES);
     this.#onData('clear what was dropped', () => {
       for (const { pageIndex, pageCount } of old.extents(pagesIn(this.#dataLength))) {
@@ -339,52 +339,13 @@ export class Overlay {
     });
   }
 
-  /** Makes the files what `state` says, and ours. Every step can be the last one before a kill. */
-  #takeOver({ listLength }: DiskState): void {
-    onFile(this.#paths.list, 'repair the list of pages', () => {
-      if (this.#list.length() !== listLength) this.#list.truncate(listLength);
-    });
+  /** Makes the files what was found to count, and ours. Every step can be the last one before a kill. */
+  #takeOver(): void {
+    this.#list.cutBack();
     this.#syncFiles();
     const dataLength = this.#onData('read the overlay', () => this.#data.length());
-    this.#record({ diskLength: this.#length, dataLength, listLength });
+    this.#record({ ...this.#lengths(), dataLength });
     if (dataLength > this.#length) this.#cutData(this.#length);
-  }
-
-  #writeNewList(kept: DirtyPages): OverlayFile {
-    const path = `${this.#paths.list}.tmp`;
-    return onFile(path, 'rewrite the list of pages', () => {
-      const file = createAnew(this.#files, path);
-      try {
-        writePageList(file, kept, pagesIn(this.#length));
-        file.sync();
-        file.lock('exclusive');
-        return file;
-      } catch (error) {
-        file.close();
-        throw error;
-      }
-    });
-  }
-
-  #replaceList(file: OverlayFile, kept: DirtyPages): void {
-    const { list } = this.#paths;
-    try {
-      onFile(list, 'replace the list of pages', () => {
-        const length = file.length();
-        this.#files.rename(file.path, list);
-        this.#list.close();
-        this.#list = file;
-        this.#listLength = length;
-        this.#pages = kept;
-        this.#files.syncDirectory(dirname(list));
-      });
-      this.#record(this.#lengths());
-    } catch (error) {
-      if (this.#list !== file) file.close();
-      // Nobody knows which list a power cut would leave.
-      this.#fail(error);
-      throw error;
-    }
   }
 
   #readData(offset: number, target: Buffer): void {
@@ -406,7 +367,7 @@ export class Overlay {
   /** The bytes of a clean page before those that are written; undefined if there are none. */
   #seedBefore(page: number, offset: number): Buffer | undefined {
     const start = page * PAGE_BYTES;
-    if (offset === start || this.#pages.has(page)) return undefined;
+    if (offset === start || this.#list.pages.has(page)) return undefined;
     const seed = Buffer.from(this.#seed.subarray(0, offset - start));
     this.#readBase(start, seed);
     return seed;
@@ -415,25 +376,10 @@ export class Overlay {
   /** The bytes of a clean page behind those that are written, as far as the disk goes. */
   #seedBehind(page: number, offset: number): Buffer | undefined {
     const end = Math.min((page + 1) * PAGE_BYTES, this.#length);
-    if (offset >= end || this.#pages.has(page)) return undefined;
+    if (offset >= end || this.#list.pages.has(page)) return undefined;
     const seed = this.#seed.subarray(0, end - offset);
     this.#readBase(offset, seed);
     return seed;
-  }
-
-  /** Appends those pages to the list that are not in it. */
-  #listPages(firstPage: number, lastPage: number): void {
-    const added: number[] = [];
-    for (let page = firstPage; page <= lastPage; page++) {
-      if (!this.#pages.has(page)) added.push(page);
-    }
-    if (added.length === 0) return;
-    const entries = encodeEntries(added);
-    onFile(this.#paths.list, 'write to the list of pages', () =>
-      this.#list.write(entries, this.#listLength),
-    );
-    this.#listLength += entries.length;
-    for (const page of added) this.#pages.add(page);
   }
 
   /** After a write that failed: what it left behind the end of the disk would count as growth. */
@@ -441,8 +387,7 @@ export class Overlay {
     try {
       if (this.#data.length() > this.#length) this.#data.truncate(this.#length);
       this.#dataLength = Math.max(this.#dataLength, this.#data.length());
-      // An entry of which a part was written is overwritten by the next one; a kill before that finds it torn.
-      if (this.#list.length() > this.#listLength) this.#list.truncate(this.#listLength);
+      this.#list.cutBack();
     } catch (error) {
       this.#fail(asOverlayError(error, this.#paths.data, 'undo a failed write'));
     }
@@ -462,7 +407,7 @@ export class Overlay {
     const before = this.#recorded;
     const dataLength = Math.max(this.#dataLength, length > this.#base.length ? length : 0);
     try {
-      this.#record({ diskLength: length, dataLength, listLength: this.#listLength });
+      this.#record({ diskLength: length, dataLength, listLength: this.#list.length });
     } catch (error) {
       this.#cutWhatFailed();
       this.#recordAgain(before);
@@ -478,7 +423,7 @@ export class Overlay {
     const dataLength = this.#dataLength;
     this.#lowestTruncation = Math.min(lowestBefore, length);
     try {
-      this.#record({ diskLength: length, dataLength, listLength: this.#listLength });
+      this.#record({ diskLength: length, dataLength, listLength: this.#list.length });
       if (dataLength > length) this.#onData('cut the disk', () => this.#data.truncate(length));
     } catch (error) {
       this.#lowestTruncation = lowestBefore;
@@ -527,7 +472,7 @@ export class Overlay {
   #syncFiles(): void {
     try {
       this.#onData('flush the overlay', () => this.#data.sync());
-      onFile(this.#paths.list, 'flush the list of pages', () => this.#list.sync());
+      this.#list.sync();
     } catch (error) {
       this.#fail(error);
       throw error;
@@ -558,7 +503,7 @@ export class Overlay {
     return {
       diskLength: this.#length,
       dataLength: this.#dataLength,
-      listLength: this.#listLength,
+      listLength: this.#list.length,
     };
   }
 
@@ -604,7 +549,7 @@ export class Overlay {
   }
 }
 
-function listFindings(duplicates: number, outOfRange: number): Finding[] {
+function listFindings({ duplicates, outOfRange }: PageList): Finding[] {
   const findings: Finding[] = [];
   if (duplicates > 0) {
     const message = `${duplicates} entries of the list name a page again`;

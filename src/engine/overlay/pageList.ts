@@ -1,53 +1,143 @@
+import { dirname } from 'node:path';
 import { readU64, writeU64 } from '../format/byteReader.js';
 import { DirtyPages } from './dirtyPages.js';
-import type { OverlayFile } from './files.js';
+import { onFile } from './failures.js';
+import type { OverlayFile, OverlayFiles } from './files.js';
 import { MAX_PAGES } from './pages.js';
+import { createAnew } from './sideFile.js';
 
 export const ENTRY_BYTES = 8;
 const CHUNK_BYTES = 1024 * 1024;
 
-/** What a list of pages says (docs/format.md, 13.2). */
-export interface PageList {
-  readonly pages: DirtyPages;
-  /** Entries that name a page which an earlier one named. */
+/**
+ * The list of the pages that the data file holds (docs/format.md, 13.2), and the same as a set.
+ *
+ * Invariant: the first `length` bytes of the file are whole entries, and name just the pages of `pages`.
+ * What lies behind them is left of an append that failed: the next one overwrites it, `cutBack` removes it.
+ *
+ * What the system throws comes out as `onFile` says.
+ */
+export class PageList {
+  readonly #path: string;
+  #file: OverlayFile;
+  #length: number;
+  #pages = new DirtyPages();
+  /** Entries found that name a page which an earlier one named. */
   readonly duplicates: number;
-  /** Entries beyond the largest disk; they mean nothing. */
+  /** Entries found beyond the largest disk; they mean nothing. */
   readonly outOfRange: number;
+
+  /** Reads the whole entries in the first `length` bytes of a file; one that is shorter ends where it ends. */
+  constructor(file: OverlayFile, length: number) {
+    this.#path = file.path;
+    this.#file = file;
+    this.#length = length;
+    let duplicates = 0;
+    let outOfRange = 0;
+    for (const pageIndex of entriesOf(file, length)) {
+      if (pageIndex >= MAX_PAGES) outOfRange++;
+      else if (!this.#pages.add(pageIndex)) duplicates++;
+    }
+    this.duplicates = duplicates;
+    this.outOfRange = outOfRange;
+  }
+
+  get pages(): DirtyPages {
+    return this.#pages;
+  }
+
+  /** In bytes. */
+  get length(): number {
+    return this.#length;
+  }
+
+  /** Names those pages of a range that are not named yet. */
+  append(firstPage: number, lastPage: number): void {
+    const added: number[] = [];
+    for (let page = firstPage; page <= lastPage; page++) {
+      if (!this.#pages.has(page)) added.push(page);
+    }
+    if (added.length === 0) return;
+    const entries = encodeEntries(added);
+    this.#attempt('write to', () => this.#file.write(entries, this.#length));
+    this.#length += entries.length;
+    for (const page of added) this.#pages.add(page);
+  }
+
+  /** Cuts off what does not count. */
+  cutBack(): void {
+    this.#attempt('cut', () => {
+      if (this.#file.length() !== this.#length) this.#file.truncate(this.#length);
+    });
+  }
+
+  sync(): void {
+    this.#attempt('flush', () => this.#file.sync());
+  }
+
+  syncLater(): Promise<void> {
+    return this.#file.syncLater();
+  }
+
+  /** Writes a list of these pages, as far as they lie before `endPage`, beside this one, and locks it. */
+  prepare(files: OverlayFiles, kept: DirtyPages, endPage: number): OverlayFile {
+    return this.#attempt('rewrite', () => {
+      const file = createAnew(files, `${this.#path}.tmp`);
+      try {
+        writeEntries(file, kept, endPage);
+        file.sync();
+        file.lock('exclusive');
+        return file;
+      } catch (error) {
+        file.close();
+        throw error;
+      }
+    });
+  }
+
+  /** Puts a prepared list in the place of this one. */
+  replaceBy(files: OverlayFiles, prepared: OverlayFile, kept: DirtyPages): void {
+    this.#attempt('replace', () => {
+      try {
+        const length = prepared.length();
+        files.rename(prepared.path, this.#path);
+        this.#length = length;
+      } catch (error) {
+        prepared.close();
+        throw error;
+      }
+      this.#file.close();
+      this.#file = prepared;
+      this.#pages = kept;
+      files.syncDirectory(dirname(this.#path));
+    });
+  }
+
+  close(): void {
+    this.#file.close();
+  }
+
+  #attempt<T>(what: string, action: () => T): T {
+    return onFile(this.#path, `${what} the list of pages`, action);
+  }
 }
 
-/**
- * Reads the whole entries in the first `length` bytes of a list.
- *
- * @throws the system's errors; a list that is shorter ends where it ends
- */
-export function readPageList(file: OverlayFile, length: number): PageList {
-  const pages = new DirtyPages();
-  let duplicates = 0;
-  let outOfRange = 0;
+function* entriesOf(file: OverlayFile, length: number): Generator<number, void> {
   const chunk = Buffer.allocUnsafeSlow(Math.min(CHUNK_BYTES, Math.max(ENTRY_BYTES, length)));
   for (let offset = 0; offset < length; offset += chunk.length) {
-    const count = file.read(chunk.subarray(0, Math.min(chunk.length, length - offset)), offset);
-    for (let at = 0; at + ENTRY_BYTES <= count; at += ENTRY_BYTES) {
-      const pageIndex = readU64(chunk, at);
-      if (pageIndex >= MAX_PAGES) outOfRange++;
-      else if (!pages.add(pageIndex)) duplicates++;
-    }
-    if (count < chunk.length) break;
+    const wanted = chunk.subarray(0, Math.min(chunk.length, length - offset));
+    const count = onFile(file.path, 'read the list of pages', () => file.read(wanted, offset));
+    for (let at = 0; at + ENTRY_BYTES <= count; at += ENTRY_BYTES) yield readU64(chunk, at);
+    if (count < wanted.length) return;
   }
-  return { pages, duplicates, outOfRange };
 }
 
-/**
- * Writes a list of these pages, as far as they lie before `endPage`, into an empty file; answers its length.
- *
- * @throws the system's errors
- */
-export function writePageList(file: OverlayFile, pages: DirtyPages, endPage: number): number {
-  let length = 0;
+function writeEntries(file: OverlayFile, pages: DirtyPages, endPage: number): void {
+  let offset = 0;
   let pending: number[] = [];
   const flush = () => {
-    file.write(encodeEntries(pending), length);
-    length += pending.length * ENTRY_BYTES;
+    file.write(encodeEntries(pending), offset);
+    offset += pending.length * ENTRY_BYTES;
     pending = [];
   };
   for (const { pageIndex, pageCount } of pages.extents(endPage)) {
@@ -57,11 +147,9 @@ export function writePageList(file: OverlayFile, pages: DirtyPages, endPage: num
     }
   }
   flush();
-  return length;
 }
 
-/** The entries of these pages. */
-export function encodeEntries(pageIndexes: readonly number[]): Buffer {
+function encodeEntries(pageIndexes: readonly number[]): Buffer {
   const bytes = Buffer.allocUnsafe(pageIndexes.length * ENTRY_BYTES);
   pageIndexes.forEach((pageIndex, entry) => {
     writeU64(bytes, pageIndex, entry * ENTRY_BYTES);
