@@ -29,6 +29,7 @@ export async function mount(
   const settings = settingsOf(path, mountpoint, options);
   const { snapshot, passwords } = await openWithPasswords(path, options);
   if (options.daemon === true) {
+    // The daemon opens it for itself; here it was to be found out whether that can work.
     snapshot.close();
     const { entry, warnings, logPath, errorLogPath } = await startDaemon({ settings, passwords });
     warnings.forEach(warn);
@@ -40,18 +41,16 @@ export async function mount(
     }
     return 0;
   }
-  const engine = await Engine.start(snapshot, settings, foregroundLog.error);
-  const status = serve(engine, foregroundLog);
-  engine.warnings.forEach(warn);
-  if (options.json === true) {
-    // A mount is a stream: one document a line.
-    process.stdout.write(
-      `${toJsonText({ state: 'ready', ...describe(engine.entry), warnings: engine.warnings })}\n`,
-    );
-  } else {
-    say(`ready: ${sentenceOf(engine.entry)}; Ctrl+C unmounts`);
-  }
-  return status;
+  return serve(
+    () => Engine.start(snapshot, settings, foregroundLog.error),
+    foregroundLog,
+    ({ entry, warnings }) => {
+      warnings.forEach(warn);
+      if (options.json !== true) say(`ready: ${sentenceOf(entry)}; Ctrl+C unmounts`);
+      // A mount is a stream: one document a line.
+      else say(toJsonText({ state: 'ready', ...describe(entry), warnings }));
+    },
+  );
 }
 
 function settingsOf(path: string, mountpoint: string, options: MountCommandOptions): MountSettings {

@@ -23,30 +23,30 @@ process.once('message', (request: EngineRequest) => {
 async function run(request: EngineRequest): Promise<void> {
   const isDaemon = request.reportsTo === 'log';
   const log = isDaemon ? fileLog() : parentLog;
-  let engine: Engine;
+  const onReady = (engine: Engine): void => {
+    const { entry, warnings } = engine;
+    log.info(`${entry.snapshot} is mounted at ${entry.mountpoint} (${entry.mode})`);
+    warnings.forEach(log.warning);
+    void send({ type: 'ready', entry, warnings }).then(() => {
+      if (isDaemon) process.disconnect?.();
+    });
+    if (!isDaemon) obeyParent(engine);
+  };
+  let status: number;
   try {
-    engine = await start(request, log);
+    status = await serve(() => start(request, log), log, onReady);
+    log.info(`${request.settings.mountpoint} is unmounted`);
   } catch (error) {
     const hexzError = asHexzError(error);
     log.error(hexzError);
     await send({ type: 'failed', error: toPortable(hexzError) });
-    process.exit(hexzError.exitStatus);
+    status = hexzError.exitStatus;
   }
-  const { entry, warnings } = engine;
-  const { snapshot, mountpoint, mode } = entry;
-  log.info(`${snapshot} is mounted at ${mountpoint} (${mode})`);
-  for (const warning of warnings) log.warning(warning);
-  const served = serve(engine, log);
-  await send({ type: 'ready', entry, warnings });
-  if (isDaemon) process.disconnect?.();
-  else obeyParent(engine);
-  const status = await served;
-  log.info(`${mountpoint} is unmounted`);
   // Whoever still has a file of the mount open keeps libfuse at work, and that this process.
   process.exit(status);
 }
 
-function start({ settings, passwords }: EngineRequest, log: EngineLog): Promise<Engine> {
+async function start({ settings, passwords }: EngineRequest, log: EngineLog): Promise<Engine> {
   const snapshot = openSnapshot(settings.snapshot, openOptions(settings, passwords));
   return Engine.start(snapshot, settings, log.error);
 }
