@@ -27,10 +27,15 @@ async function run(request: EngineRequest): Promise<void> {
     const { entry, warnings } = engine;
     log.info(`${entry.snapshot} is mounted at ${entry.mountpoint} (${entry.mode})`);
     warnings.forEach(log.warning);
-    void send({ type: 'ready', entry, warnings }).then(() => {
-      if (isDaemon) process.disconnect?.();
-    });
-    if (!isDaemon) obeyParent(engine);
+    if (!process.connected) {
+      log.info('the process that wanted the mount has ended before it was ready');
+      abandon(engine);
+    } else if (isDaemon) {
+      void send({ type: 'ready', entry, warnings }).then(() => process.disconnect?.());
+    } else {
+      void send({ type: 'ready', entry, warnings });
+      obeyParent(engine);
+    }
   };
   let status: number;
   try {
@@ -63,9 +68,12 @@ function obeyParent(engine: Engine): void {
       (error) => send({ type: 'kept', error: toPortable(asHexzError(error)) }),
     );
   });
-  process.on('disconnect', () => {
-    engine.abandon().catch(() => {});
-  });
+  process.on('disconnect', () => abandon(engine));
+}
+
+/** Where the mount cannot be taken away, it goes on, and hexz status lists it. */
+function abandon(engine: Engine): void {
+  engine.abandon().catch(() => {});
 }
 
 function send(message: EngineMessage): Promise<void> {

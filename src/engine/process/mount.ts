@@ -101,7 +101,7 @@ class MountHandle implements Mounted {
   #lastError: HexzError | undefined;
 
   constructor(
-    { process: child, entry, warnings }: StartedEngine,
+    { process: child, entry, warnings, errors }: StartedEngine,
     onError: MountOptions['onError'],
   ) {
     this.mountpoint = entry.mountpoint;
@@ -113,6 +113,7 @@ class MountHandle implements Mounted {
     this.startedAt = entry.startedAt;
     this.warnings = warnings;
     this.#process = child;
+    for (const error of errors) onError?.(error);
     child.on('message', (message: EngineMessage) => {
       if (message.type === 'error') {
         this.#lastError = fromPortable(message.error);

@@ -11,6 +11,8 @@ export interface StartedEngine {
   readonly process: ChildProcess;
   readonly entry: MountEntry;
   readonly warnings: readonly string[];
+  /** What the read has met that showed that it is ready. */
+  readonly errors: readonly HexzError[];
 }
 
 const program = fileURLToPath(new URL('./engineMain.js', import.meta.url));
@@ -56,6 +58,7 @@ async function start(
   errorsAreIn: string,
 ): Promise<StartedEngine> {
   const child = spawn(process.execPath, [program], { cwd: '/', detached: true, stdio });
+  const errors: HexzError[] = [];
   return new Promise((resolve, reject) => {
     const onEnd = (status: number | null, signal: NodeJS.Signals | null) => {
       const how = signal === null ? `with status ${status}` : `by ${signal}`;
@@ -69,12 +72,14 @@ async function start(
       reject(new HexzError('MOUNT_FAILED', `cannot start the engine: ${cause.message}`, { cause }));
     });
     child.once('exit', onEnd);
-    child.on('message', (message: EngineMessage) => {
+    child.on('message', function onMessage(message: EngineMessage) {
+      if (message.type === 'error') errors.push(fromPortable(message.error));
       if (message.type === 'failed') reject(fromPortable(message.error));
       if (message.type !== 'ready') return;
+      child.removeListener('message', onMessage);
       child.removeListener('exit', onEnd);
       const { entry, warnings } = message;
-      resolve({ process: child, entry, warnings });
+      resolve({ process: child, entry, warnings, errors });
     });
     child.send(request);
   });

@@ -1,6 +1,9 @@
 import { spawn } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HexzError } from '../errors.js';
+import { systemFiles } from '../overlay/files.js';
+import { overlayPaths } from '../overlay/paths.js';
+import { readSideFile } from '../overlay/sideFile.js';
 import { describeSystemError } from '../systemErrors.js';
 import { describeHolder, findMountHolders } from './holders.js';
 import {
@@ -67,6 +70,14 @@ export async function unmount(path: string, options: UnmountOptions = {}): Promi
       { hint: 'wait for it before you use the overlay' },
     );
   }
+  if (engine.state !== 'dead' && hasEnded && wasLeftOpen(engine)) {
+    throw failed(
+      mountpoint,
+      `it is unmounted, but the overlay ${engine.overlay} could not be closed: what no fsync had ` +
+        'confirmed is safe only as long as the machine runs',
+      { hint: 'the log of the mount says why; the next mount of the overlay mends it' },
+    );
+  }
   // Looking at the list sweeps the entry of an engine that could not remove it itself.
   engineOf(mountpoint);
   return { mountpoint, servingPid: hasEnded ? null : engine.pid };
@@ -84,6 +95,17 @@ export async function detachMount(
 ): Promise<void> {
   const mount = mountAt(mountpoint, readMountTable());
   if (mount !== undefined && isHexzMount(mount)) await removeFromTable(mount, isLazy);
+}
+
+/** Whether an engine ended without closing its overlay, as it does when that fails. */
+function wasLeftOpen({ pid, mode, overlay, isTemporaryOverlay }: ListedMount): boolean {
+  if (mode === 'ro' || overlay === null || isTemporaryOverlay) return false;
+  try {
+    return readSideFile(systemFiles, overlayPaths(overlay).side)?.openedBy?.pid === pid;
+  } catch {
+    // Whatever it is, the next mount of the overlay will say it.
+    return false;
+  }
 }
 
 function findMount(path: string): Mount {
