@@ -47,6 +47,20 @@ export interface MalformedFixture {
   readonly reader_streams?: Readonly<Record<StreamName, { size: number; sha256: string }>>;
 }
 
+/** An overlay that the Rust hexz wrote through a mount. */
+export interface GoldenOverlay {
+  readonly id: string;
+  readonly base: string;
+  readonly data: string;
+  readonly meta: string;
+  readonly data_size: number;
+  readonly meta_blocks: readonly number[];
+  /** What the Rust hexz shows of it. */
+  readonly reference_merged_disk: { readonly size: number; readonly sha256: string };
+  /** What the operations would make of a plain file. */
+  readonly applied_disk: { readonly size: number; readonly sha256: string };
+}
+
 export const projectDirectory = fileURLToPath(new URL('../..', import.meta.url));
 
 export const goldenPath = (file: string): string =>
@@ -55,13 +69,17 @@ export const goldenPath = (file: string): string =>
 export const malformedPath = (file: string): string =>
   join(projectDirectory, 'fixtures', 'malformed', file);
 
-function fixturesOf<T>(manifestPath: string): readonly T[] {
-  const manifest = JSON.parse(readFileSync(manifestPath, 'utf8')) as { fixtures: readonly T[] };
-  return manifest.fixtures;
+function listOf<T>(manifestPath: string, name: 'fixtures' | 'overlays'): readonly T[] {
+  const manifest = JSON.parse(readFileSync(manifestPath, 'utf8')) as Record<string, readonly T[]>;
+  return manifest[name] ?? [];
 }
 
-export const goldenFixtures = fixturesOf<GoldenFixture>(goldenPath('manifest.json'));
-export const malformedFixtures = fixturesOf<MalformedFixture>(malformedPath('manifest.json'));
+export const goldenFixtures = listOf<GoldenFixture>(goldenPath('manifest.json'), 'fixtures');
+export const goldenOverlays = listOf<GoldenOverlay>(goldenPath('manifest.json'), 'overlays');
+export const malformedFixtures = listOf<MalformedFixture>(
+  malformedPath('manifest.json'),
+  'fixtures',
+);
 
 export function goldenFixture(id: string): GoldenFixture {
   const fixture = goldenFixtures.find((candidate) => candidate.id === id);

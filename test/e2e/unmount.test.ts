@@ -1,0 +1,265 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { open, readFile } from 'node:fs/promises';
+import { describe, expect, test } from 'vitest';
+import { readMountTable } from '../../src/engine/process/mountTable.js';
+import { jsonOf } from '../support/cli.js';
+import { type ForegroundMount, mounts } from '../support/mounts.js';
+import { requires } from '../support/requires.js';
+import { packNoise } from '../support/snapshots.js';
+import { expectSameBytes, someBytes } from '../support/streams.js';
+import { runTool } from '../support/tools.js';
+import { until, within } from '../support/until.js';
+
+const hexz = mounts();
+const DISK_BYTES = 2_000_001;
+
+/** A mount with changes in a persistent overlay. */
+async function mountWithChanges(): Promise<{
+  mount: ForegroundMount;
+  bytes: Buffer;
+  remount: () => Promise<ForegroundMount>;
+  sideFile: () => { openedBy: unknown; diskLength: number };
+}> {
+  const snapshot = hexz.sandbox.path('disk.hxz');
+  const bytes = packNoise(snapshot, DISK_BYTES);
+  const overlay = hexz.sandbox.path('overlay');
+  const remount = () => hexz.mount(snapshot, ['--rw', '--overlay', overlay]);
+  const mount = await remount();
+  const change = someBytes(500_000);
+  const file = await open(mount.disk, 'r+');
+  await file.write(change, 0, change.length, 1_800_001);
+  await file.close();
+  return {
+    mount,
+    bytes: Buffer.concat([bytes.subarray(0, 1_800_001), change]),
+    remount,
+    sideFile: () => JSON.parse(readFileSync(`${overlay}.hexz.json`, 'utf8')),
+  };
+}
+
+/** A program that has a file of a mount open until it is killed. */
+async function hold(path: string): Promise<ChildProcess> {
+  const child = spawn('sh', ['-c', 'exec 3<"$1"; echo open; exec sleep 1000', 'sh', path], {
+    env: { ...process.env, ...hexz.sandbox.environment },
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  await once(child.stdout, 'data');
+  return child;
+}
+
+async function release(holder: ChildProcess): Promise<void> {
+  holder.kill('SIGKILL');
+  await once(holder, 'exit');
+}
+
+const isMounted = (path: string): boolean =>
+  readMountTable().some(({ mountpoint }) => mountpoint === path);
+
+const CLEAN_END = { status: 0, signal: null };
+
+describe.runIf(requires('FUSE'))('hexz unmount', () => {
+  test('returns when everything is flushed and the engine has ended', async () => {
+    const { mount, bytes, remount, sideFile } = await mountWithChanges();
+    const result = await hexz.run(['unmount', mount.mountpoint]);
+    expect(sideFile()).toMatchObject({ openedBy: null, diskLength: bytes.length });
+    expect(hexz.sandbox.processes()).toEqual([]);
+    expect(result).toMatchObject({ status: 0, stderr: '' });
+    expect(result.stdout.toString()).toBe(`Unmounted ${mount.mountpoint}\n`);
+    expect(await mount.ended).toEqual(CLEAN_END);
+    expect(mount.stderr).toBe('');
+    hexz.expectNothingLeft();
+    expectSameBytes(await readFile((await remount()).disk), bytes);
+  });
+
+  test('answers one JSON document', async () => {
+    const { mount } = await mountWithChanges();
+    const result = await hexz.run(['unmount', '--json', mount.mountpoint]);
+    expect(jsonOf(result)).toEqual({ mountpoint: mount.mountpoint, servingPid: null });
+  });
+
+  test('takes a relative path, and one through a link', async () => {
+    const { mount } = await mountWithChanges();
+    const cwd = hexz.sandbox.directory;
+    expect(runTool('ln', '-s', mount.mountpoint, hexz.sandbox.path('link'))).toBe(true);
+    expect(await hexz.run(['unmount', 'link'], { cwd })).toMatchObject({ status: 0 });
+    expect(await mount.ended).toEqual(CLEAN_END);
+  });
+
+  test('refuses while it is in use, and names who uses it', async () => {
+    const { mount, bytes } = await mountWithChanges();
+    const holder = await hold(mount.disk);
+    const result = await hexz.run(['unmount', '--json', mount.mountpoint]);
+    expect(result).toMatchObject({ status: 6 });
+    expect(result.stderr).toContain(`sleep 1000 (process ${holder.pid})`);
+    expect(result.stderr).toContain('--lazy');
+    expect(jsonOf(result)).toMatchObject({ error: { code: 'MOUNT_BUSY', exitStatus: 6 } });
+    expectSameBytes(await readFile(mount.disk), bytes);
+    await release(holder);
+    await hexz.unmount(mount);
+  });
+
+  test('refuses while it is the current directory of somebody', async () => {
+    const { mount } = await mountWithChanges();
+    const holder = spawn('sleep', ['1000'], {
+      cwd: mount.mountpoint,
+      env: { ...process.env, ...hexz.sandbox.environment },
+    });
+    await once(holder, 'spawn');
+    const result = await hexz.run(['unmount', mount.mountpoint]);
+    expect(result).toMatchObject({ status: 6 });
+    expect(result.stderr).toContain(`sleep 1000 (process ${holder.pid})`);
+    await release(holder);
+  });
+
+  test('with --lazy detaches it, and the engine ends with the last user', async () => {
+    const { mount, bytes, remount, sideFile } = await mountWithChanges();
+    const file = await open(mount.disk, 'r+');
+    try {
+      const result = await hexz.run(['unmount', '--lazy', '--json', mount.mountpoint]);
+      expect(jsonOf(result)).toEqual({ mountpoint: mount.mountpoint, servingPid: mount.pid });
+      expect(isMounted(mount.mountpoint)).toBe(false);
+      expect(await hexz.status()).toMatchObject([{ pid: mount.pid, state: 'ending' }]);
+      const again = await hexz.run(['unmount', mount.mountpoint]);
+      expect(again).toMatchObject({ status: 6 });
+      expect(again.stderr).toContain(`process ${mount.pid}`);
+      await file.write(Buffer.alloc(1, 7), 0, 1, 1_999_999);
+    } finally {
+      await file.close();
+    }
+    bytes.fill(7, 1_999_999, 2_000_000);
+    expect(await within('the end of the engine', mount.ended)).toEqual(CLEAN_END);
+    expect(sideFile()).toMatchObject({ openedBy: null });
+    expectSameBytes(await readFile((await remount()).disk), bytes);
+  });
+
+  test('clears a mount whose engine was killed, which status shows as dead', async () => {
+    const { mount, bytes, remount } = await mountWithChanges();
+    await mount.end('SIGKILL');
+    await expect(readFile(mount.disk)).rejects.toMatchObject({ code: 'ENOTCONN' });
+    expect(await hexz.status()).toMatchObject([{ pid: mount.pid, state: 'dead' }]);
+    const text = await hexz.run(['status']);
+    expect(text.stdout.toString()).toContain(`hexz unmount ${mount.mountpoint}`);
+    const refused = await hexz.run(['mount', hexz.sandbox.path('disk.hxz'), mount.mountpoint]);
+    expect(refused).toMatchObject({ status: 6 });
+    expect(refused.stderr).toContain('dead mount');
+    await hexz.unmount(mount);
+    expect(await hexz.status()).toEqual([]);
+    hexz.expectNothingLeft();
+    expectSameBytes(await readFile((await remount()).disk), bytes);
+  });
+
+  test('of nothing is exit 6', async () => {
+    const directory = hexz.sandbox.newDirectory();
+    for (const path of [directory, `${directory}/absent`]) {
+      const result = await hexz.run(['unmount', '--json', path]);
+      expect(result).toMatchObject({ status: 6 });
+      expect(jsonOf(result)).toMatchObject({ error: { code: 'NOT_MOUNTED' } });
+    }
+  });
+
+  test.runIf(requires('root', 'tmpfs'))('leaves what others have mounted', async () => {
+    const directory = hexz.sandbox.newDirectory();
+    expect(runTool('mount', '-t', 'tmpfs', 'tmpfs', directory)).toBe(true);
+    const result = await hexz.run(['unmount', '--json', directory]);
+    expect(result).toMatchObject({ status: 6 });
+    expect(result.stderr).toContain('tmpfs');
+    expect(jsonOf(result)).toMatchObject({ error: { code: 'NOT_MOUNTED' } });
+    expect(isMounted(directory)).toBe(true);
+  });
+
+  test('of one mount leaves the others', async () => {
+    const { mount } = await mountWithChanges();
+    const other = await hexz.mount(hexz.sandbox.path('disk.hxz'));
+    await hexz.unmount(mount);
+    expect(await hexz.status()).toMatchObject([{ pid: other.pid, state: 'serving' }]);
+  });
+});
+
+describe.runIf(requires('FUSE'))('a mount ends cleanly', () => {
+  test.each([['fusermount', '-u'], ['umount'], ['fusermount', '-u', '-z']])(
+    'when others run %s',
+    async (program, ...options) => {
+      if (program === 'umount' && !requires('root')) return;
+      const { mount, bytes, remount, sideFile } = await mountWithChanges();
+      expect(runTool(program, ...options, mount.mountpoint)).toBe(true);
+      expect(await within('the end of the engine', mount.ended)).toEqual(CLEAN_END);
+      expect(sideFile()).toMatchObject({ openedBy: null, diskLength: bytes.length });
+      expect(await hexz.status()).toEqual([]);
+      hexz.expectNothingLeft();
+      expectSameBytes(await readFile((await remount()).disk), bytes);
+    },
+  );
+
+  test.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)('on %s', async (signal) => {
+    const { mount, bytes, remount, sideFile } = await mountWithChanges();
+    expect(await mount.end(signal)).toEqual(CLEAN_END);
+    expect(sideFile()).toMatchObject({ openedBy: null });
+    hexz.expectNothingLeft();
+    expectSameBytes(await readFile((await remount()).disk), bytes);
+  });
+
+  test('under heavy reading', async () => {
+    const { mount } = await mountWithChanges();
+    const script = 'while dd if="$1" of=/dev/null iflag=direct bs=64k; do :; done';
+    const reader = spawn('sh', ['-c', script, 'sh', mount.disk], {
+      env: { ...process.env, ...hexz.sandbox.environment },
+      stdio: 'ignore',
+    });
+    const readerEnd = once(reader, 'exit');
+    const systemCalls = () =>
+      Number(/^syscr: (\d+)$/m.exec(readFileSync(`/proc/${mount.pid}/io`, 'utf8'))?.[1]);
+    const before = systemCalls();
+    await until('a thousand reads', () => systemCalls() > before + 1000);
+    expect(await hexz.run(['unmount', '--lazy', mount.mountpoint])).toMatchObject({ status: 0 });
+    expect(await within('the end of the engine', mount.ended)).toEqual(CLEAN_END);
+    await readerEnd;
+    hexz.expectNothingLeft();
+  });
+});
+
+describe.runIf(requires('FUSE'))('a mount in use', () => {
+  test('goes on after a signal and says who uses it; a second one ends it', async () => {
+    const { mount, bytes, remount, sideFile } = await mountWithChanges();
+    const holder = await hold(mount.disk);
+    process.kill(mount.pid, 'SIGTERM');
+    await until('a message', () => mount.stderr.includes('another SIGTERM ends it'));
+    expect(mount.stderr).toContain(`sleep 1000 (process ${holder.pid})`);
+    expectSameBytes(await readFile(mount.disk), bytes);
+    expect(await hexz.status()).toMatchObject([{ pid: mount.pid, state: 'serving' }]);
+    expect(await mount.end('SIGTERM')).toEqual(CLEAN_END);
+    expect(sideFile()).toMatchObject({ openedBy: null });
+    expect(isMounted(mount.mountpoint)).toBe(false);
+    await release(holder);
+    hexz.expectNothingLeft();
+    expectSameBytes(await readFile((await remount()).disk), bytes);
+  });
+});
+
+describe.runIf(requires('FUSE'))('a signal leaves nothing', () => {
+  const moments: Record<string, (mountpoint: string) => string> = {
+    'at once': () => 'true',
+    'when there is a temporary overlay': () =>
+      'fs.readdirSync(process.env.TMPDIR).some((name) => name.startsWith("hexz-overlay"))',
+    'when the kernel has the mount': (mountpoint) =>
+      `fs.readFileSync("/proc/self/mountinfo", "utf8").includes(${JSON.stringify(mountpoint)})`,
+  };
+
+  test.each(Object.keys(moments))('of a mount that is being made: %s', async (name) => {
+    const snapshot = hexz.sandbox.path('disk.hxz');
+    packNoise(snapshot, DISK_BYTES);
+    const mountpoint = hexz.newMountpoint();
+    const running = hexz.run(['mount', snapshot, mountpoint, '--rw'], {
+      before: `import fs from 'node:fs';
+        const timer = setInterval(() => {
+          if (!(${moments[name]?.(mountpoint)})) return;
+          clearInterval(timer);
+          process.kill(process.pid, 'SIGTERM');
+        }, 0);`,
+    });
+    await within('the end', running);
+    hexz.expectNothingLeft();
+    expect(await hexz.status()).toEqual([]);
+  });
+});

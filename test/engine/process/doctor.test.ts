@@ -1,0 +1,97 @@
+import { chmodSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import { type Check, canMount, checkMachine } from '../../../src/engine/process/doctor.js';
+import { temporaryDirectories } from '../../support/temporary.js';
+
+const newDirectory = temporaryDirectories();
+
+afterEach(() => {
+  vi.unstubAllEnvs();
+});
+
+const checkOf = (name: string): Check | undefined =>
+  checkMachine().find((check) => check.name === name);
+
+describe('the checks', () => {
+  test('are of everything that hexz needs', () => {
+    expect(checkMachine().map(({ name }) => name)).toEqual([
+      'Node.js',
+      '/dev/fuse',
+      'fusermount',
+      'libfuse 2',
+      'fuse-native',
+      'user_allow_other',
+      'flock',
+      'nbd module',
+      'nbd-client',
+      'free space',
+      'fast decoders',
+    ]);
+  });
+
+  test('say of everything that is not well what mends it', () => {
+    for (const { state, detail, remedy } of checkMachine()) {
+      expect(detail).not.toBe('');
+      if (state !== 'ok') expect(remedy).toBeTruthy();
+    }
+  });
+
+  test('find the Node.js that runs them', () => {
+    expect(checkOf('Node.js')).toEqual({
+      name: 'Node.js',
+      state: 'ok',
+      detail: `version ${process.versions.node}`,
+    });
+  });
+
+  test.each([
+    ['20.18.3', 'missing'],
+    ['20.19.0', 'ok'],
+    ['22.0.0', 'ok'],
+    ['8.99.0', 'missing'],
+  ])('hold Node.js %s to be %s', (node, state) => {
+    vi.spyOn(process, 'versions', 'get').mockReturnValue({ ...process.versions, node });
+    try {
+      expect(checkOf('Node.js')?.state).toBe(state);
+    } finally {
+      vi.restoreAllMocks();
+    }
+  });
+
+  test('find programs in the directories of PATH', () => {
+    const directory = newDirectory();
+    const path = join(directory, 'nbd-client');
+    writeFileSync(path, '#!/bin/sh\n');
+    vi.stubEnv('PATH', directory);
+    expect(checkOf('nbd-client')?.detail).not.toBe(path);
+    chmodSync(path, 0o755);
+    expect(checkOf('nbd-client')).toEqual({ name: 'nbd-client', state: 'ok', detail: path });
+  });
+
+  test('hold missing NBD for no obstacle to FUSE', () => {
+    for (const name of ['nbd module', 'nbd-client']) {
+      expect(checkOf(name)?.state).not.toBe('missing');
+    }
+  });
+
+  test('look for space in the temporary directory', () => {
+    const absent = join(newDirectory(), 'absent');
+    vi.stubEnv('TMPDIR', absent);
+    expect(checkOf('free space')).toMatchObject({
+      state: 'warning',
+      detail: `${absent}: no such file or directory`,
+    });
+  });
+
+  test('note that bundled decoders are used', () => {
+    vi.stubEnv('HEXZ_CODECS', 'bundled');
+    expect(checkOf('fast decoders')).toMatchObject({ state: 'ok', remedy: expect.any(String) });
+  });
+});
+
+test('mounting can work unless something is missing', () => {
+  const check = (state: Check['state']): Check => ({ name: '', state, detail: '' });
+  expect(canMount([check('ok'), check('warning')])).toBe(true);
+  expect(canMount([check('ok'), check('missing')])).toBe(false);
+});

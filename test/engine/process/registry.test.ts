@@ -1,0 +1,275 @@
+import { spawnSync } from 'node:child_process';
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test, vi } from 'vitest';
+import { identifyProcess, isRunning } from '../../../src/engine/process/processes.js';
+import { listMounts, register } from '../../../src/engine/process/registry.js';
+import { errorOf } from '../../support/errors.js';
+import { entryOf, ownRegistry } from '../../support/registry.js';
+import { canMountFuse, silentMounts } from '../../support/silentMount.js';
+import { temporaryDirectories } from '../../support/temporary.js';
+import { makePipe } from '../../support/tools.js';
+
+const newDirectory = temporaryDirectories();
+const newSilentMount = silentMounts();
+ownRegistry();
+
+const directory = () => join(process.env.XDG_RUNTIME_DIR ?? '', 'hexz');
+const ownEntry = () => entryOf(process.pid);
+const entryPath = () => join(directory(), `${process.pid}-${ownEntry().startTicks}.json`);
+const writeEntry = (name: string, contents: unknown) => {
+  mkdirSync(directory(), { recursive: true, mode: 0o700 });
+  writeFileSync(join(directory(), name), JSON.stringify(contents));
+};
+
+/** The number of a process that has ended. */
+const endedPid = () => spawnSync('true').pid;
+
+describe('processes', () => {
+  test('are told from later ones of the same number', () => {
+    const identity = identifyProcess(process.pid);
+    expect(identity).toBeDefined();
+    expect(identity && isRunning(identity)).toBe(true);
+    expect(identity && isRunning({ ...identity, startTicks: identity.startTicks + 1 })).toBe(false);
+  });
+
+  test('that have ended are none', () => {
+    expect(identifyProcess(endedPid())).toBeUndefined();
+  });
+});
+
+describe('the registry', () => {
+  test('is empty before the first mount, and nothing is made by looking', () => {
+    expect(listMounts()).toEqual([]);
+    expect(readdirSync(process.env.XDG_RUNTIME_DIR ?? '')).toEqual([]);
+  });
+
+  test('holds an entry until it is removed', () => {
+    const entry = ownEntry();
+    const registration = register(entry);
+    expect(listMounts()).toEqual([{ ...entry, state: 'ending' }]);
+    registration.remove();
+    expect(listMounts()).toEqual([]);
+    expect(readdirSync(directory())).toEqual([]);
+    registration.remove();
+  });
+
+  test('is for its user only', () => {
+    register(ownEntry());
+    expect(statSync(directory()).mode & 0o777).toBe(0o700);
+    expect(statSync(entryPath()).mode & 0o777).toBe(0o600);
+  });
+
+  test('lies in the temporary directory where there is no run-time directory', () => {
+    const temporary = newDirectory();
+    vi.stubEnv('XDG_RUNTIME_DIR', undefined);
+    vi.stubEnv('TMPDIR', temporary);
+    try {
+      register(ownEntry());
+      expect(readdirSync(temporary)).toEqual([`hexz-${process.getuid?.()}`]);
+      expect(listMounts()).toHaveLength(1);
+    } finally {
+      vi.unstubAllEnvs();
+    }
+  });
+
+  test('lists the oldest first', () => {
+    register(entryOf(process.pid, { startedAt: '2026-01-02T00:00:00Z', mountpoint: '/b' }));
+    register(entryOf(process.ppid, { startedAt: '2026-01-01T00:00:00Z', mountpoint: '/a' }));
+    expect(listMounts().map(({ mountpoint }) => mountpoint)).toEqual(['/a', '/b']);
+  });
+
+  test('sweeps what an engine left that was killed', () => {
+    const entry = { ...ownEntry(), pid: endedPid() };
+    register(entry);
+    writeEntry(`${entry.pid}-${entry.startTicks}.json.tmp`, entry);
+    expect(listMounts()).toEqual([]);
+    expect(readdirSync(directory())).toEqual([]);
+  });
+
+  test('sweeps the entry of a process whose number is in use again', () => {
+    register({ ...ownEntry(), startTicks: ownEntry().startTicks - 1 });
+    expect(listMounts()).toEqual([]);
+  });
+
+  test.skipIf(!canMountFuse)('keeps what was killed while its mount is there', async () => {
+    const mountpoint = newDirectory();
+    const server = await newSilentMount(mountpoint);
+    const registration = register(entryOf(server.pid, { mountpoint }));
+    expect(listMounts()).toMatchObject([{ mountpoint, state: 'serving' }]);
+    await server.kill();
+    expect(listMounts()).toMatchObject([{ mountpoint, state: 'dead' }]);
+    expect(listMounts()).toHaveLength(1);
+    registration.remove();
+  });
+
+  test.skipIf(!canMountFuse)('gives a mount to the engine that was started last', async () => {
+    const mountpoint = newDirectory();
+    const server = await newSilentMount(mountpoint);
+    register(entryOf(process.pid, { mountpoint, startedAt: '2026-01-01T00:00:00Z' }));
+    register({
+      ...entryOf(process.pid, { mountpoint, startedAt: '2026-01-02T00:00:00Z' }),
+      pid: endedPid(),
+    });
+    register(entryOf(server.pid, { mountpoint, startedAt: '2026-01-03T00:00:00Z' }));
+    expect(listMounts().map(({ pid, state }) => [pid, state])).toEqual([
+      [process.pid, 'ending'],
+      [server.pid, 'serving'],
+    ]);
+  });
+});
+
+describe('the number of dirty bytes', () => {
+  const listedBytes = () => listMounts()[0]?.dirtyBytes;
+
+  test('is written once a second at most, and the last figure is not lost', async () => {
+    vi.useFakeTimers();
+    try {
+      const registration = register(ownEntry());
+      registration.update(1);
+      expect(listedBytes()).toBe(0);
+      await vi.advanceTimersByTimeAsync(1000);
+      expect(listedBytes()).toBe(1);
+      registration.update(2);
+      registration.update(3);
+      await vi.advanceTimersByTimeAsync(900);
+      expect(listedBytes()).toBe(1);
+      await vi.advanceTimersByTimeAsync(100);
+      expect(listedBytes()).toBe(3);
+      await vi.advanceTimersByTimeAsync(5000);
+      registration.update(4);
+      await vi.advanceTimersByTimeAsync(0);
+      expect(listedBytes()).toBe(4);
+      registration.remove();
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  test('does not bring an entry back that is removed', async () => {
+    vi.useFakeTimers();
+    try {
+      const registration = register(ownEntry());
+      await vi.advanceTimersByTimeAsync(5000);
+      registration.remove();
+      registration.update(1);
+      await vi.advanceTimersByTimeAsync(5000);
+      expect(listMounts()).toEqual([]);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  test('does no harm where it cannot be written', async () => {
+    vi.useFakeTimers();
+    try {
+      const registration = register(ownEntry());
+      rmSync(directory(), { recursive: true });
+      registration.update(1);
+      await vi.advanceTimersByTimeAsync(5000);
+      registration.remove();
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+});
+
+describe('what lies in the directory and is no entry is passed over', () => {
+  const ownName = () => `${process.pid}-${ownEntry().startTicks}.json`;
+
+  test.each([
+    ['null', () => null],
+    ['a list', () => [ownEntry()]],
+    ['another process', () => ({ ...ownEntry(), pid: process.ppid })],
+    ['another start', () => ({ ...ownEntry(), startTicks: 5 })],
+    ['a relative mountpoint', () => ({ ...ownEntry(), mountpoint: 'x' })],
+    ['a number as snapshot', () => ({ ...ownEntry(), snapshot: 5 })],
+    ['an unknown mode', () => ({ ...ownEntry(), mode: 'rwx' })],
+    ['no overlay', () => ({ ...ownEntry(), overlay: undefined })],
+    ['a negative number of bytes', () => ({ ...ownEntry(), dirtyBytes: -1 })],
+    ['no time', () => ({ ...ownEntry(), startedAt: 'yesterday' })],
+    ['too long a name', () => ({ ...ownEntry(), snapshot: 'x'.repeat(70_000) })],
+  ])('%s', (_, contents) => {
+    writeEntry(ownName(), contents());
+    expect(listMounts()).toEqual([]);
+    expect(readdirSync(directory())).toEqual([ownName()]);
+  });
+
+  test('a torn file', () => {
+    register(ownEntry());
+    writeFileSync(entryPath(), readFileSync(entryPath()).subarray(0, 50));
+    expect(listMounts()).toEqual([]);
+  });
+
+  test('links, directories, pipes and other names', () => {
+    const registration = register(ownEntry());
+    const elsewhere = join(newDirectory(), 'entry.json');
+    writeFileSync(elsewhere, readFileSync(entryPath()));
+    registration.remove();
+    symlinkSync(elsewhere, entryPath());
+    mkdirSync(join(directory(), '12-34.json'));
+    makePipe(join(directory(), '12-35.json'));
+    writeEntry('notes.txt', ownEntry());
+    expect(listMounts()).toEqual([]);
+    expect(readdirSync(directory())).toHaveLength(4);
+  });
+});
+
+describe('a directory that somebody else might write into is refused', () => {
+  const expectRefused = (message: RegExp) => {
+    for (const action of [() => listMounts(), () => register(ownEntry())]) {
+      const error = errorOf(action);
+      expect(error.code).toBe('REGISTRY_UNUSABLE');
+      expect(error.message).toMatch(message);
+      expect(error.hint).toBeDefined();
+    }
+  };
+
+  test('a symbolic link', () => {
+    symlinkSync(newDirectory(), directory());
+    expectRefused(/no directory/);
+  });
+
+  test('a file', () => {
+    writeFileSync(directory(), '');
+    expect(errorOf(listMounts).message).toMatch(/no directory/);
+    expect(errorOf(() => register(ownEntry())).code).toBe('REGISTRY_UNUSABLE');
+  });
+
+  test('a directory with permissions for others', () => {
+    mkdirSync(directory());
+    chmodSync(directory(), 0o770);
+    expectRefused(/open to other users/);
+  });
+
+  test.skipIf(process.getuid?.() !== 0)('a directory of another user', () => {
+    mkdirSync(directory(), { mode: 0o700 });
+    chownSync(directory(), 65534, 65534);
+    expectRefused(/another user/);
+  });
+
+  test.skipIf(process.getuid?.() !== 0)(
+    'but a run-time directory of another user is not used',
+    () => {
+      const temporary = newDirectory();
+      chownSync(process.env.XDG_RUNTIME_DIR ?? '', 65534, 65534);
+      vi.stubEnv('TMPDIR', temporary);
+      try {
+        register(ownEntry()).remove();
+        expect(readdirSync(temporary)).toHaveLength(1);
+      } finally {
+        vi.unstubAllEnvs();
+      }
+    },
+  );
+});
