@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { decode } from './decode.js';
 import { extract } from './extract.js';
+import { mount } from './mount.js';
 import { sparse } from './sparse.js';
 
 /**
@@ -12,6 +13,7 @@ const benchmarks: Readonly<Record<string, () => Promise<void> | void>> = {
   decode,
   sparse,
   extract,
+  mount,
 };
 
 const wanted = process.argv.slice(2);

@@ -354,14 +354,14 @@ export class Overlay {
       this.#data.read(target.subarray(0, wanted), offset),
     );
     if (count < wanted) throw damaged(this.#paths.data, 'the data file was cut off meanwhile');
-    target.fill(0, wanted);
+    if (wanted < target.length) target.fill(0, wanted);
   }
 
   #readBase(offset: number, target: Buffer): void {
     const end = Math.min(this.#base.length, this.#lowestTruncation);
     const wanted = Math.max(0, Math.min(target.length, end - offset));
     if (wanted > 0) this.#base.readInto(offset, target.subarray(0, wanted));
-    target.fill(0, wanted);
+    if (wanted < target.length) target.fill(0, wanted);
   }
 
   /** The bytes of a clean page before those that are written; undefined if there are none. */

@@ -1,5 +1,4 @@
 import { mkdtempSync, rmSync, statfsSync, statSync } from 'node:fs';
-import { open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, sep } from 'node:path';
 import { asHexzError, HexzError } from '../errors.js';
@@ -13,11 +12,11 @@ import { openOverlay } from '../volume/openOverlay.js';
 import { createVolume, type Volume } from '../volume/volume.js';
 import { mountAt, readMountTable } from './mountTable.js';
 import { identifyProcess } from './processes.js';
+import { TestReader } from './readiness.js';
 import { type MountEntry, type Registration, register } from './registry.js';
 import type { MountSettings } from './settings.js';
 import { detachMount } from './unmount.js';
 
-const READY_LIMIT_MILLISECONDS = 20_000;
 const STATUS_INTERVAL_MILLISECONDS = 1000;
 
 /**
@@ -70,9 +69,15 @@ export class Engine {
       });
       const { mountpoint, allowOther } = settings;
       const isReadOnly = !resources.volume.isWritable;
-      const connection = await fuseNative.mount(fileSystem, { mountpoint, allowOther, isReadOnly });
+      const stream = streamNames.find((name) => snapshot.hasStream(name));
+      const reader = stream && new TestReader(join(mountpoint, stream));
+      const options = { mountpoint, allowOther, isReadOnly };
+      const connection = await fuseNative.mount(fileSystem, options).catch((error) => {
+        reader?.cancel();
+        throw error;
+      });
       try {
-        await checkReady(mountpoint, snapshot);
+        await reader?.read();
         return new Engine(resources, settings, connection.ended);
       } catch (error) {
         await detachMount(mountpoint, { isLazy: true });
@@ -240,37 +245,3 @@ function ownIdentity(): { pid: number; startTicks: number } {
   if (identity !== undefined) return identity;
   throw new HexzError('MOUNT_FAILED', 'cannot read /proc, which hexz needs to mount');
 }
-
-/** Reads through the mount, in another thread than the one that answers. A damaged block is an answer, too. */
-async function checkReady(mountpoint: string, snapshot: Snapshot): Promise<void> {
-  const stream = streamNames.find((name) => snapshot.hasStream(name));
-  if (stream === undefined) return;
-  let timer: NodeJS.Timeout | undefined;
-  const limit = new Promise<never>((_, reject) => {
-    timer = setTimeout(
-      () => reject(notReady('a first read got no answer')),
-      READY_LIMIT_MILLISECONDS,
-    );
-  });
-  try {
-    await Promise.race([readOneByte(join(mountpoint, stream)), limit]);
-  } catch (error) {
-    if (error instanceof HexzError) throw error;
-    if ((error as NodeJS.ErrnoException).code === 'EIO') return;
-    throw notReady(`a first read failed: ${describeSystemError(error)}`);
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-async function readOneByte(path: string): Promise<void> {
-  const file = await open(path, 'r');
-  try {
-    await file.read(Buffer.alloc(1), 0, 1, 0);
-  } finally {
-    await file.close();
-  }
-}
-
-const notReady = (what: string): HexzError =>
-  new HexzError('MOUNT_FAILED', `the mount is there, but ${what}`);
