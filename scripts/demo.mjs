@@ -2,6 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import {
   closeSync,
+  mkdirSync,
   mkdtempSync,
   openSync,
   readdirSync,
@@ -52,7 +53,7 @@ function showMount() {
   const mountpoint = join(directory, 'mountpoint');
   const overlay = join(directory, 'changes.overlay');
   try {
-    spawnSync('mkdir', [mountpoint]);
+    mkdirSync(mountpoint);
     show(['mount', SNAPSHOT, mountpoint, '--rw', '--overlay', overlay, '--daemon']);
     try {
       const sizes = readdirSync(mountpoint).map(

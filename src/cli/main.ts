@@ -2,7 +2,6 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError, Option } from 'commander';
 import { asHexzError, errorTable, HexzError } from '../engine/errors.js';
-import { describeSystemError } from '../engine/systemErrors.js';
 import {
   collect,
   type MachineOptions,
@@ -13,7 +12,7 @@ import {
 } from './arguments.js';
 import type { ExtractOptions } from './extract.js';
 import type { MountCommandOptions } from './mount.js';
-import { reportError, STANDARD_OUTPUT } from './output.js';
+import { reportError, STANDARD_OUTPUT, watchOutput } from './output.js';
 import type { OverlayCommandOptions } from './overlay.js';
 import type { UnmountCommandOptions } from './unmount.js';
 
@@ -186,28 +185,22 @@ function overlayCommands(): Command {
     .addCommand(changingCommand('compact', 'Drop pages that hold only what the base has'));
 }
 
-/** A closed pipe is no error; a full disk behind standard output is. */
-function endOnOutputError(cause: NodeJS.ErrnoException): void {
-  if (cause.code === 'EPIPE') process.exit();
-  const error = new HexzError('OUTPUT_FAILED', `cannot write it: ${describeSystemError(cause)}`, {
-    location: { file: STANDARD_OUTPUT },
-  });
-  reportError(error, false);
-  process.exit(error.exitStatus);
-}
-
 const wantsJson = (argv: readonly string[]): boolean => argv.includes('--json');
 
 async function main(argv: string[]): Promise<void> {
-  process.stdout.on('error', endOnOutputError);
-  // Nobody is left to be told.
-  process.stderr.on('error', () => {});
+  watchOutput();
+  const hexz = program();
   try {
     // As with most tools: without a word, the help is what is wanted.
-    await program().parseAsync(argv.length === 0 ? ['--help'] : argv, { from: 'user' });
+    await hexz.parseAsync(argv.length === 0 ? ['--help'] : argv, { from: 'user' });
   } catch (error) {
     if (error instanceof CommanderError) {
       if (error.exitCode === 0) return;
+      if (error.code === 'commander.help') {
+        // A command that only has commands of its own.
+        hexz.commands.find((command) => command.name() === argv[0])?.outputHelp();
+        return;
+      }
       const message = error.message
         .replace(/^error: /, '')
         .replace(/\s*\n\s*/g, ' ')

@@ -1,13 +1,11 @@
-import { resolve } from 'node:path';
 import type { HexzError } from '../engine/errors.js';
 import { Engine } from '../engine/process/engine.js';
-import { checkMountpoint } from '../engine/process/mountpoint.js';
+import { settingsOf } from '../engine/process/mount.js';
 import type { MountEntry } from '../engine/process/registry.js';
 import { type EngineLog, serve } from '../engine/process/serve.js';
-import type { MountSettings } from '../engine/process/settings.js';
 import { startDaemon } from '../engine/process/start.js';
 import type { ReadOptions } from './arguments.js';
-import { printable, printJson, reportError, toJsonText } from './output.js';
+import { goOnWithoutOutput, printable, printJson, reportError, toJsonText } from './output.js';
 import { openWithPasswords } from './password.js';
 
 export interface MountCommandOptions extends ReadOptions {
@@ -26,7 +24,12 @@ export async function mount(
   mountpoint: string,
   options: MountCommandOptions,
 ): Promise<number> {
-  const settings = settingsOf(path, mountpoint, options);
+  const settings = settingsOf({
+    ...options,
+    snapshot: path,
+    mountpoint,
+    parentDirectories: options.parentDir ?? [],
+  });
   const { snapshot, passwords } = await openWithPasswords(path, options);
   if (options.daemon === true) {
     // The daemon opens it for itself; here it was to be found out whether that can work.
@@ -41,6 +44,7 @@ export async function mount(
     }
     return 0;
   }
+  goOnWithoutOutput();
   return serve(
     () => Engine.start(snapshot, settings, foregroundLog.error),
     foregroundLog,
@@ -51,21 +55,6 @@ export async function mount(
       else say(toJsonText({ state: 'ready', ...describe(entry), warnings }));
     },
   );
-}
-
-function settingsOf(path: string, mountpoint: string, options: MountCommandOptions): MountSettings {
-  return {
-    snapshot: resolve(path),
-    mountpoint: checkMountpoint(mountpoint),
-    overlay: options.overlay === undefined ? undefined : resolve(options.overlay),
-    isWritable: options.rw ?? false,
-    cacheBytes: options.cacheSize,
-    uid: options.uid ?? process.getuid?.() ?? 0,
-    gid: options.gid ?? process.getgid?.() ?? 0,
-    allowOther: options.allowOther ?? false,
-    force: options.force ?? false,
-    parentDirectories: (options.parentDir ?? []).map((directory) => resolve(directory)),
-  };
 }
 
 function describe(entry: MountEntry): Record<string, unknown> {

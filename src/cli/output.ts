@@ -1,4 +1,5 @@
-import type { HexzError } from '../engine/errors.js';
+import { HexzError } from '../engine/errors.js';
+import { describeSystemError } from '../engine/systemErrors.js';
 
 /** What messages call it. */
 export const STANDARD_OUTPUT = 'standard output';
@@ -58,4 +59,26 @@ export function section(heading: string, rows: readonly (readonly [string, strin
 export function reportError(error: HexzError, json: boolean): void {
   process.stderr.write(`hexz: ${printable(error.toLine())}\n`);
   if (json) printJson({ error });
+}
+
+/** Ends the process when standard output can take no more. A closed pipe is no error; a full disk behind it is. */
+export function watchOutput(): void {
+  process.stdout.on('error', endOnOutputError);
+  // Nobody is left to be told.
+  process.stderr.on('error', () => {});
+}
+
+/** From here on the process has more to do than to print, and goes on when nobody reads it. */
+export function goOnWithoutOutput(): void {
+  process.stdout.removeListener('error', endOnOutputError);
+  process.stdout.on('error', () => {});
+}
+
+function endOnOutputError(cause: NodeJS.ErrnoException): void {
+  if (cause.code === 'EPIPE') process.exit();
+  const error = new HexzError('OUTPUT_FAILED', `cannot write it: ${describeSystemError(cause)}`, {
+    location: { file: STANDARD_OUTPUT },
+  });
+  reportError(error, false);
+  process.exit(error.exitStatus);
 }

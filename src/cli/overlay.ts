@@ -9,6 +9,7 @@ import {
 } from '../engine/overlay/maintenance.js';
 import type { BaseDisk } from '../engine/overlay/overlay.js';
 import { PAGE_BYTES } from '../engine/overlay/pages.js';
+import { checkOverlayOf } from '../engine/volume/openOverlay.js';
 import { baseDiskOf } from '../engine/volume/volume.js';
 import type { ReadOptions } from './arguments.js';
 import { formatBytes, formatCount, printable, printJson } from './output.js';
@@ -27,7 +28,7 @@ export async function verify(path: string, options: OverlayCommandOptions): Prom
   const report =
     base === undefined
       ? await verifyOverlay(path)
-      : await withBase(base, options, (disk) => verifyOverlay(path, disk));
+      : await withBase(base, path, options, (disk) => verifyOverlay(path, disk));
   const isOk = report.findings.every(({ isDamage }) => !isDamage);
   if (options.json === true) printJson({ path, ok: isOk, ...report });
   else process.stdout.write(`${reportText(path, report, isOk)}\n`);
@@ -52,7 +53,7 @@ async function change(path: string, options: OverlayCommandOptions, action: Chan
       hint: 'name it with --base',
     });
   }
-  const result = await withBase(base, options, (disk) =>
+  const result = await withBase(base, path, options, (disk) =>
     action(path, disk, options.force === true),
   );
   if (options.json === true) {
@@ -60,7 +61,7 @@ async function change(path: string, options: OverlayCommandOptions, action: Chan
     return;
   }
   const actions = result.actions.length === 0 ? ['nothing had to be done'] : result.actions;
-  const state = `${stateText(result.dirtyPages, result.diskLength)}`;
+  const state = stateText(result.dirtyPages, result.diskLength);
   process.stdout.write(
     [...actions, state].map((line) => `${printable(`${path}: ${line}`)}\n`).join(''),
   );
@@ -68,11 +69,21 @@ async function change(path: string, options: OverlayCommandOptions, action: Chan
 
 async function withBase<T>(
   base: string,
-  options: ReadOptions,
+  overlayPath: string,
+  options: OverlayCommandOptions,
   action: (disk: BaseDisk) => Promise<T>,
 ): Promise<T> {
-  const snapshot = await openForCommand(base, options);
+  const snapshot = await openForCommand(base, options).catch((error) => {
+    const isGone = error instanceof HexzError && error.code === 'UNREADABLE';
+    if (!isGone || options.base !== undefined) throw error;
+    throw new HexzError(error.code, error.message, {
+      location: error.location,
+      hint: 'the overlay was made on it; name the snapshot with --base if it is elsewhere now',
+      cause: error,
+    });
+  });
   try {
+    checkOverlayOf(snapshot, overlayPath);
     return await action(baseDiskOf(snapshot));
   } finally {
     snapshot.close();
@@ -84,11 +95,14 @@ function reportText(path: string, report: OverlayReport, isOk: boolean): string 
     ({ isDamage, message }) => `${isDamage ? 'damage' : 'note'}: ${message}`,
   );
   const state = stateText(report.dirtyPages, report.diskLength);
-  const verdict = `${path}: ${isOk ? 'ok' : 'DAMAGED'}; ${state}`;
-  return [...lines, verdict].map(printable).join('\n');
+  const damage = report.findings.filter(({ isDamage }) => isDamage);
+  const isOther = damage.every(({ kind }) => kind === 'wrong-base');
+  const verdict = isOk ? 'ok' : isOther ? 'NOT OF THIS SNAPSHOT' : 'DAMAGED';
+  return [...lines, `${path}: ${verdict}; ${state}`].map(printable).join('\n');
 }
 
 function stateText(dirtyPages: number, diskLength: number | null): string {
-  const dirty = `${formatCount(dirtyPages)} dirty pages (${formatBytes(dirtyPages * PAGE_BYTES)})`;
+  const pages = dirtyPages === 1 ? 'page' : 'pages';
+  const dirty = `${formatCount(dirtyPages)} dirty ${pages} (${formatBytes(dirtyPages * PAGE_BYTES)})`;
   return diskLength === null ? dirty : `${dirty}, a disk of ${formatCount(diskLength)} bytes`;
 }

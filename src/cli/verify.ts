@@ -120,7 +120,9 @@ class TextReport {
     const blocks = kinds.filter(([count]) => count > 0);
     const counted = blocks.map(([count, name]) => `${formatCount(count)} ${name}`).join(', ');
     const verdict =
-      tally.badBlocks === 0 ? 'ok' : `DAMAGED, ${formatCount(tally.badBlocks)} bad blocks`;
+      tally.badBlocks === 0
+        ? 'ok'
+        : `DAMAGED, ${formatCount(tally.badBlocks)} bad ${tally.badBlocks === 1 ? 'block' : 'blocks'}`;
     const parts = [
       verdict,
       `${formatBytes(tally.checkedBytes)} in blocks: ${counted === '' ? 'none' : counted}`,

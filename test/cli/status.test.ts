@@ -116,6 +116,18 @@ describe('unmount', () => {
     const env = registryOf(entryOf(pid, { mountpoint }));
     const result = await runCli(['unmount', '--lazy', '--json', mountpoint], { env });
     expect(result.status).toBe(0);
-    expect(jsonOf(result)).toEqual({ mountpoint, servingPid: pid });
+    expect(jsonOf(result)).toEqual({ mountpoint, engine: 'serving', servingPid: pid });
+  });
+
+  test.skipIf(!canMountFuse)('says if the engine could not be found', async () => {
+    const server = await newSilentMount(newDirectory());
+    await server.kill();
+    const env = { XDG_RUNTIME_DIR: newDirectory() };
+    const { status, stdout } = await runCli(['unmount', server.mountpoint], { env });
+    expect([status, stdout.toString()]).toEqual([
+      0,
+      `Unmounted ${server.mountpoint}; its engine could not be found; ` +
+        'the overlay may still be flushing\n',
+    ]);
   });
 });

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { canMount, checkMachine } from '../../src/engine/process/doctor.js';
+import { checkMachine } from '../../src/engine/process/doctor.js';
 import { crashRounds } from './rounds.js';
 
 /**
@@ -18,10 +18,10 @@ const { values } = parseArgs({
 });
 const pathOf = (relative: string): string => fileURLToPath(new URL(relative, import.meta.url));
 
-const checks = checkMachine();
-if (!canMount(checks)) {
+const { canMount, checks } = checkMachine();
+if (!canMount) {
   const missing = checks.filter(({ state }) => state === 'missing');
-  for (const { name, detail } of missing) process.stderr.write(`${name}: ${detail}\n`);
+  for (const { name, detail } of missing) process.stderr.write(`${name} ${detail}\n`);
   process.exit(6);
 }
 const rounds = Number(values.rounds);

@@ -182,7 +182,7 @@ describe.runIf(canAct)('an ordinary user is refused', () => {
       expect(found.canMount).toBe(false);
       expect(found.checks.find(({ name }) => name === '/dev/fuse')).toMatchObject({
         state: 'missing',
-        detail: 'permission denied',
+        detail: 'cannot be opened: permission denied',
         remedy: expect.stringMatching(/chmod 0?666 \/dev\/fuse/),
       });
     });

@@ -76,7 +76,11 @@ describe.runIf(requires('FUSE'))('hexz unmount', () => {
   test('answers one JSON document', async () => {
     const { mount } = await mountWithChanges();
     const result = await hexz.run(['unmount', '--json', mount.mountpoint]);
-    expect(jsonOf(result)).toEqual({ mountpoint: mount.mountpoint, servingPid: null });
+    expect(jsonOf(result)).toEqual({
+      mountpoint: mount.mountpoint,
+      engine: 'ended',
+      servingPid: null,
+    });
   });
 
   test('takes a relative path, and one through a link', async () => {
@@ -118,7 +122,11 @@ describe.runIf(requires('FUSE'))('hexz unmount', () => {
     const file = await open(mount.disk, 'r+');
     try {
       const result = await hexz.run(['unmount', '--lazy', '--json', mount.mountpoint]);
-      expect(jsonOf(result)).toEqual({ mountpoint: mount.mountpoint, servingPid: mount.pid });
+      expect(jsonOf(result)).toEqual({
+        mountpoint: mount.mountpoint,
+        engine: 'serving',
+        servingPid: mount.pid,
+      });
       expect(isMounted(mount.mountpoint)).toBe(false);
       expect(await hexz.status()).toMatchObject([{ pid: mount.pid, state: 'ending' }]);
       const again = await hexz.run(['unmount', mount.mountpoint]);

@@ -21,10 +21,16 @@ export interface FuseConnection {
 export interface FuseBackend {
   readonly name: string;
   /**
-   * Mounts and serves; resolves when the kernel has the mount. The thread that calls it answers the
+   * Checks that this machine and this user can mount. It is to be called before anything is made for a mount.
+   *
+   * @throws HexzError FUSE_UNAVAILABLE naming what is missing and what mends it
+   */
+  check(options: Pick<FuseOptions, 'allowOther'>): Promise<void>;
+  /**
+   * Mounts and serves, after a `check`; resolves when the kernel has the mount. The thread that calls it answers the
    * requests: it must never touch the mount itself, and nothing may keep it busy for long.
    *
-   * @throws HexzError MOUNT_FAILED, FUSE_UNAVAILABLE, MOUNTPOINT_UNUSABLE
+   * @throws HexzError MOUNT_FAILED, MOUNTPOINT_UNUSABLE
    */
   mount(fileSystem: FileSystem, options: FuseOptions): Promise<FuseConnection>;
 }

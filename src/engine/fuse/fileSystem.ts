@@ -10,7 +10,8 @@ const streamInodes: Readonly<Record<StreamName, number>> = { disk: 2, memory: 3 
 
 const PERMISSIONS = 0o7777;
 const ACCESS_MODE = constants.O_WRONLY | constants.O_RDWR;
-const BLOCK_BYTES = 4096;
+/** What stat and statvfs count in; they call it a block, which in a snapshot is something else. */
+const UNIT_BYTES = 4096;
 const NAME_LENGTH_LIMIT = 255;
 /** Damage all over a large disk must not fill the log. */
 const REPORTED_ERRORS_LIMIT = 100;
@@ -21,6 +22,8 @@ export interface FileSystemOptions {
   readonly gid: number;
   /** When the snapshot file was last modified. */
   readonly modifiedAt: Date;
+  /** When the disk was, where an overlay lies on it. */
+  readonly diskModifiedAt?: Date;
   /** Room that is left for the overlay, in bytes. Without it a writable mount shows none. */
   readonly freeBytes?: () => number;
   /** Told of errors that are more than a refused request: a program sees only an errno. */
@@ -37,7 +40,8 @@ export interface Attributes {
   readonly gid: number;
   /** Size in bytes. */
   readonly length: number;
-  readonly blockBytes: number;
+  /** In which pieces it is best read and written. */
+  readonly unitBytes: number;
   /** Allocated units of 512 bytes. */
   readonly sectorCount: number;
   readonly accessedAt: Date;
@@ -47,10 +51,9 @@ export interface Attributes {
 
 /** What statvfs(3) answers. */
 export interface Statistics {
-  readonly blockBytes: number;
-  readonly blockCount: number;
-  readonly freeBlockCount: number;
-  readonly fileCount: number;
+  readonly unitBytes: number;
+  readonly unitCount: number;
+  readonly freeUnitCount: number;
   readonly nameLengthLimit: number;
 }
 
@@ -75,7 +78,7 @@ export interface DirectoryEntry {
  *
  * Extended attributes, locks and ioctls are none of its business; kernel and library answer for them.
  * Requests throw: RequestError where the request is at fault, HexzError where the volume is. A backend
- * asks `errnoOf` what to answer then, which is also what reports an error.
+ * hands them to `reportFailure`, which says what to answer.
  */
 export class FileSystem {
   readonly #volume: Volume;
@@ -85,11 +88,15 @@ export class FileSystem {
   readonly #snapshotTimes: Pick<Attributes, 'accessedAt' | 'modifiedAt' | 'changedAt'>;
 
   constructor(volume: Volume, options: FileSystemOptions) {
-    const { modifiedAt } = options;
+    const { modifiedAt, diskModifiedAt = modifiedAt } = options;
     this.#volume = volume;
     this.#options = options;
     this.#snapshotTimes = { accessedAt: modifiedAt, modifiedAt, changedAt: modifiedAt };
-    this.#diskTimes = this.#snapshotTimes;
+    this.#diskTimes = {
+      accessedAt: diskModifiedAt,
+      modifiedAt: diskModifiedAt,
+      changedAt: diskModifiedAt,
+    };
   }
 
   /** The inode of a name. */
@@ -111,7 +118,7 @@ export class FileSystem {
 
   attributes(inode: number): Attributes {
     const { uid, gid } = this.#options;
-    const common = { inode, uid, gid, blockBytes: BLOCK_BYTES };
+    const common = { inode, uid, gid, unitBytes: UNIT_BYTES };
     if (inode === ROOT_INODE) {
       const permissions = this.#volume.isWritable ? 0o755 : 0o555;
       const mode = constants.S_IFDIR | permissions;
@@ -164,16 +171,15 @@ export class FileSystem {
   statistics(): Statistics {
     const { freeBytes } = this.#options;
     const free = this.#volume.isWritable && freeBytes !== undefined ? freeBytes() : 0;
-    const freeBlockCount = Math.floor(free / BLOCK_BYTES);
+    const freeUnitCount = Math.floor(free / UNIT_BYTES);
     const streams = this.#streams();
-    const blockCounts = streams.map((stream) =>
-      Math.ceil(this.#volume.streamLength(stream) / BLOCK_BYTES),
+    const unitCounts = streams.map((stream) =>
+      Math.ceil(this.#volume.streamLength(stream) / UNIT_BYTES),
     );
     return {
-      blockBytes: BLOCK_BYTES,
-      blockCount: blockCounts.reduce((sum, count) => sum + count, freeBlockCount),
-      freeBlockCount,
-      fileCount: 1 + streams.length,
+      unitBytes: UNIT_BYTES,
+      unitCount: unitCounts.reduce((sum, count) => sum + count, freeUnitCount),
+      freeUnitCount,
       nameLengthLimit: NAME_LENGTH_LIMIT,
     };
   }
@@ -216,10 +222,10 @@ export class FileSystem {
   }
 
   /**
-   * What to answer to a request that threw. An error that the program's user could not understand from
-   * its errno is reported, once per message.
+   * Takes what a request threw and answers its errno. An error that the program's user could not understand
+   * from that is reported, once per message.
    */
-  errnoOf(operation: string, error: unknown): string {
+  reportFailure(operation: string, error: unknown): string {
     if (error instanceof RequestError) return error.errno;
     const message = error instanceof HexzError ? error.toLine() : String(error);
     if (!this.#reported.has(message) && this.#reported.size < REPORTED_ERRORS_LIMIT) {

@@ -45,9 +45,12 @@ const DESCRIPTORS = '/proc/self/fd';
 export const fuseNative: FuseBackend = {
   name: 'fuse-native',
 
+  async check(options): Promise<void> {
+    checkRequirements(options);
+  },
+
   async mount(fileSystem, options): Promise<FuseConnection> {
     const library = loadFuseNative();
-    await checkRequirements(options);
     checkLength(options.mountpoint);
     const descriptorsBefore = fuseDescriptors();
     const mount = new library(options.mountpoint, handlersOf(fileSystem), {
@@ -61,6 +64,10 @@ export const fuseNative: FuseBackend = {
       });
     });
     const descriptor = fuseDescriptors().find((open) => !descriptorsBefore.includes(open));
+    if (descriptor === undefined) {
+      await release(library, mount);
+      throw endedAtOnce(options.mountpoint);
+    }
     return { ended: untilClosed(descriptor).then(() => release(library, mount)) };
   },
 };
@@ -100,10 +107,10 @@ function isFuseDescriptor(descriptor: string): boolean {
   }
 }
 
-function untilClosed(descriptor: string | undefined): Promise<void> {
+function untilClosed(descriptor: string): Promise<void> {
   return new Promise((settle) => {
     const timer = setInterval(() => {
-      if (descriptor !== undefined && isFuseDescriptor(descriptor)) return;
+      if (isFuseDescriptor(descriptor)) return;
       clearInterval(timer);
       settle();
     }, END_POLL_MILLISECONDS);
@@ -137,12 +144,21 @@ function mountFailed(mountpoint: string, cause: Error): HexzError {
     case 'fuse failed':
       return new HexzError('MOUNT_FAILED', 'the mount was refused', {
         ...options,
-        hint: 'libfuse has printed the reason; in a container, mounting needs --cap-add SYS_ADMIN',
+        hint:
+          'libfuse may have written the reason to standard error; ' +
+          'in a container, its security profile may forbid mounts',
       });
     default:
       return new HexzError('MOUNT_FAILED', `cannot mount: ${describeSystemError(cause)}`, options);
   }
 }
+
+/** It is not unmounted here: most likely it is gone, and what is mounted there by now is not ours. */
+const endedAtOnce = (mountpoint: string): HexzError =>
+  new HexzError('MOUNT_FAILED', 'the connection to the kernel ended as soon as it was made', {
+    location: { file: mountpoint },
+    hint: `hexz unmount ${mountpoint} removes what may be left of the mount`,
+  });
 
 /** The handlers answer at once, but for fsync. None of them throws. */
 function handlersOf(fileSystem: FileSystem): NativeHandlers {
@@ -154,7 +170,7 @@ function handlersOf(fileSystem: FileSystem): NativeHandlers {
 
   const failure = (operation: string, error: unknown): number => {
     const { errno } = constants;
-    const name = fileSystem.errnoOf(operation, error);
+    const name = fileSystem.reportFailure(operation, error);
     return -(errno[name as keyof typeof errno] ?? errno.EIO);
   };
   /** The count of bytes that the action gives, or why it failed. */
@@ -260,26 +276,27 @@ const nativeAttributes = (attributes: Attributes): NativeAttributes => ({
   uid: attributes.uid,
   gid: attributes.gid,
   size: attributes.length,
-  blksize: attributes.blockBytes,
+  blksize: attributes.unitBytes,
   blocks: attributes.sectorCount,
   atime: nativeDate(attributes.accessedAt),
   mtime: nativeDate(attributes.modifiedAt),
   ctime: nativeDate(attributes.changedAt),
 });
 
-/** The library counts blocks in 32 bits: with more of them, they are counted in larger ones. */
+/** The library counts units in 32 bits: where there are more of them, it gets larger ones. */
 function nativeStatistics(statistics: Statistics): NativeStatistics {
   let factor = 1;
-  while (statistics.blockCount / factor > UINT32_MAX) factor *= 2;
-  const blockBytes = statistics.blockBytes * factor;
-  const freeBlockCount = Math.floor(statistics.freeBlockCount / factor);
+  while (statistics.unitCount / factor > UINT32_MAX) factor *= 2;
+  const unitBytes = statistics.unitBytes * factor;
+  const freeUnitCount = Math.floor(statistics.freeUnitCount / factor);
   return {
-    bsize: blockBytes,
-    frsize: blockBytes,
-    blocks: Math.ceil(statistics.blockCount / factor),
-    bfree: freeBlockCount,
-    bavail: freeBlockCount,
-    files: statistics.fileCount,
+    bsize: unitBytes,
+    frsize: unitBytes,
+    blocks: Math.ceil(statistics.unitCount / factor),
+    bfree: freeUnitCount,
+    bavail: freeUnitCount,
+    // Nobody can make files here: with none counted, df -i shows no shortage of them.
+    files: 0,
     namemax: statistics.nameLengthLimit,
   };
 }

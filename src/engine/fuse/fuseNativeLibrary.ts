@@ -1,5 +1,4 @@
 import { createRequire } from 'node:module';
-import { HexzError } from '../errors.js';
 
 /**
  * Answers a request: 0, a count of bytes, or a negative errno. What may follow it are results, which
@@ -100,26 +99,7 @@ export interface FuseNative {
 /**
  * Loads fuse-native, which is not there on every machine.
  *
- * @throws HexzError FUSE_UNAVAILABLE
+ * @throws the loader's error, which the check of the requirements says in words
  */
-export function loadFuseNative(): FuseNative {
-  try {
-    return createRequire(import.meta.url)('fuse-native') as FuseNative;
-  } catch (cause) {
-    const { code, message } = cause as NodeJS.ErrnoException;
-    if (message.includes('libfuse.so.2')) {
-      throw unavailable('the library libfuse 2 is missing', 'run: apt install libfuse2', cause);
-    }
-    if (code === 'MODULE_NOT_FOUND') {
-      throw unavailable(
-        'the package fuse-native is missing',
-        'run: npm install fuse-native',
-        cause,
-      );
-    }
-    throw unavailable(`the package fuse-native cannot be loaded: ${message}`, undefined, cause);
-  }
-}
-
-const unavailable = (message: string, hint: string | undefined, cause: unknown): HexzError =>
-  new HexzError('FUSE_UNAVAILABLE', message, { hint, cause });
+export const loadFuseNative = (): FuseNative =>
+  createRequire(import.meta.url)('fuse-native') as FuseNative;

@@ -1,81 +1,169 @@
-import { constants } from 'node:fs';
-import { access, open, readFile } from 'node:fs/promises';
-import { delimiter, join } from 'node:path';
+import { closeSync, constants, openSync, readFileSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { HexzError } from '../errors.js';
 import { describeSystemError } from '../systemErrors.js';
+import type { FuseOptions } from './backend.js';
+import { loadFuseNative } from './fuseNativeLibrary.js';
+import { findProgram } from './programs.js';
+
+/** What one look at the machine found. */
+export interface Check {
+  readonly name: string;
+  readonly state: 'ok' | 'warning' | 'missing';
+  /** With the name before it a sentence. */
+  readonly detail: string;
+  /** What mends it. */
+  readonly remedy?: string;
+}
+
+type Needs = Pick<FuseOptions, 'allowOther'>;
 
 const DEVICE = '/dev/fuse';
 const CONFIGURATION = '/etc/fuse.conf';
+const SETUID = 0o4000;
+/** Number of the capability that mounting takes. */
+const CAP_SYS_ADMIN = 21n;
+const CONTAINER_REMEDY = `in a container: --cap-add SYS_ADMIN --device ${DEVICE}`;
+
+/** All that a mount over fuse-native needs of this machine, for the user that asks. */
+export const requirements = (needs: Needs): readonly Check[] => [
+  checkDevice(),
+  checkPermission(),
+  checkFusermount(),
+  checkFuseNative(),
+  checkAllowOther(needs),
+];
+
+export const isMissing = ({ state }: Check): boolean => state === 'missing';
 
 /**
- * Checks what every mount needs of this machine, whoever speaks to the kernel.
+ * Checks that nothing is missing.
  *
- * @throws HexzError FUSE_UNAVAILABLE naming what is missing and what mends it
+ * @throws HexzError FUSE_UNAVAILABLE for the first thing that is, with what mends it
  */
-export async function checkRequirements({ allowOther }: { allowOther: boolean }): Promise<void> {
-  await checkDevice();
-  if (process.geteuid?.() === 0) return;
-  await checkFusermount();
-  if (allowOther) await checkAllowOther();
+export function checkRequirements(needs: Needs): void {
+  const missing = requirements(needs).find(isMissing);
+  if (missing === undefined) return;
+  const { name, detail, remedy } = missing;
+  throw new HexzError('FUSE_UNAVAILABLE', `${name} ${detail}`, { hint: remedy });
 }
 
-async function checkDevice(): Promise<void> {
+function checkDevice(): Check {
+  const name = DEVICE;
   try {
     // Opened without a mount to follow, the device does nothing.
-    await (await open(DEVICE, constants.O_RDWR)).close();
-  } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    if (code === 'EACCES') {
-      throw unavailable(
-        `${DEVICE} cannot be opened: permission denied`,
-        `as root run: chmod 0666 ${DEVICE} (or run hexz as root)`,
-        cause,
-      );
+    closeSync(openSync(DEVICE, constants.O_RDWR));
+    return { name, state: 'ok', detail: 'can be opened' };
+  } catch (error) {
+    const detail = `cannot be opened: ${describeSystemError(error)}`;
+    switch ((error as NodeJS.ErrnoException).code) {
+      case 'EACCES':
+        return {
+          name,
+          state: 'missing',
+          detail,
+          remedy: `chmod 666 ${DEVICE} (as root; with a udev rule, to stay)`,
+        };
+      case 'EPERM':
+        // File permissions are not what stands against it.
+        return { name, state: 'missing', detail, remedy: CONTAINER_REMEDY };
+      default:
+        return {
+          name,
+          state: 'missing',
+          detail,
+          remedy: `modprobe fuse (as root); ${CONTAINER_REMEDY}`,
+        };
     }
-    if (code === 'EPERM') {
-      throw unavailable(
-        `${DEVICE} cannot be opened: not permitted here`,
-        `in a container give it the device: --device ${DEVICE} --cap-add SYS_ADMIN`,
-        cause,
-      );
+  }
+}
+
+/** Root mounts with rights of its own; fusermount of others has them only if its process may ever have them. */
+function checkPermission(): Check {
+  const name = 'mounting';
+  const set = isRoot() ? 'CapEff' : 'CapBnd';
+  const digits = new RegExp(`^${set}:\\s*([0-9a-f]+)$`, 'm').exec(
+    readIfPresent('/proc/self/status'),
+  )?.[1];
+  if (digits === undefined || ((BigInt(`0x${digits}`) >> CAP_SYS_ADMIN) & 1n) === 1n) {
+    return { name, state: 'ok', detail: isRoot() ? 'is permitted' : 'is permitted to fusermount' };
+  }
+  return { name, state: 'missing', detail: 'is not permitted here', remedy: CONTAINER_REMEDY };
+}
+
+/** Who is not root mounts through this program. libfuse 2 runs it by this name only. */
+function checkFusermount(): Check {
+  const name = 'fusermount';
+  const path = findProgram(name);
+  if (path === undefined) return withoutFusermount(name);
+  const { mode, uid } = statSync(path);
+  if (isRoot() || (uid === 0 && (mode & SETUID) !== 0)) {
+    return { name, state: 'ok', detail: `is ${path}` };
+  }
+  return {
+    name,
+    state: 'missing',
+    detail: `is not setuid root, so only root can mount: ${path}`,
+    remedy: `chown root ${path} && chmod u+s ${path} (as root)`,
+  };
+}
+
+function withoutFusermount(name: string): Check {
+  const state = isRoot() ? 'warning' : 'missing';
+  const newer = findProgram('fusermount3');
+  if (newer === undefined) {
+    const detail = 'is not installed, or not in PATH; only root can mount without it';
+    return { name, state, detail, remedy: 'apt install fuse3' };
+  }
+  return {
+    name,
+    state,
+    detail: 'is not installed; fusermount3 is, but libfuse 2 does not look for that name',
+    remedy: `ln -s fusermount3 ${join(dirname(newer), name)} (as root)`,
+  };
+}
+
+function checkFuseNative(): Check {
+  const name = 'fuse-native';
+  try {
+    loadFuseNative();
+    return { name, state: 'ok', detail: 'can be loaded' };
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (message.includes('libfuse.so.2')) {
+      const detail = 'needs libfuse 2, which is missing';
+      return { name, state: 'missing', detail, remedy: 'apt install libfuse2' };
     }
-    const isAbsent = code === 'ENOENT' || code === 'ENODEV' || code === 'ENXIO';
-    throw unavailable(
-      isAbsent
-        ? `${DEVICE} is missing`
-        : `${DEVICE} cannot be opened: ${describeSystemError(cause)}`,
-      isAbsent
-        ? `as root run: modprobe fuse (in a container, give it --device ${DEVICE})`
-        : undefined,
-      cause,
-    );
+    const isInstalled = code !== 'MODULE_NOT_FOUND';
+    const [reason] = message.split('\n');
+    return {
+      name,
+      state: 'missing',
+      detail: isInstalled ? `cannot be loaded: ${reason}` : 'is not installed',
+      remedy: isInstalled ? 'npm rebuild fuse-native' : 'npm install fuse-native',
+    };
   }
 }
 
-/** Who is not root mounts through this program, which has the right to. */
-async function checkFusermount(): Promise<void> {
-  for (const directory of (process.env.PATH ?? '').split(delimiter)) {
-    try {
-      await access(join(directory, 'fusermount'), constants.X_OK);
-      return;
-    } catch {
-      // Not in this directory.
-    }
+function checkAllowOther({ allowOther }: Needs): Check {
+  const name = 'user_allow_other';
+  if (/^\s*user_allow_other\s*$/m.test(readIfPresent(CONFIGURATION))) {
+    return { name, state: 'ok', detail: `is set in ${CONFIGURATION}` };
   }
-  throw unavailable(
-    'the program fusermount is missing or not in PATH',
-    'as root run: apt install fuse3',
-  );
+  return {
+    name,
+    state: allowOther && !isRoot() ? 'missing' : 'ok',
+    detail: `is not set in ${CONFIGURATION}; only --allow-other needs it, and not for root`,
+    remedy: `echo user_allow_other >> ${CONFIGURATION} (as root)`,
+  };
 }
 
-async function checkAllowOther(): Promise<void> {
-  const configuration = await readFile(CONFIGURATION, 'utf8').catch(() => '');
-  if (/^\s*user_allow_other\s*$/m.test(configuration)) return;
-  throw unavailable(
-    `${CONFIGURATION} does not let this user mount for others`,
-    `as root add the line user_allow_other to ${CONFIGURATION}, or leave out --allow-other`,
-  );
-}
+const isRoot = (): boolean => process.geteuid?.() === 0;
 
-const unavailable = (message: string, hint: string | undefined, cause?: unknown): HexzError =>
-  new HexzError('FUSE_UNAVAILABLE', message, { hint, cause });
+function readIfPresent(path: string): string {
+  try {
+    return readFileSync(path, 'latin1');
+  } catch {
+    return '';
+  }
+}

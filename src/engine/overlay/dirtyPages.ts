@@ -44,22 +44,23 @@ export class DirtyPages {
   }
 
   /** How many pages before this one are dirty. */
-  countBefore(endPage: number): number {
-    const groups = Math.min(this.#counts.length, Math.floor(endPage / GROUP_PAGES));
+  countBefore(endPageIndex: number): number {
+    const groups = Math.min(this.#counts.length, Math.floor(endPageIndex / GROUP_PAGES));
     let count = 0;
     for (let group = 0; group < groups; group++) count += this.#counts[group] as number;
     if (groups < this.#counts.length) {
-      for (let page = groups * GROUP_PAGES; page < endPage; page++) count += Number(this.has(page));
+      for (let page = groups * GROUP_PAGES; page < endPageIndex; page++)
+        count += Number(this.has(page));
     }
     return count;
   }
 
-  /** The first page behind `pageIndex` that is not as dirty or clean as it is; at most `endPage`. */
-  runEnd(pageIndex: number, endPage: number): number {
+  /** The first page behind `pageIndex` that is not as dirty or clean as it is; at most `endPageIndex`. */
+  runEnd(pageIndex: number, endPageIndex: number): number {
     const isDirty = this.has(pageIndex);
     const uniform = isDirty ? 0xffff_ffff : 0;
     let page = pageIndex + 1;
-    while (page < endPage) {
+    while (page < endPageIndex) {
       // Asked first, so that the bits of an empty group are not even looked at.
       if (!isDirty && page % GROUP_PAGES === 0 && !this.#counts[page / GROUP_PAGES]) {
         page += GROUP_PAGES;
@@ -71,12 +72,12 @@ export class DirtyPages {
         break;
       }
     }
-    return Math.min(page, endPage);
+    return Math.min(page, endPageIndex);
   }
 
-  /** The runs of dirty pages before `endPage`, in order. */
-  *extents(endPage: number): Generator<Extent, void> {
-    const lastEnd = Math.min(endPage, this.#counts.length * GROUP_PAGES);
+  /** The runs of dirty pages before `endPageIndex`, in order. */
+  *extents(endPageIndex: number): Generator<Extent, void> {
+    const lastEnd = Math.min(endPageIndex, this.#counts.length * GROUP_PAGES);
     let page = 0;
     while (page < lastEnd) {
       const end = this.runEnd(page, lastEnd);

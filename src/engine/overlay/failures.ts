@@ -36,3 +36,15 @@ export const codeOf = (error: unknown): string | undefined =>
 
 export const damaged = (path: string, message: string, hint?: string): HexzError =>
   new HexzError('OVERLAY_DAMAGED', message, { location: { file: path }, hint });
+
+export const tooLarge = (path: string): HexzError =>
+  new HexzError('DISK_TOO_LARGE', 'a disk with an overlay has at most 16 TiB', {
+    location: { file: path },
+  });
+
+export const wrongBase = (path: string, base: string, recorded: string): HexzError =>
+  new HexzError(
+    'WRONG_BASE',
+    `the overlay was made on another snapshot (${recorded}), not on ${base}`,
+    { location: { file: path }, hint: 'give that snapshot, or --force if you know better' },
+  );

@@ -7,6 +7,7 @@ import {
   fstatSync,
   fsyncSync,
   ftruncateSync,
+  lstatSync,
   openSync,
   readSync,
   renameSync,
@@ -66,8 +67,9 @@ const openFlags: Readonly<Record<FileAccess, number>> = {
 /** The files of this machine. */
 export const systemFiles: OverlayFiles = {
   open(path, access) {
-    const flags = openFlags[access] | constants.O_NONBLOCK;
-    const descriptor = openSync(path, flags, OWNER_ONLY);
+    // A link would give one overlay two names, and with them two side files.
+    const flags = openFlags[access] | constants.O_NONBLOCK | constants.O_NOFOLLOW;
+    const descriptor = openOwn(path, flags);
     const stats = fstatSync(descriptor, { bigint: true });
     if (!stats.isFile()) {
       closeSync(descriptor);
@@ -86,6 +88,19 @@ export const systemFiles: OverlayFiles = {
     }
   },
 };
+
+function openOwn(path: string, flags: number): number {
+  try {
+    return openSync(path, flags, OWNER_ONLY);
+  } catch (cause) {
+    if (lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() !== true) throw cause;
+    throw new HexzError('OVERLAY_UNUSABLE', 'it is a symbolic link', {
+      location: { file: path },
+      hint: 'name the file that it leads to',
+      cause,
+    });
+  }
+}
 
 class SystemFile implements OverlayFile {
   readonly path: string;
@@ -138,11 +153,25 @@ class SystemFile implements OverlayFile {
     // Node has no flock(2). A lock of that kind belongs to the open file, not to the process that takes it:
     // the child may end, and the lock stays until our descriptor is closed, by us or by our death.
     const inherited = 3;
-    const { error, status } = spawnSync('flock', [`--${kind}`, '--nonblock', String(inherited)], {
-      stdio: ['ignore', 'ignore', 'ignore', this.#descriptor],
+    const { error, status, stderr } = spawnSync(
+      'flock',
+      [`--${kind}`, '--nonblock', String(inherited)],
+      { stdio: ['ignore', 'ignore', 'pipe', this.#descriptor], encoding: 'utf8' },
+    );
+    if (error !== undefined) {
+      throw this.#lockFailed('the program flock cannot be run', 'apt install util-linux', error);
+    }
+    // It tells a lock that is held by 1, and nothing else.
+    if (status === 0 || status === 1) return status === 0;
+    throw this.#lockFailed(`the file cannot be locked: ${stderr.trim()}`);
+  }
+
+  #lockFailed(message: string, hint?: string, cause?: unknown): HexzError {
+    return new HexzError('OVERLAY_UNUSABLE', message, {
+      location: { file: this.path },
+      hint,
+      cause,
     });
-    if (error !== undefined) throw error;
-    return status === 0;
   }
 
   close(): void {

@@ -1,12 +1,13 @@
 import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { HexzError } from '../errors.js';
 import { DirtyPages } from './dirtyPages.js';
 import { onFile } from './failures.js';
 import { systemFiles } from './files.js';
+import { countOf, type OverlayFinding } from './findings.js';
 import { type BaseDisk, Overlay } from './overlay.js';
 import { MAX_PAGES } from './pages.js';
 import { overlayPaths } from './paths.js';
-import type { Finding } from './recovery.js';
 import { readSideFile, type SideFile } from './sideFile.js';
 
 /** What an overlay is found as. */
@@ -14,7 +15,7 @@ export interface OverlayReport {
   /** Exact size of the merged disk; null where only the base could tell. */
   readonly diskLength: number | null;
   readonly dirtyPages: number;
-  readonly findings: readonly Finding[];
+  readonly findings: readonly OverlayFinding[];
 }
 
 /** What was done to an overlay. */
@@ -36,19 +37,22 @@ const unknownBase: BaseDisk = { path: '', length: 0, readInto: () => 0, identity
  */
 export async function verifyOverlay(path: string, base?: BaseDisk): Promise<OverlayReport> {
   try {
-    const sideFile = sideFileOf(path);
+    const hasSideFile = sideFileOf(path) !== undefined;
     const overlay = Overlay.open({ path, base: base ?? unknownBase, access: 'read', force: true });
     try {
-      const knowsLength = base !== undefined || sideFile !== undefined;
-      return {
-        diskLength: knowsLength ? overlay.length : null,
-        dirtyPages: overlay.dirtyPageCount,
-        findings: [
-          ...overlay.findings,
-          ...(knowsLength ? pagesBehindEnd(overlay) : []),
-          ...(base === undefined ? [] : comparedWithBase(overlay, base, sideFile)),
-        ],
-      };
+      const found = overlay.findings;
+      const goesByBase = !hasSideFile || found.some(({ kind }) => kind === 'foreign-writes');
+      if (base === undefined) {
+        const findings = found.filter(({ kind }) => kind !== 'wrong-base');
+        if (!goesByBase) return reportOf(overlay, [...findings, ...pagesBehindEnd(overlay)]);
+        const dirtyPages = overlay.dirtyPageCount + overlay.pagesBehindEnd;
+        return { diskLength: null, dirtyPages, findings };
+      }
+      return reportOf(overlay, [
+        ...found,
+        ...pagesBehindEnd(overlay),
+        ...(found.some(({ kind }) => kind === 'wrong-base') ? [] : pagesEqualToBase(overlay)),
+      ]);
     } finally {
       await overlay.close();
     }
@@ -75,20 +79,20 @@ export async function repairOverlay(
   base: BaseDisk,
   force = false,
 ): Promise<OverlayChange> {
-  const actions: string[] = [];
-  const setAside = setUnreadableSideFileAside(path);
-  if (setAside !== undefined) actions.push(setAside);
-  const overlay = Overlay.open({ path, base, access: 'write', force });
+  const overlay = Overlay.open({
+    path,
+    base,
+    access: 'write',
+    isKept: true,
+    force,
+    setsSideFileAside: true,
+  });
   try {
     const findings = [...overlay.findings, ...pagesBehindEnd(overlay)];
     if (findings.some(({ kind }) => kind in rewriting)) {
       overlay.keepOnly(dirtyPagesOf(overlay, () => true));
     }
-    for (const { kind, count } of findings) {
-      const done = repairs[kind];
-      if (done !== undefined) actions.push(`${count} ${done}`);
-    }
-    return changeOf(overlay, actions);
+    return changeOf(overlay, findings.flatMap(actionFor));
   } finally {
     await overlay.close();
   }
@@ -104,23 +108,33 @@ export async function compactOverlay(
   base: BaseDisk,
   force = false,
 ): Promise<OverlayChange> {
-  const overlay = Overlay.open({ path, base, access: 'write', force });
+  const overlay = Overlay.open({ path, base, access: 'write', isKept: true, force });
   try {
-    const before = overlay.dirtyPageCount;
+    const findings = [...overlay.findings, ...pagesBehindEnd(overlay)];
     const kept = dirtyPagesOf(overlay, (page) => !overlay.equalsBase(page));
-    overlay.keepOnly(kept);
-    const dropped = before - overlay.dirtyPageCount;
-    if (dropped === 0) return changeOf(overlay, []);
-    // Zeros become holes. Where this cannot be, the file stays as large as it was.
-    spawnSync('fallocate', ['--dig-holes', '--', overlayPaths(path).data], { stdio: 'ignore' });
-    return changeOf(overlay, [`${dropped} pages that were equal to the base dropped`]);
+    const dropped = overlay.dirtyPageCount - kept.countBefore(MAX_PAGES);
+    if (dropped > 0 || findings.some(({ kind }) => kind in rewriting)) overlay.keepOnly(kept);
+    const actions = findings.flatMap(actionFor);
+    if (dropped > 0) {
+      // Zeros become holes. Where this cannot be, the file stays as large as it was.
+      spawnSync('fallocate', ['--dig-holes', '--', overlayPaths(path).data], { stdio: 'ignore' });
+      actions.push(`dropped ${countOf(dropped, 'page')} equal to the base`);
+    }
+    return changeOf(overlay, actions);
   } finally {
     await overlay.close();
   }
 }
 
-/** The snapshot that an overlay was made on, if that is recorded. */
+/**
+ * The snapshot that an overlay was made on, if that is recorded.
+ *
+ * @throws HexzError UNREADABLE
+ */
 export function recordedBasePath(path: string): string | undefined {
+  if (!existsSync(path)) {
+    throw new HexzError('UNREADABLE', 'there is no such overlay', { location: { file: path } });
+  }
   try {
     return sideFileOf(path)?.base.path;
   } catch (error) {
@@ -131,14 +145,36 @@ export function recordedBasePath(path: string): string | undefined {
 }
 
 /** What opening for writing has mended, or rewriting the list does. */
-const repairs: Partial<Record<Finding['kind'], string>> = {
-  'torn-list': 'bytes of an unfinished entry cut off the list of pages',
-  unconfirmed: 'pages dropped that no fsync had confirmed when the machine stopped',
-  'not-closed': 'overlay closed that its last writer did not close',
-  duplicates: 'entries removed that named a page again',
-  'out-of-range': 'entries removed that lay beyond every disk',
-  'behind-end': 'pages behind the end of the disk removed from the list',
-};
+function actionFor({ kind, count, message }: OverlayFinding): string[] {
+  switch (kind) {
+    case 'side-file':
+      return [message];
+    case 'wrong-base':
+      return ['bound the overlay to another snapshot than the one it was made on'];
+    case 'short-data':
+      return [`went on without ${countOf(count, 'byte')} that the data file has lost`];
+    case 'short-list':
+      return [`went on without ${countOf(count, 'entry', 'entries')} that the list has lost`];
+    case 'foreign-writes':
+      return ['took over what another program had written'];
+    case 'torn-list':
+      return [`cut ${countOf(count, 'byte')} of an unfinished entry off the list of pages`];
+    case 'unconfirmed':
+      return [
+        `dropped ${countOf(count, 'page')} that no fsync had confirmed when the machine stopped`,
+      ];
+    case 'not-closed':
+      return ['closed the overlay, which its last writer had not'];
+    case 'duplicates':
+      return [`removed ${countOf(count, 'entry', 'entries')} that named a page again`];
+    case 'out-of-range':
+      return [`removed ${countOf(count, 'entry', 'entries')} that lay beyond every disk`];
+    case 'behind-end':
+      return [`removed ${countOf(count, 'page')} behind the end of the disk from the list`];
+    default:
+      return [];
+  }
+}
 
 const rewriting = { duplicates: true, 'out-of-range': true, 'behind-end': true };
 
@@ -147,39 +183,16 @@ function sideFileOf(path: string): SideFile | undefined {
   return onFile(side, 'read the side file of the overlay', () => readSideFile(systemFiles, side));
 }
 
-/** Renames a side file that cannot be read; the rules for overlays without one hold then. */
-function setUnreadableSideFileAside(path: string): string | undefined {
-  const { side } = overlayPaths(path);
-  try {
-    sideFileOf(path);
-    return undefined;
-  } catch (error) {
-    if (!(error instanceof HexzError) || error.code !== 'OVERLAY_DAMAGED') throw error;
-  }
-  const newPath = `${side}.damaged`;
-  onFile(side, 'rename the side file of the overlay', () => systemFiles.rename(side, newPath));
-  return `the side file could not be read and is now ${newPath}; the size of the disk is that of the data file, or of the base where that is larger`;
-}
-
-function pagesBehindEnd({ pagesBehindEnd: count }: Overlay): Finding[] {
+function pagesBehindEnd({ pagesBehindEnd: count }: Overlay): OverlayFinding[] {
   if (count === 0) return [];
-  const message = `${count} pages of the list lie behind the end of the disk`;
+  const message = `the list names ${countOf(count, 'page')} behind the end of the disk`;
   return [{ kind: 'behind-end', isDamage: false, count, message }];
 }
 
-function comparedWithBase(
-  overlay: Overlay,
-  base: BaseDisk,
-  sideFile: SideFile | undefined,
-): Finding[] {
-  if (sideFile !== undefined && sideFile.base.identity !== base.identity()) {
-    const message = `the overlay was made on another snapshot (${sideFile.base.path})`;
-    return [{ kind: 'wrong-base', isDamage: true, count: 1, message }];
-  }
-  const equal = dirtyPagesOf(overlay, (page) => overlay.equalsBase(page));
-  const count = equal.countBefore(MAX_PAGES);
+function pagesEqualToBase(overlay: Overlay): OverlayFinding[] {
+  const count = dirtyPagesOf(overlay, (page) => overlay.equalsBase(page)).countBefore(MAX_PAGES);
   if (count === 0) return [];
-  const message = `${count} pages are equal to the base; compact drops them`;
+  const message = `${countOf(count, 'page')} equal to the base; compact drops them`;
   return [{ kind: 'equal-to-base', isDamage: false, count, message }];
 }
 
@@ -192,6 +205,12 @@ function dirtyPagesOf(overlay: Overlay, isWanted: (pageIndex: number) => boolean
   }
   return pages;
 }
+
+const reportOf = (overlay: Overlay, findings: readonly OverlayFinding[]): OverlayReport => ({
+  diskLength: overlay.length,
+  dirtyPages: overlay.dirtyPageCount,
+  findings,
+});
 
 const changeOf = (overlay: Overlay, actions: readonly string[]): OverlayChange => ({
   diskLength: overlay.length,

@@ -1,9 +1,19 @@
 import { basename, dirname } from 'node:path';
 import { HexzError } from '../errors.js';
-import { codeOf, damaged, onFile } from './failures.js';
+import { asOverlayError, codeOf, damaged, onFile } from './failures.js';
 import type { FileAccess, OverlayFile, OverlayFiles } from './files.js';
 import type { OverlayPaths } from './paths.js';
 import { readSideFile, type SideFile } from './sideFile.js';
+
+/** How an overlay is opened. */
+export interface AccessOptions {
+  /** For writing, an overlay that does not exist is made; for reading, nothing is created or changed. */
+  readonly access: 'read' | 'write';
+  /** Whether it must exist, also for writing. */
+  readonly isKept?: boolean;
+  /** Whether a side file that cannot be read is renamed, and the overlay opened as one without. */
+  readonly setsSideFileAside?: boolean;
+}
 
 /** The files of an overlay, open and locked. */
 export interface OpenedFiles {
@@ -11,33 +21,39 @@ export interface OpenedFiles {
   readonly list: OverlayFile;
   /** Undefined where the Rust hexz alone has written so far. */
   readonly sideFile: SideFile | undefined;
+  /** Where the side file is now that could not be read. */
+  readonly setAside: string | undefined;
+  readonly wasCreated: boolean;
 }
 
 /**
  * Opens and locks the files of an overlay: shared for reading, alone for writing. For writing, an overlay
  * that does not exist is made; for reading, nothing is created or changed.
  *
- * Both files are locked, because two data files can share the name of their list.
+ * Both files are locked, because two data files can share the name of their list. A new data file never
+ * takes over a list, not even an empty one: an overlay that shares its name would lose its pages to it.
  *
  * @throws HexzError OVERLAY_LOCKED, OVERLAY_DAMAGED, OVERLAY_UNUSABLE, NO_SPACE, UNREADABLE
  */
 export function openOverlayFiles(
   paths: OverlayPaths,
-  access: 'read' | 'write',
+  { access, isKept = false, setsSideFileAside = false }: AccessOptions,
   files: OverlayFiles,
 ): OpenedFiles {
   const opened: OverlayFile[] = [];
+  let isNewAndLocked = false;
   const open = (path: string, fileAccess: FileAccess): OverlayFile | undefined => {
     const file = openIfThere(files, path, fileAccess);
     if (file !== undefined) opened.push(file);
     return file;
   };
   try {
-    const data = open(paths.data, access) ?? createData(paths, access, open);
+    const foundData = open(paths.data, access);
+    const wasCreated = foundData === undefined;
+    const data = foundData ?? createData(paths, access === 'write' && !isKept, files, open);
     lock(data, access, paths, files);
-    const sideFile = onFile(paths.side, 'read the side file of the overlay', () =>
-      readSideFile(files, paths.side),
-    );
+    isNewAndLocked = wasCreated;
+    const { sideFile, isUnreadable } = readSide(paths, files, setsSideFileAside);
     const foundList = open(paths.list, access);
     const list = foundList ?? createList(paths, access, data, sideFile, open);
     if (foundList === undefined) {
@@ -48,10 +64,24 @@ export function openOverlayFiles(
       throw damaged(paths.list, 'the list of pages and the data of the overlay are one file');
     }
     lock(list, access, paths, files);
-    return { data, list, sideFile };
+    const setAside = isUnreadable ? renameSide(paths, files) : undefined;
+    return { data, list, sideFile, setAside, wasCreated };
   } catch (error) {
     for (const file of opened) file.close();
+    // Without the lock it may be another's by now.
+    if (isNewAndLocked) removeOverlayFiles(paths, files);
     throw error;
+  }
+}
+
+/** Deletes the files of an overlay that are there. */
+export function removeOverlayFiles({ data, list, side }: OverlayPaths, files: OverlayFiles): void {
+  for (const path of [`${side}.tmp`, side, list, data]) {
+    try {
+      files.remove(path);
+    } catch {
+      // There is none, or its directory is gone.
+    }
   }
 }
 
@@ -71,25 +101,64 @@ function openIfThere(
   }
 }
 
+function readSide(
+  { side }: OverlayPaths,
+  files: OverlayFiles,
+  setsAside: boolean,
+): { sideFile: SideFile | undefined; isUnreadable: boolean } {
+  try {
+    const sideFile = onFile(side, 'read the side file of the overlay', () =>
+      readSideFile(files, side),
+    );
+    return { sideFile, isUnreadable: false };
+  } catch (error) {
+    if (!setsAside || !(error instanceof HexzError) || error.code !== 'OVERLAY_DAMAGED')
+      throw error;
+    return { sideFile: undefined, isUnreadable: true };
+  }
+}
+
+function renameSide({ side }: OverlayPaths, files: OverlayFiles): string {
+  const setAside = `${side}.damaged-${Date.now()}`;
+  onFile(side, 'rename the side file of the overlay', () => files.rename(side, setAside));
+  return setAside;
+}
+
 type Open = (path: string, access: FileAccess) => OverlayFile | undefined;
 
-function createData(paths: OverlayPaths, access: 'read' | 'write', open: Open): OverlayFile {
-  if (access === 'read') {
+function createData(
+  paths: OverlayPaths,
+  mayCreate: boolean,
+  files: OverlayFiles,
+  open: Open,
+): OverlayFile {
+  if (!mayCreate) {
     throw new HexzError('UNREADABLE', 'there is no such overlay', {
       location: { file: paths.data },
-      hint: 'with --rw it is created',
     });
   }
-  const list = open(paths.list, 'read');
-  if (list !== undefined && lengthOf(list) > 0) {
+  if (open(paths.list, 'read') !== undefined) {
     throw damaged(
       paths.list,
       'the list of pages is there, the data file of the overlay is not',
       `it belongs to an overlay of another extension, or the data were deleted; choose another name than ${basename(paths.data)}, or move the list away`,
     );
   }
-  list?.close();
-  return open(paths.data, 'create') as OverlayFile;
+  removeIfThere(files, paths.side);
+  const data = open(paths.data, 'create') as OverlayFile;
+  // Before the list: a list without data has to mean that there is another overlay.
+  onFile(data.path, 'create the overlay', () => files.syncDirectory(dirname(data.path)));
+  return data;
+}
+
+/** What a deleted overlay left says nothing of the new one. */
+function removeIfThere(files: OverlayFiles, path: string): void {
+  try {
+    files.remove(path);
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return;
+    throw asOverlayError(error, path, 'remove the side file of a deleted overlay');
+  }
 }
 
 /** A list that ought to be there and is not means lost changes, not an overlay without any. */
@@ -110,7 +179,6 @@ function createList(
   if (access === 'read') {
     throw new HexzError('UNREADABLE', 'the overlay is empty and has no list of pages', {
       location: { file: paths.list },
-      hint: 'with --rw it is created',
     });
   }
   return open(paths.list, 'create') as OverlayFile;

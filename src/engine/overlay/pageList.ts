@@ -42,6 +42,14 @@ export class PageList {
     this.outOfRange = outOfRange;
   }
 
+  get path(): string {
+    return this.#path;
+  }
+
+  get identity(): string {
+    return this.#file.identity;
+  }
+
   get pages(): DirtyPages {
     return this.#pages;
   }
@@ -52,9 +60,9 @@ export class PageList {
   }
 
   /** Names those pages of a range that are not named yet. */
-  append(firstPage: number, lastPage: number): void {
+  append(firstPageIndex: number, lastPageIndex: number): void {
     const added: number[] = [];
-    for (let page = firstPage; page <= lastPage; page++) {
+    for (let page = firstPageIndex; page <= lastPageIndex; page++) {
       if (!this.#pages.has(page)) added.push(page);
     }
     if (added.length === 0) return;
@@ -79,12 +87,12 @@ export class PageList {
     return this.#file.syncLater();
   }
 
-  /** Writes a list of these pages, as far as they lie before `endPage`, beside this one, and locks it. */
-  prepare(files: OverlayFiles, kept: DirtyPages, endPage: number): OverlayFile {
+  /** Writes a list of these pages, as far as they lie before `endPageIndex`, beside this one, and locks it. */
+  prepare(files: OverlayFiles, kept: DirtyPages, endPageIndex: number): OverlayFile {
     return this.#attempt('rewrite', () => {
       const file = createAnew(files, `${this.#path}.tmp`);
       try {
-        writeEntries(file, kept, endPage);
+        writeEntries(file, kept, endPageIndex);
         file.sync();
         file.lock('exclusive');
         return file;
@@ -132,7 +140,7 @@ function* entriesOf(file: OverlayFile, length: number): Generator<number, void> 
   }
 }
 
-function writeEntries(file: OverlayFile, pages: DirtyPages, endPage: number): void {
+function writeEntries(file: OverlayFile, pages: DirtyPages, endPageIndex: number): void {
   let offset = 0;
   let pending: number[] = [];
   const flush = () => {
@@ -140,7 +148,7 @@ function writeEntries(file: OverlayFile, pages: DirtyPages, endPage: number): vo
     offset += pending.length * ENTRY_BYTES;
     pending = [];
   };
-  for (const { pageIndex, pageCount } of pages.extents(endPage)) {
+  for (const { pageIndex, pageCount } of pages.extents(endPageIndex)) {
     for (let page = pageIndex; page < pageIndex + pageCount; page++) {
       pending.push(page);
       if (pending.length === CHUNK_BYTES / ENTRY_BYTES) flush();

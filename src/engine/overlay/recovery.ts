@@ -1,3 +1,4 @@
+import { countOf, type OverlayFinding } from './findings.js';
 import { ENTRY_BYTES } from './pageList.js';
 import type { SideFile } from './sideFile.js';
 
@@ -20,27 +21,7 @@ export interface DiskState {
   readonly lowestTruncation: number;
   /** How much of the list counts: whole entries. */
   readonly listLength: number;
-  readonly findings: readonly Finding[];
-}
-
-/** What a person should know of the files of an overlay. */
-export interface Finding {
-  readonly kind:
-    | 'torn-list'
-    | 'unconfirmed'
-    | 'foreign-writes'
-    | 'not-closed'
-    | 'duplicates'
-    | 'out-of-range'
-    | 'behind-end'
-    | 'equal-to-base'
-    | 'wrong-base'
-    | 'unreadable';
-  /** Whether something is wrong, or only worth knowing. */
-  readonly isDamage: boolean;
-  /** How many entries, pages or bytes it is about. */
-  readonly count: number;
-  readonly message: string;
+  readonly findings: readonly OverlayFinding[];
 }
 
 /**
@@ -62,11 +43,11 @@ export function recoverState(found: FoundFiles): DiskState {
   const { sideFile, dataLength, baseLength, bootId } = found;
   const tornBytes = found.listLength % ENTRY_BYTES;
   const wholeLength = found.listLength - tornBytes;
-  const findings: Finding[] = [];
-  const find = (kind: Finding['kind'], isDamage: boolean, count: number, message: string) =>
+  const findings: OverlayFinding[] = [];
+  const find = (kind: OverlayFinding['kind'], isDamage: boolean, count: number, message: string) =>
     findings.push({ kind, isDamage, count, message });
   if (tornBytes > 0) {
-    const message = `the list of pages ends in ${tornBytes} bytes of an unfinished entry; ignored`;
+    const message = `the list of pages ends in ${countOf(tornBytes, 'byte')} of an unfinished entry; ignored`;
     find('torn-list', true, tornBytes, message);
   }
   const byReference: DiskState = {
@@ -89,6 +70,14 @@ export function recoverState(found: FoundFiles): DiskState {
       found.listLength === sideFile.listLength &&
       found.isZero(diskLength, dataLength);
     if (isAsClosed) return recorded;
+    if (wholeLength < sideFile.listLength) {
+      const lost = Math.ceil((sideFile.listLength - wholeLength) / ENTRY_BYTES);
+      find('short-list', true, lost, `the list of pages lost ${countOf(lost, 'entry', 'entries')}`);
+    }
+    if (dataLength < sideFile.dataLength) {
+      const lost = sideFile.dataLength - dataLength;
+      find('short-data', true, lost, `the data file lost ${countOf(lost, 'byte')} at its end`);
+    }
     const message =
       'another program has written to the overlay since hexz closed it; its size is that of the data file, or of the snapshot where that is larger';
     find('foreign-writes', false, 1, message);
@@ -102,8 +91,12 @@ export function recoverState(found: FoundFiles): DiskState {
   const listLength = Math.min(wholeLength, sideFile.listLength);
   const dropped = (wholeLength - listLength) / ENTRY_BYTES;
   if (dropped > 0) {
-    const message = `the machine stopped before the last writes were flushed; ${dropped} pages that no fsync had confirmed are dropped`;
+    const message = `the machine stopped before the last writes were flushed; ${countOf(dropped, 'page')} that no fsync had confirmed dropped`;
     find('unconfirmed', true, dropped, message);
+  } else {
+    const message =
+      'the machine stopped before its last writer closed it; everything is there that was confirmed';
+    find('not-closed', false, 1, message);
   }
   return { ...recorded, listLength };
 }

@@ -89,7 +89,12 @@ function parseSideFile(text: string): SideFile {
   }
   const fields = objectOf(value, 'contents');
   const { version, base, lowestTruncation, openedBy } = fields;
-  if (version !== VERSION) throw damaged(`has version ${JSON.stringify(version)}`);
+  if (typeof version !== 'number') throw damaged('has no version');
+  if (version !== VERSION) {
+    throw new HexzError('OVERLAY_UNUSABLE', `the side file of the overlay has version ${version}`, {
+      hint: 'it was written by a newer hexz; use that one',
+    });
+  }
   const { path, identity } = objectOf(base, 'base');
   return {
     base: { path: textOf(path, 'base.path'), identity: textOf(identity, 'base.identity') },

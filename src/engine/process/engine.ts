@@ -1,6 +1,6 @@
-import { mkdtempSync, rmSync, statfsSync, statSync } from 'node:fs';
+import { mkdtempSync, realpathSync, rmSync, statfsSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join, sep } from 'node:path';
+import { basename, dirname, join, sep } from 'node:path';
 import { asHexzError, HexzError } from '../errors.js';
 import { streamNames } from '../format/types.js';
 import { FileSystem } from '../fuse/fileSystem.js';
@@ -13,11 +13,17 @@ import { createVolume, type Volume } from '../volume/volume.js';
 import { mountAt, readMountTable } from './mountTable.js';
 import { identifyProcess } from './processes.js';
 import { TestReader } from './readiness.js';
-import { type MountEntry, type Registration, register } from './registry.js';
+import {
+  type MountEntry,
+  prepareRegistry,
+  type Registration,
+  register,
+  registryPath,
+} from './registry.js';
 import type { MountSettings } from './settings.js';
 import { detachMount } from './unmount.js';
 
-const STATUS_INTERVAL_MILLISECONDS = 1000;
+const STATUS_INTERVAL_MILLISECONDS = 250;
 
 /**
  * Serves one mount of one snapshot from this process; what `hexz mount` in the foreground is.
@@ -43,7 +49,7 @@ export class Engine {
   readonly #resources: Resources;
   readonly #registration: Registration;
   readonly #statusTimer: NodeJS.Timeout;
-  readonly #mountId: number | undefined;
+  readonly #mountId: number;
   #finishing: Promise<void> | undefined;
   #abandon: () => void = () => {};
 
@@ -58,13 +64,16 @@ export class Engine {
     settings: MountSettings,
     onError: (error: HexzError) => void,
   ): Promise<Engine> {
+    await checkBeforehand(snapshot, settings);
     const resources = openResources(snapshot, settings);
     try {
       const fileSystem = new FileSystem(resources.volume, {
         uid: settings.uid,
         gid: settings.gid,
-        modifiedAt: statSync(snapshot.path).mtime,
-        freeBytes: () => freeBytesOf(resources.overlayPath ?? tmpdir()),
+        ...timesOf(resources),
+        ...(resources.overlayPath === undefined
+          ? {}
+          : { freeBytes: () => freeBytesOf(resources.overlayPath ?? '') }),
         onError: (_operation, error) => onError(asHexzError(error)),
       });
       const { mountpoint, allowOther } = settings;
@@ -80,11 +89,11 @@ export class Engine {
         await reader?.read();
         return new Engine(resources, settings, connection.ended);
       } catch (error) {
-        await detachMount(mountpoint, { isLazy: true });
+        await detachMount({ mountpoint, mountId: mountIdAt(mountpoint) }, { isLazy: true });
         throw error;
       }
     } catch (error) {
-      await closeResources(resources);
+      await closeResources(resources, resources.overlay?.wasCreated).catch(() => {});
       throw error;
     }
   }
@@ -125,7 +134,7 @@ export class Engine {
    * @throws HexzError MOUNT_BUSY (it goes on serving), UNMOUNT_FAILED
    */
   async unmount({ isLazy }: { isLazy: boolean }): Promise<void> {
-    if (this.#finishing === undefined) await detachMount(this.entry.mountpoint, { isLazy });
+    if (this.#finishing === undefined) await this.#detach(isLazy);
   }
 
   /**
@@ -142,16 +151,20 @@ export class Engine {
     await this.ended;
   }
 
+  /** What others have mounted in its place meanwhile is not touched. */
+  #detach(isLazy: boolean): Promise<void> {
+    const { mountpoint } = this.entry;
+    return detachMount({ mountpoint, mountId: this.#mountId }, { isLazy });
+  }
+
   #finish(): Promise<void> {
     this.#finishing ??= (async () => {
       clearInterval(this.#statusTimer);
       try {
         await closeResources(this.#resources);
-        // A connection that the kernel aborted leaves its mount behind, dead.
-        if (mountIdAt(this.entry.mountpoint) === this.#mountId) {
-          await detachMount(this.entry.mountpoint, { isLazy: true });
-        }
       } finally {
+        // A connection that the kernel aborted leaves its mount behind, dead.
+        await this.#detach(true).catch(() => {});
         this.#registration.remove();
       }
     })();
@@ -169,15 +182,50 @@ interface Resources {
   readonly temporaryDirectory: string | undefined;
 }
 
+/**
+ * Checks what can be known before anything is made.
+ *
+ * @throws HexzError FUSE_UNAVAILABLE, REGISTRY_UNUSABLE, MOUNTPOINT_UNUSABLE
+ */
+async function checkBeforehand(snapshot: Snapshot, settings: MountSettings): Promise<void> {
+  const { mountpoint, overlay, allowOther } = settings;
+  try {
+    await fuseNative.check({ allowOther });
+    // What the engine writes to while it serves must not lie behind its own answers.
+    for (const path of [registryPath(), tmpdir(), overlay]) {
+      if (path !== undefined && isInside(path, mountpoint)) {
+        throw new HexzError('MOUNTPOINT_UNUSABLE', `${path} would lie under the mount itself`, {
+          location: { file: mountpoint },
+        });
+      }
+    }
+    prepareRegistry();
+  } catch (error) {
+    snapshot.close();
+    throw error;
+  }
+}
+
+/** Whether a path, which need not exist, is a directory or lies in it. */
+function isInside(path: string, directory: string): boolean {
+  const existing = realpathOfExisting(path);
+  return existing === directory || existing.startsWith(directory + sep);
+}
+
+/** The real path of as much of a path as exists. */
+function realpathOfExisting(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    const parent = dirname(path);
+    return parent === path ? path : join(realpathOfExisting(parent), basename(path));
+  }
+}
+
 function openResources(snapshot: Snapshot, settings: MountSettings): Resources {
   const { overlay: givenPath, isWritable, mountpoint, force } = settings;
   let temporaryDirectory: string | undefined;
   try {
-    if (givenPath?.startsWith(mountpoint + sep) === true) {
-      throw new HexzError('OVERLAY_UNUSABLE', 'the overlay would lie under the mount itself', {
-        location: { file: givenPath },
-      });
-    }
     if (isWritable && givenPath === undefined) temporaryDirectory = makeTemporaryDirectory();
     const overlayPath =
       temporaryDirectory === undefined ? givenPath : join(temporaryDirectory, 'disk.overlay');
@@ -195,14 +243,15 @@ function openResources(snapshot: Snapshot, settings: MountSettings): Resources {
   }
 }
 
-async function closeResources(resources: Resources): Promise<void> {
+/** @param removesOverlay whether a persistent overlay is deleted, too: one that was made for nothing */
+async function closeResources(resources: Resources, removesOverlay = false): Promise<void> {
   const { snapshot, volume, overlay, temporaryDirectory } = resources;
-  if (temporaryDirectory === undefined) {
+  if (temporaryDirectory === undefined && !removesOverlay) {
     await volume.close();
     return;
   }
   await overlay?.remove();
-  removeDirectory(temporaryDirectory);
+  if (temporaryDirectory !== undefined) removeDirectory(temporaryDirectory);
   snapshot.close();
 }
 
@@ -231,14 +280,33 @@ function warningsOf({ snapshot, overlay }: Resources): string[] {
   ];
 }
 
-/** Room in the file system of the overlay, which is never our own mount. */
-function freeBytesOf(path: string): number {
-  const { bavail, bsize } = statfsSync(dirname(path));
-  return bavail * bsize;
+/** The disk is as old as the younger of snapshot and overlay. */
+function timesOf({ snapshot, overlay, overlayPath }: Resources): {
+  modifiedAt: Date;
+  diskModifiedAt: Date;
+} {
+  const { mtime: modifiedAt } = statSync(snapshot.path);
+  if (overlayPath === undefined || overlay?.wasCreated === true) {
+    return { modifiedAt, diskModifiedAt: modifiedAt };
+  }
+  const { mtime } = statSync(overlayPath);
+  return { modifiedAt, diskModifiedAt: mtime > modifiedAt ? mtime : modifiedAt };
 }
 
-const mountIdAt = (mountpoint: string): number | undefined =>
-  mountAt(mountpoint, readMountTable())?.mountId;
+/** Room in the file system of the overlay, which is never our own mount. */
+function freeBytesOf(overlayPath: string): number {
+  try {
+    const { bavail, bsize } = statfsSync(dirname(overlayPath));
+    return bavail * bsize;
+  } catch {
+    // Its directory was renamed or deleted.
+    return 0;
+  }
+}
+
+/** -1 stands for none. */
+const mountIdAt = (mountpoint: string): number =>
+  mountAt(mountpoint, readMountTable())?.mountId ?? -1;
 
 function ownIdentity(): { pid: number; startTicks: number } {
   const identity = identifyProcess(process.pid);

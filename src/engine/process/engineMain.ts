@@ -93,9 +93,17 @@ const parentLog: EngineLog = {
 /** JSON lines on standard output, which is the log file. */
 function fileLog(): EngineLog {
   const logger = pino(pino.destination({ fd: 1, sync: true }));
+  // A full disk behind the log is no reason to stop serving.
+  const attempt = (write: () => void) => {
+    try {
+      write();
+    } catch {
+      // Nobody is left to be told.
+    }
+  };
   return {
-    info: (text) => logger.info(text),
-    warning: (text) => logger.warn(text),
-    error: (error) => logger.error({ error }, error.toLine()),
+    info: (text) => attempt(() => logger.info(text)),
+    warning: (text) => attempt(() => logger.warn(text)),
+    error: (error) => attempt(() => logger.error({ error }, error.toLine())),
   };
 }

@@ -1,10 +1,10 @@
 import { opendirSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
 import { readAtMost } from './boundedFile.js';
-import { readMountTable } from './mountTable.js';
-import { commandOf } from './processes.js';
+import { type Mount, readMountTable } from './mountTable.js';
+import { commandOf, identifyProcess, type ProcessIdentity } from './processes.js';
 
-/** Something that uses a mount or a file. */
+/** Something that uses a mount. */
 export type Holder =
   | { readonly kind: 'process'; readonly pid: number; readonly command: string }
   | { readonly kind: 'loop device'; readonly device: string }
@@ -12,6 +12,7 @@ export type Holder =
 
 const MAX_HOLDERS = 100;
 const MAX_DESCRIPTORS = 10_000;
+const MAX_INFORMATION_BYTES = 4096;
 const MAX_MAPS_BYTES = 4 * 1024 ** 2;
 
 /**
@@ -20,16 +21,47 @@ const MAX_MAPS_BYTES = 4 * 1024 ** 2;
  */
 export async function findMountHolders(mountpoint: string): Promise<readonly Holder[]> {
   const prefix = mountpoint.endsWith('/') ? mountpoint : `${mountpoint}/`;
+  const isUsed = (path: string): boolean => path === mountpoint || path.startsWith(prefix);
   const nested = readMountTable().filter((mount) => mount.mountpoint.startsWith(prefix));
   return [
-    ...(await findHolders((path) => path === mountpoint || path.startsWith(prefix))),
+    ...(await processesUsing(isUsed)),
+    ...loopDevices(isUsed),
     ...nested.map((mount): Holder => ({ kind: 'mount', mountpoint: mount.mountpoint })),
   ].slice(0, MAX_HOLDERS);
 }
 
-/** Who uses the file at a real path: processes and loop devices. */
-export const findFileHolders = (path: string): Promise<readonly Holder[]> =>
-  findHolders((used) => used === path);
+/**
+ * The process that serves a FUSE mount; undefined if none does, and where we may not see it. Since Linux 6.16
+ * the kernel names the connection of a descriptor of /dev/fuse: by the minor number of the mount's device.
+ */
+export async function findMountServer(mount: Mount): Promise<ProcessIdentity | undefined> {
+  const [, connection = ''] = mount.deviceNumber.split(':');
+  const servers: ProcessIdentity[] = [];
+  for (const pid of processNumbers()) {
+    await setImmediate();
+    const identity = holdsConnection(pid, connection) ? identifyProcess(pid) : undefined;
+    if (identity !== undefined) servers.push(identity);
+  }
+  // Children inherit descriptors.
+  return servers.sort((one, other) => one.startTicks - other.startTicks)[0];
+}
+
+function holdsConnection(pid: number, connection: string): boolean {
+  return descriptors(`/proc/${pid}/fd`).some((descriptor) => {
+    const [path] = linkTarget(`/proc/${pid}/fd/${descriptor}`);
+    return path?.endsWith('/fuse') === true && connectionOf(pid, descriptor) === connection;
+  });
+}
+
+function connectionOf(pid: number, descriptor: string): string | undefined {
+  try {
+    const information = readAtMost(`/proc/${pid}/fdinfo/${descriptor}`, MAX_INFORMATION_BYTES);
+    return /^fuse_connection:\s*(\d+)$/m.exec(information.toString('latin1'))?.[1];
+  } catch {
+    // Closed by now.
+    return undefined;
+  }
+}
 
 export function describeHolder(holder: Holder): string {
   switch (holder.kind) {
@@ -42,17 +74,17 @@ export function describeHolder(holder: Holder): string {
   }
 }
 
-async function findHolders(isUsed: (path: string) => boolean): Promise<readonly Holder[]> {
+async function processesUsing(isUsed: (path: string) => boolean): Promise<readonly Holder[]> {
   const holders: Holder[] = [];
   for (const pid of processNumbers()) {
     // An engine that asks has requests to answer in between.
     await setImmediate();
-    if (holders.length === MAX_HOLDERS) return holders;
+    if (holders.length === MAX_HOLDERS) break;
     if (someUsedPath(pid, isUsed)) {
       holders.push({ kind: 'process', pid, command: commandOf(pid) });
     }
   }
-  return [...holders, ...loopDevices(isUsed)];
+  return holders;
 }
 
 const processNumbers = (): readonly number[] =>

@@ -1,4 +1,4 @@
-import { closeSync, constants, fstatSync, openSync } from 'node:fs';
+import { closeSync, constants, fchmodSync, fstatSync, openSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { HexzError } from '../errors.js';
@@ -45,9 +45,11 @@ function openOwn(path: string): LogFile {
   const flags = O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK;
   const descriptor = openSync(path, flags, OWNER_ONLY);
   const stats = fstatSync(descriptor);
-  const isOwn = stats.isFile() && stats.uid === process.getuid?.();
   // Root may open what is another user's; he must not write there all the same.
-  if (isOwn && (stats.mode & 0o077) === 0 && stats.nlink === 1) return { path, descriptor };
+  if (stats.isFile() && stats.uid === process.getuid?.() && stats.nlink === 1) {
+    fchmodSync(descriptor, OWNER_ONLY);
+    return { path, descriptor };
+  }
   closeSync(descriptor);
   throw Object.assign(new Error(`${path} is not ours alone`), { code: 'EACCES' });
 }

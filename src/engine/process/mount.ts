@@ -1,8 +1,14 @@
 import { resolve } from 'node:path';
 import { HexzError } from '../errors.js';
 import { checkMountpoint } from './mountpoint.js';
-import { type EngineMessage, fromPortable, type UnmountRequest } from './settings.js';
+import {
+  type EngineMessage,
+  fromPortable,
+  type MountSettings,
+  type UnmountRequest,
+} from './settings.js';
 import { type StartedEngine, startChild } from './start.js';
+import { unmount } from './unmount.js';
 
 export interface MountOptions {
   /** Path of a .hxz file. */
@@ -55,36 +61,64 @@ export interface Mounted {
 }
 
 /**
- * Mounts a snapshot. It is served by an engine process of its own, which unmounts when this process ends.
+ * Mounts a snapshot. It is served by an engine process of its own, which unmounts when this process ends; that
+ * it goes on does not keep this process from ending.
  *
  * @returns when a read of the mount works
  * @throws HexzError of the snapshot, the mountpoint, the overlay, FUSE
  */
 export async function mount(options: MountOptions): Promise<Mounted> {
-  const { rw = false, allowOther = false, force = false, passwords = [] } = options;
-  const engine = await startChild({
-    settings: {
-      snapshot: resolve(options.snapshot),
-      mountpoint: checkMountpoint(options.mountpoint),
-      overlay: options.overlay === undefined ? undefined : resolve(options.overlay),
-      isWritable: rw,
-      cacheBytes: options.cacheSize,
-      uid: options.uid ?? process.getuid?.() ?? 0,
-      gid: options.gid ?? process.getgid?.() ?? 0,
-      allowOther,
-      force,
-      parentDirectories: (options.parentDirectories ?? []).map((path) => resolve(path)),
-    },
-    passwords: [passwords].flat(),
-  });
-  return new MountHandle(engine, options.onError);
+  let lastError: HexzError | undefined;
+  const onError = (error: HexzError) => {
+    lastError = error;
+    options.onError?.(error);
+  };
+  const request = { settings: settingsOf(options), passwords: [options.passwords ?? []].flat() };
+  return new MountHandle(await startChild(request, onError), () => lastError);
 }
 
 /**
- * The engine, seen from the process that asked for the mount.
+ * What an engine needs to know, with everything filled in; paths are taken from the current directory.
  *
- * State: what the engine has reported last (`#lastError`), and who waits for its answer (`#unmounting`; it
- * answers requests in their order).
+ * @throws HexzError USAGE, MOUNTPOINT_UNUSABLE
+ */
+export function settingsOf(options: MountOptions): MountSettings {
+  checkPath('snapshot', options.snapshot);
+  checkPath('mountpoint', options.mountpoint);
+  if (options.overlay !== undefined) checkPath('overlay', options.overlay);
+  checkId('uid', options.uid);
+  checkId('gid', options.gid);
+  return {
+    snapshot: resolve(options.snapshot),
+    mountpoint: checkMountpoint(options.mountpoint),
+    overlay: options.overlay === undefined ? undefined : resolve(options.overlay),
+    isWritable: options.rw ?? false,
+    cacheBytes: options.cacheSize,
+    uid: options.uid ?? process.getuid?.() ?? 0,
+    gid: options.gid ?? process.getgid?.() ?? 0,
+    allowOther: options.allowOther ?? false,
+    force: options.force ?? false,
+    parentDirectories: (options.parentDirectories ?? []).map((path) => resolve(path)),
+  };
+}
+
+function checkPath(name: string, path: unknown): void {
+  if (typeof path === 'string' && path !== '') return;
+  throw new HexzError('USAGE', `${name} is not the path of a file`);
+}
+
+const MAX_ID = 2 ** 32 - 2;
+
+function checkId(name: string, id: number | undefined): void {
+  if (id === undefined || (Number.isInteger(id) && id >= 0 && id <= MAX_ID)) return;
+  throw new HexzError('USAGE', `${name} ${id} is not a number from 0 to ${MAX_ID}`);
+}
+
+/**
+ * The engine, seen from the process that asked for the mount. It does not keep that process going, unless it
+ * waits for the end.
+ *
+ * State: who waits for the engine's answer to a request to unmount; it answers in their order.
  */
 class MountHandle implements Mounted {
   readonly mountpoint: string;
@@ -95,14 +129,14 @@ class MountHandle implements Mounted {
   readonly pid: number;
   readonly startedAt: string;
   readonly warnings: readonly string[];
-  readonly closed: Promise<void>;
   readonly #process: StartedEngine['process'];
+  readonly #lastError: () => HexzError | undefined;
+  readonly #ended: Promise<void>;
   readonly #unmounting: { resolve: () => void; reject: (error: HexzError) => void }[] = [];
-  #lastError: HexzError | undefined;
 
   constructor(
-    { process: child, entry, warnings, errors }: StartedEngine,
-    onError: MountOptions['onError'],
+    { process: child, entry, warnings }: StartedEngine,
+    lastError: () => HexzError | undefined,
   ) {
     this.mountpoint = entry.mountpoint;
     this.snapshot = entry.snapshot;
@@ -113,20 +147,23 @@ class MountHandle implements Mounted {
     this.startedAt = entry.startedAt;
     this.warnings = warnings;
     this.#process = child;
-    for (const error of errors) onError?.(error);
+    this.#lastError = lastError;
     child.on('message', (message: EngineMessage) => {
-      if (message.type === 'error') {
-        this.#lastError = fromPortable(message.error);
-        onError?.(this.#lastError);
-      } else if (message.type === 'detached') {
-        this.#unmounting.shift()?.resolve();
-      } else if (message.type === 'kept') {
+      if (message.type === 'detached') this.#unmounting.shift()?.resolve();
+      else if (message.type === 'kept')
         this.#unmounting.shift()?.reject(fromPortable(message.error));
-      }
     });
-    this.closed = this.#awaitEnd();
+    this.#ended = this.#awaitEnd();
     // Who does not ask how it ended is not told by an unhandled rejection.
-    this.closed.catch(() => {});
+    this.#ended.catch(() => {});
+    child.unref();
+    child.channel?.unref();
+  }
+
+  get closed(): Promise<void> {
+    this.#process.ref();
+    this.#process.channel?.ref();
+    return this.#ended;
   }
 
   async unmount({ lazy = false }: { readonly lazy?: boolean } = {}): Promise<void> {
@@ -137,22 +174,35 @@ class MountHandle implements Mounted {
         this.#unmounting.push({ resolve, reject });
         this.#process.send(request);
       });
-      await Promise.race([answered, this.closed]);
+      // Held until then, whoever else lets go of it.
+      const { closed } = this;
+      await Promise.race([answered, closed]);
     }
-    if (!lazy || !connected) await this.closed;
+    if (!lazy || !connected) await this.closed.catch((error) => this.#clearDead(error));
+  }
+
+  /** What an engine that was killed has left behind goes all the same; everything else was no success. */
+  async #clearDead(error: unknown): Promise<void> {
+    if (this.#process.signalCode === null) throw error;
+    await unmount(this.mountpoint, { isLazy: true }).catch((cause) => {
+      if (!(cause instanceof HexzError) || cause.code !== 'NOT_MOUNTED') throw cause;
+    });
   }
 
   #awaitEnd(): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#process.once('exit', (status, signal) => {
-        if (status === 0) resolve();
-        else reject(this.#endError(signal));
+        const settle = () => (status === 0 ? resolve() : reject(this.#endError(status, signal)));
+        // What it said last may still be on its way.
+        if (this.#process.connected) this.#process.once('disconnect', settle);
+        else settle();
       });
     });
   }
 
-  #endError(signal: NodeJS.Signals | null): HexzError {
-    if (signal === null && this.#lastError !== undefined) return this.#lastError;
+  #endError(status: number | null, signal: NodeJS.Signals | null): HexzError {
+    const last = this.#lastError();
+    if (last !== undefined && last.exitStatus === status) return last;
     return new HexzError('MOUNT_FAILED', `the engine was ended by ${signal ?? 'an error'}`, {
       location: { file: this.mountpoint },
       hint: `hexz unmount ${this.mountpoint} removes what is left of the mount`,

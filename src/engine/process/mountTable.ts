@@ -1,8 +1,4 @@
-import { readlinkSync } from 'node:fs';
-import { posix } from 'node:path';
-import { readAtMost } from './boundedFile.js';
-
-/**
+/*
  * The kernel's table of mounts, and paths resolved by its help.
  *
  * A mount whose server hangs lets every program hang that so much as asks for its attributes, and one whose
@@ -10,6 +6,12 @@ import { readAtMost } from './boundedFile.js';
  * a path is walked component by component, where one that is a mount is taken as it stands, without asking
  * it for anything. That loses nothing, since a mount is never a symbolic link.
  */
+
+import { readlinkSync } from 'node:fs';
+import { posix } from 'node:path';
+import { readAtMost } from './boundedFile.js';
+
+/** One line of the table. */
 export interface Mount {
   readonly mountId: number;
   /** The mount that this one lies in. */

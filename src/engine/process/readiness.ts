@@ -22,7 +22,7 @@ export class TestReader {
 
   constructor(path: string) {
     this.#path = path;
-    this.#process = spawn('sh', ['-c', 'read -r go && exec head --bytes=1 -- "$0"', path], {
+    this.#process = spawn('sh', ['-c', 'read -r go && exec head -c 1 -- "$0"', path], {
       cwd: '/',
       env: { ...process.env, LC_ALL: 'C' },
       stdio: ['pipe', 'ignore', 'pipe'],
@@ -47,10 +47,15 @@ export class TestReader {
    * @throws HexzError MOUNT_FAILED
    */
   async read(): Promise<void> {
-    const timer = setTimeout(() => this.#process.kill('SIGKILL'), LIMIT_MILLISECONDS);
+    let timer: NodeJS.Timeout | undefined;
+    const limit = new Promise<null>((resolve) => {
+      timer = setTimeout(() => resolve(null), LIMIT_MILLISECONDS);
+    });
     this.#process.stdin.end('go\n');
-    const status = await this.#ended;
+    // Not even a signal may end it, as long as the mount does not answer.
+    const status = await Promise.race([this.#ended, limit]);
     clearTimeout(timer);
+    this.cancel();
     if (status === 0 || /input\/output error/i.test(this.#complaint)) return;
     const problem = status === null ? 'got no answer' : `failed: ${this.#complaint.trim()}`;
     throw new HexzError('MOUNT_FAILED', `the mount is there, but a first read ${problem}`, {
@@ -59,6 +64,6 @@ export class TestReader {
   }
 
   cancel(): void {
-    this.#process.kill();
+    this.#process.kill('SIGKILL');
   }
 }

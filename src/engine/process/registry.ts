@@ -1,4 +1,25 @@
+/*
+ * The registry of running mounts: a directory that only its user may enter, with one file for each engine.
+ * An engine writes its file when its mount is ready and removes it as its last act. Everybody else only
+ * reads, and sweeps away what an engine left that was killed.
+ *
+ * Invariant: a file is complete whenever it can be seen under its name, `PID-STARTTICKS.json`. The name is
+ * never used by another engine, so no one removes or replaces what is not his.
+ *
+ * | engine  | mount in the mount table | state                                               |
+ * | ------- | ------------------------ | --------------------------------------------------- |
+ * | running | yes                      | serving                                             |
+ * | running | no                       | ending: it flushes, or serves what is still open    |
+ * | ended   | yes                      | dead: the mount answers nothing until it is removed |
+ * | ended   | no                       | swept, and its temporary overlay with it            |
+ *
+ * Of several entries with one mountpoint only the one that was started last can own the mount there.
+ *
+ * What lies in the directory is data all the same: a file that is no entry is passed over.
+ */
+
 import {
+  accessSync,
   closeSync,
   constants,
   fstatSync,
@@ -19,26 +40,9 @@ import { HexzError } from '../errors.js';
 import { describeSystemError } from '../systemErrors.js';
 import { isHexzMount, mountAt, readMountTable } from './mountTable.js';
 import { isRunning, type ProcessIdentity } from './processes.js';
+import { sweepTemporaryOverlay } from './temporaryOverlay.js';
 
-/**
- * The registry of running mounts: a directory that only its user may enter, with one file for each engine.
- * An engine writes its file when its mount is ready and removes it as its last act. Everybody else only
- * reads, and sweeps away what an engine left that was killed.
- *
- * Invariant: a file is complete whenever it can be seen under its name, `PID-STARTTICKS.json`. The name is
- * never used by another engine, so no one removes or replaces what is not his.
- *
- * | engine  | mount in the mount table | state                                               |
- * | ------- | ------------------------ | --------------------------------------------------- |
- * | running | yes                      | serving                                             |
- * | running | no                       | ending: it flushes, or serves what is still open    |
- * | ended   | yes                      | dead: the mount answers nothing until it is removed |
- * | ended   | no                       | swept                                               |
- *
- * Of several entries with one mountpoint only the one that was started last can own the mount there.
- *
- * What lies in the directory is data all the same: a file that is no entry is passed over.
- */
+/** What an engine writes of its mount. */
 export interface MountEntry extends ProcessIdentity {
   /** Real path. */
   readonly mountpoint: string;
@@ -63,16 +67,39 @@ export interface ListedMount extends MountEntry {
 
 /** An engine's own entry. */
 export interface Registration {
-  /** Tells how many bytes are dirty now. May be called at any rate: the entry is written once a second at most. */
+  /** Tells how many bytes are dirty now; writes the entry if that is news. */
   update(dirtyBytes: number): void;
   remove(): void;
 }
 
 const DIRECTORY_MODE = 0o700;
 const FILE_MODE = 0o600;
-const UPDATE_INTERVAL_MILLISECONDS = 1000;
 const MAX_ENTRY_BYTES = 64 * 1024;
 const ENTRY_NAME = /^(\d{1,10})-(\d{1,15})\.json(\.tmp)?$/;
+
+/** Where this user's entries lie. A run-time directory of somebody else, as `su` leaves it, is not used. */
+export function registryPath(): string {
+  const { XDG_RUNTIME_DIR: runtimeDirectory } = process.env;
+  if (runtimeDirectory?.startsWith('/') && isOurDirectory(runtimeDirectory)) {
+    return join(runtimeDirectory, 'hexz');
+  }
+  return join(tmpdir(), `hexz-${process.getuid?.()}`);
+}
+
+/**
+ * Makes the directory of the registry if it is not there, and answers its path.
+ *
+ * @throws HexzError REGISTRY_UNUSABLE
+ */
+export function prepareRegistry(): string {
+  const directory = registryPath();
+  return writing(directory, () => {
+    mkdirSync(directory, { recursive: true, mode: DIRECTORY_MODE });
+    checkDirectory(directory, lstatSync(directory));
+    accessSync(directory, constants.W_OK);
+    return directory;
+  });
+}
 
 /**
  * Makes a mount known until `remove`.
@@ -80,11 +107,13 @@ const ENTRY_NAME = /^(\d{1,10})-(\d{1,15})\.json(\.tmp)?$/;
  * @throws HexzError REGISTRY_UNUSABLE
  */
 export function register(entry: MountEntry): Registration {
-  const directory = registryDirectory();
+  const directory = prepareRegistry();
+  return writing(directory, () => new EntryFile(directory, entry));
+}
+
+function writing<T>(directory: string, action: () => T): T {
   try {
-    mkdirSync(directory, { recursive: true, mode: DIRECTORY_MODE });
-    checkDirectory(directory, lstatSync(directory));
-    return new EntryFile(directory, entry);
+    return action();
   } catch (cause) {
     if (cause instanceof HexzError) throw cause;
     throw unusable(directory, `cannot be written: ${describeSystemError(cause)}`, { cause });
@@ -92,12 +121,12 @@ export function register(entry: MountEntry): Registration {
 }
 
 /**
- * All mounts of this user, the oldest first; sweeps away entries of engines that are gone with their mount.
+ * All mounts of this user, the oldest first; sweeps away what engines left that are gone with their mount.
  *
  * @throws HexzError REGISTRY_UNUSABLE
  */
 export function listMounts(): readonly ListedMount[] {
-  const directory = registryDirectory();
+  const directory = registryPath();
   const stats = lstatSync(directory, { throwIfNoEntry: false });
   if (stats === undefined) return [];
   checkDirectory(directory, stats);
@@ -115,18 +144,10 @@ export function listMounts(): readonly ListedMount[] {
     const isMounted = isNewest && mount !== undefined && isHexzMount(mount);
     if (running[index] === true) return [{ ...entry, state: isMounted ? 'serving' : 'ending' }];
     if (isMounted) return [{ ...entry, state: 'dead' }];
+    if (entry.isTemporaryOverlay && entry.overlay !== null) sweepTemporaryOverlay(entry.overlay);
     removeQuietly(join(directory, entryName(entry)));
     return [];
   });
-}
-
-/** Where this user's entries lie. A run-time directory of somebody else, as `su` leaves it, is not used. */
-function registryDirectory(): string {
-  const { XDG_RUNTIME_DIR: runtimeDirectory } = process.env;
-  if (runtimeDirectory?.startsWith('/') && isOurDirectory(runtimeDirectory)) {
-    return join(runtimeDirectory, 'hexz');
-  }
-  return join(tmpdir(), `hexz-${process.getuid?.()}`);
 }
 
 function isOurDirectory(path: string): boolean {
@@ -168,46 +189,35 @@ const entryName = ({ pid, startTicks }: ProcessIdentity): string => `${pid}-${st
 
 class EntryFile implements Registration {
   readonly #path: string;
+  /** As it was written last. */
   #entry: MountEntry;
-  #writtenAt = 0;
-  #timer: NodeJS.Timeout | undefined;
   #isRemoved = false;
 
   constructor(directory: string, entry: MountEntry) {
     this.#path = join(directory, entryName(entry));
     this.#entry = entry;
-    this.#write();
+    this.#write(entry);
   }
 
   update(dirtyBytes: number): void {
-    if (dirtyBytes === this.#entry.dirtyBytes) return;
-    this.#entry = { ...this.#entry, dirtyBytes };
-    if (this.#timer !== undefined || this.#isRemoved) return;
-    const waitMilliseconds = this.#writtenAt + UPDATE_INTERVAL_MILLISECONDS - performance.now();
-    this.#timer = setTimeout(() => this.#rewrite(), Math.max(0, waitMilliseconds));
-    this.#timer.unref();
+    if (this.#isRemoved || dirtyBytes === this.#entry.dirtyBytes) return;
+    try {
+      this.#write({ ...this.#entry, dirtyBytes });
+    } catch {
+      // A full or vanished directory is no reason to disturb a mount: the next attempt may get through.
+    }
   }
 
   remove(): void {
     this.#isRemoved = true;
-    clearTimeout(this.#timer);
     removeQuietly(this.#path);
   }
 
-  #rewrite(): void {
-    this.#timer = undefined;
-    try {
-      this.#write();
-    } catch {
-      // A full or vanished directory is no reason to disturb a mount: the next figure may get through.
-    }
-  }
-
-  #write(): void {
+  #write(entry: MountEntry): void {
     const temporaryPath = `${this.#path}.tmp`;
-    writeFileSync(temporaryPath, JSON.stringify(this.#entry), { mode: FILE_MODE });
+    writeFileSync(temporaryPath, JSON.stringify(entry), { mode: FILE_MODE });
     renameSync(temporaryPath, this.#path);
-    this.#writtenAt = performance.now();
+    this.#entry = entry;
   }
 }
 

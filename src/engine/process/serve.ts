@@ -10,6 +10,7 @@ export interface EngineLog {
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 const CRASH_LIMIT_MILLISECONDS = 1000;
+const RETRY_MILLISECONDS = 500;
 
 /**
  * Keeps this process serving a mount until its end, and answers with the exit status.
@@ -18,8 +19,8 @@ const CRASH_LIMIT_MILLISECONDS = 1000;
  *   signal before it is ready    ends as soon as it is, without saying so
  *   unmounted by whomever        ends
  *   first signal, mount unused   unmounts and ends
- *   first signal, mount in use   goes on, and says who uses it
- *   second signal                detaches and ends; who uses it gets errors
+ *   first signal, mount in use   says who uses it, goes on until nobody does, and ends
+ *   a signal after that          detaches and ends; who uses it gets errors
  *   a bug                        detaches and ends within a second, status 70; the overlay stays as after a kill
  *
  * @param start begins to make the mount; signals are watched for before
@@ -32,16 +33,26 @@ export async function serve(
 ): Promise<number> {
   let engine: Engine | undefined;
   const signals: NodeJS.Signals[] = [];
-  const end = (signal: NodeJS.Signals): void => {
-    const ending = signals.length > 1 ? engine?.abandon() : engine?.unmount({ isLazy: false });
-    ending?.catch((error) => {
-      log.error(asHexzError(error));
-      log.info(`the mount goes on; another ${signal} ends it for those who use it, too`);
-    });
-  };
+  let isBusy = false;
+  /** A second signal counts once it was said that the mount is in use: impatience shall not cost data. */
   const onSignal = (signal: NodeJS.Signals): void => {
     signals.push(signal);
-    end(signal);
+    if (engine === undefined) return;
+    if (isBusy) engine.abandon().catch((error) => log.error(asHexzError(error)));
+    else if (signals.length === 1) void endWhenUnused(engine, signal);
+  };
+  const endWhenUnused = async (mounted: Engine, signal: NodeJS.Signals): Promise<void> => {
+    try {
+      await mounted.unmount({ isLazy: false });
+    } catch (error) {
+      const hexzError = asHexzError(error);
+      if (!isBusy) {
+        log.error(hexzError);
+        log.info(`it ends when nobody uses it any more; another ${signal} ends it at once`);
+      }
+      isBusy = true;
+      setTimeout(() => void endWhenUnused(mounted, signal), RETRY_MILLISECONDS).unref();
+    }
   };
   const onBug = (cause: unknown): void => {
     log.error(asHexzError(cause));
@@ -55,12 +66,22 @@ export async function serve(
   try {
     engine = await start();
     const [earlySignal] = signals;
-    if (earlySignal === undefined) onReady(engine);
-    else end(earlySignal);
+    if (earlySignal !== undefined) void endWhenUnused(engine, earlySignal);
+    else await orAbandon(engine, () => onReady(engine as Engine));
     return await statusAtEnd(engine, log);
   } finally {
     for (const signal of SIGNALS) process.removeListener(signal, onSignal);
     process.removeListener('uncaughtException', onBug);
+  }
+}
+
+/** A mount that nobody can be told of is not left behind. */
+async function orAbandon(engine: Engine, action: () => void): Promise<void> {
+  try {
+    action();
+  } catch (error) {
+    await engine.abandon();
+    throw error;
   }
 }
 

@@ -11,8 +11,6 @@ export interface StartedEngine {
   readonly process: ChildProcess;
   readonly entry: MountEntry;
   readonly warnings: readonly string[];
-  /** What the read has met that showed that it is ready. */
-  readonly errors: readonly HexzError[];
 }
 
 const program = fileURLToPath(new URL('./engineMain.js', import.meta.url));
@@ -31,7 +29,7 @@ export async function startDaemon(
     const errorLog = openLog('hexz', 'err');
     try {
       const stdio: StdioOptions = ['ignore', log.descriptor, errorLog.descriptor, 'ipc'];
-      const engine = await start({ ...request, reportsTo: 'log' }, stdio, errorLog.path);
+      const engine = await start({ ...request, reportsTo: 'log' }, stdio, errorLog.path, () => {});
       engine.process.unref();
       return { ...engine, logPath: log.path, errorLogPath: errorLog.path };
     } finally {
@@ -45,20 +43,26 @@ export async function startDaemon(
 /**
  * Starts an engine that unmounts when this process ends.
  *
+ * @param onError told of what the mount meets, also before it is ready
  * @throws HexzError as `startDaemon`
  */
-export function startChild(request: Omit<EngineRequest, 'reportsTo'>): Promise<StartedEngine> {
+export function startChild(
+  request: Omit<EngineRequest, 'reportsTo'>,
+  onError: (error: HexzError) => void,
+): Promise<StartedEngine> {
   const stdio: StdioOptions = ['ignore', 'ignore', 'inherit', 'ipc'];
-  return start({ ...request, reportsTo: 'parent' }, stdio, 'standard error');
+  return start({ ...request, reportsTo: 'parent' }, stdio, 'standard error', onError);
 }
 
 async function start(
   request: EngineRequest,
   stdio: StdioOptions,
   errorsAreIn: string,
+  onError: (error: HexzError) => void,
 ): Promise<StartedEngine> {
-  const child = spawn(process.execPath, [program], { cwd: '/', detached: true, stdio });
-  const errors: HexzError[] = [];
+  // Passwords come in the request; nobody shall find one in the environment of a daemon.
+  const { HEXZ_PASSWORD: _, ...env } = process.env;
+  const child = spawn(process.execPath, [program], { cwd: '/', env, detached: true, stdio });
   return new Promise((resolve, reject) => {
     const onEnd = (status: number | null, signal: NodeJS.Signals | null) => {
       const how = signal === null ? `with status ${status}` : `by ${signal}`;
@@ -68,18 +72,17 @@ async function start(
         }),
       );
     };
-    child.once('error', (cause) => {
+    child.on('error', (cause) => {
       reject(new HexzError('MOUNT_FAILED', `cannot start the engine: ${cause.message}`, { cause }));
     });
     child.once('exit', onEnd);
-    child.on('message', function onMessage(message: EngineMessage) {
-      if (message.type === 'error') errors.push(fromPortable(message.error));
+    child.on('message', (message: EngineMessage) => {
+      if (message.type === 'error') onError(fromPortable(message.error));
       if (message.type === 'failed') reject(fromPortable(message.error));
       if (message.type !== 'ready') return;
-      child.removeListener('message', onMessage);
       child.removeListener('exit', onEnd);
       const { entry, warnings } = message;
-      resolve({ process: child, entry, warnings, errors });
+      resolve({ process: child, entry, warnings });
     });
     child.send(request);
   });

@@ -1,11 +1,27 @@
-import { spawn } from 'node:child_process';
+/*
+ * Ends a mount from outside, also one whose engine hangs or has died: the mount table says what is there, a
+ * tool of the system asks the kernel to end it, and nothing here touches the mount itself.
+ *
+ * A mount goes through these steps, and each is waited for:
+ *
+ *   mounted -> gone from the mount table -> engine has flushed, closed its overlay and ended
+ *
+ * A lazy unmount takes it out of the table at once; the engine serves what is still open, and ends after that.
+ *
+ * Which process the engine is the kernel tells, or else the registry. Where neither does, the end of the
+ * engine cannot be waited for, and the result says so.
+ *
+ * The tools unmount what is topmost at a path, and the kernel gives the number of a mount that is gone to the
+ * next one. So before each attempt the table is asked whether it is still the mount that is meant.
+ */
+
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HexzError } from '../errors.js';
 import { systemFiles } from '../overlay/files.js';
 import { overlayPaths } from '../overlay/paths.js';
 import { readSideFile } from '../overlay/sideFile.js';
 import { describeSystemError } from '../systemErrors.js';
-import { describeHolder, findMountHolders } from './holders.js';
+import { describeHolder, findMountHolders, findMountServer } from './holders.js';
 import {
   isHexzMount,
   type Mount,
@@ -15,17 +31,8 @@ import {
 } from './mountTable.js';
 import { isRunning } from './processes.js';
 import { type ListedMount, listMounts } from './registry.js';
+import { runUnmountTool } from './unmountTool.js';
 
-/**
- * Ends a mount from outside, also one whose engine hangs or has died: the mount table says what is there, a
- * tool of the system asks the kernel to end it, and nothing here touches the mount itself.
- *
- * A mount goes through these steps, and each is waited for:
- *
- *   mounted -> gone from the mount table -> engine has flushed, closed its overlay and ended
- *
- * A lazy unmount takes it out of the table at once; the engine serves what is still open, and ends after that.
- */
 export interface UnmountOptions {
   /** Detach the mount even if it is in use. */
   readonly isLazy?: boolean;
@@ -33,20 +40,29 @@ export interface UnmountOptions {
   readonly timeoutMilliseconds?: number;
 }
 
+/** A mount as far as the mount table can tell it from others. */
+type MountIdentity = Pick<Mount, 'mountpoint' | 'mountId'>;
+
 export interface UnmountResult {
   /** Real path. */
   readonly mountpoint: string;
-  /** The engine, if it still serves files that are open or flushes: only after a lazy unmount. */
+  /**
+   * What has become of the process that served it: only after a lazy unmount it may still serve open files,
+   * or flush. Unknown where it could not be found; it may still flush then.
+   */
+  readonly engine: 'ended' | 'serving' | 'unknown';
+  /** The engine that is still serving. */
   readonly servingPid: number | null;
 }
 
 const DEFAULT_TIMEOUT_MILLISECONDS = 60_000;
 const LAZY_TIMEOUT_MILLISECONDS = 1000;
-const TOOL_TIMEOUT_MILLISECONDS = 10_000;
+const REMOVAL_TIMEOUT_MILLISECONDS = 10_000;
 /** Loop devices let go of their file a moment after they are told to. */
 const BUSY_GRACE_MILLISECONDS = 1000;
 const POLL_MILLISECONDS = 20;
 const MAX_HOLDERS_NAMED = 5;
+const LAZY_HINT = '--lazy detaches it now and serves what is open until it is closed';
 
 /**
  * Unmounts and waits until the engine has ended.
@@ -57,12 +73,14 @@ export async function unmount(path: string, options: UnmountOptions = {}): Promi
   const { isLazy = false, timeoutMilliseconds = DEFAULT_TIMEOUT_MILLISECONDS } = options;
   const mount = findMount(path);
   const { mountpoint } = mount;
-  const engine = engineOf(mountpoint);
-  await removeFromTable(mount, isLazy);
-  if (engine === undefined) return { mountpoint, servingPid: null };
+  const entry = entryAt(mountpoint);
+  const engine = (await findMountServer(mount)) ?? entry;
+  await removeFromTable(mount, isLazy, LAZY_HINT);
+  if (engine === undefined) return { mountpoint, engine: 'unknown', servingPid: null };
   const waitMilliseconds = isLazy ? LAZY_TIMEOUT_MILLISECONDS : timeoutMilliseconds;
   const hasEnded = await waitUntil(() => !isRunning(engine), waitMilliseconds);
-  if (!hasEnded && !isLazy) {
+  if (!hasEnded && isLazy) return { mountpoint, engine: 'serving', servingPid: engine.pid };
+  if (!hasEnded) {
     throw failed(
       mountpoint,
       `it is unmounted, but its engine, process ${engine.pid}, has not ended within ` +
@@ -70,31 +88,41 @@ export async function unmount(path: string, options: UnmountOptions = {}): Promi
       { hint: 'wait for it before you use the overlay' },
     );
   }
-  if (engine.state !== 'dead' && hasEnded && wasLeftOpen(engine)) {
+  // Looking at the list sweeps away what an engine left that was killed.
+  entryAt(mountpoint);
+  if (entry?.pid === engine.pid && entry.state !== 'dead' && wasLeftOpen(entry)) {
     throw failed(
       mountpoint,
-      `it is unmounted, but the overlay ${engine.overlay} could not be closed: what no fsync had ` +
+      `it is unmounted, but the overlay ${entry.overlay} could not be closed: what no fsync had ` +
         'confirmed is safe only as long as the machine runs',
       { hint: 'the log of the mount says why; the next mount of the overlay mends it' },
     );
   }
-  // Looking at the list sweeps the entry of an engine that could not remove it itself.
-  engineOf(mountpoint);
-  return { mountpoint, servingPid: hasEnded ? null : engine.pid };
+  return { mountpoint, engine: 'ended', servingPid: null };
 }
 
 /**
- * Takes the mount of hexz at a real path out of the mount table, if there still is one. An engine may call it
- * for its own mount: nothing here waits for an answer from it.
+ * Takes the mount that this process serves, or has served, out of the mount table, if it still is there.
+ * Nothing here waits for an answer from it.
  *
- * @throws HexzError MOUNT_BUSY, UNMOUNT_FAILED
+ * @throws HexzError MOUNT_BUSY; UNMOUNT_FAILED, also where something else is mounted over it
  */
 export async function detachMount(
-  mountpoint: string,
+  { mountpoint, mountId }: MountIdentity,
   { isLazy }: { readonly isLazy: boolean },
 ): Promise<void> {
-  const mount = mountAt(mountpoint, readMountTable());
-  if (mount !== undefined && isHexzMount(mount)) await removeFromTable(mount, isLazy);
+  const mount = readMountTable().find((present) => isSame(present, { mountpoint, mountId }));
+  if (mount === undefined || !isHexzMount(mount)) return;
+  // Its number may belong to a successor by now.
+  if (!(await isServedByAnother(mount))) await removeFromTable(mount, isLazy);
+}
+
+async function isServedByAnother(mount: Mount): Promise<boolean> {
+  const server = await findMountServer(mount);
+  if (server !== undefined) return server.pid !== process.pid;
+  // An engine that was registered later than this one has mounted there since.
+  const pids = entriesAt(mount.mountpoint).map(({ pid }) => pid);
+  return pids.includes(process.pid) && pids.at(-1) !== process.pid;
 }
 
 /** Whether an engine ended without closing its overlay, as it does when that fails. */
@@ -118,7 +146,7 @@ function findMount(path: string): Mount {
   }
   const mount = mountAt(realPath, mounts);
   if (mount === undefined) {
-    const engine = engineOf(realPath);
+    const engine = entryAt(realPath);
     throw notMounted(path, 'nothing is mounted there', {
       hint: engine && `process ${engine.pid}, which served it, still flushes or serves open files`,
     });
@@ -130,97 +158,61 @@ function findMount(path: string): Mount {
   return mount;
 }
 
-/** The engine of a mount, as far as it is this user's. */
-function engineOf(mountpoint: string): ListedMount | undefined {
+/** The newest that the registry of this user has of a mountpoint. */
+const entryAt = (mountpoint: string): ListedMount | undefined => entriesAt(mountpoint).at(-1);
+
+function entriesAt(mountpoint: string): readonly ListedMount[] {
   try {
-    return listMounts().findLast((listed) => listed.mountpoint === mountpoint);
+    return listMounts().filter((listed) => listed.mountpoint === mountpoint);
   } catch {
     // Whoever spoils the registry shall not keep a mount from being ended.
-    return undefined;
+    return [];
   }
 }
 
-async function removeFromTable(mount: Mount, isLazy: boolean): Promise<void> {
+async function removeFromTable(
+  mount: MountIdentity,
+  isLazy: boolean,
+  busyHint?: string,
+): Promise<void> {
   const { mountpoint } = mount;
   const deadline = performance.now() + BUSY_GRACE_MILLISECONDS;
-  for (;;) {
-    const message = await runUnmountTool(mountpoint, isLazy);
-    if (message === undefined) break;
+  while (isOnTop(mount)) {
+    const problem = await runUnmountTool(mountpoint, isLazy);
+    if (problem === undefined) {
+      await awaitRemoval(mount);
+      return;
+    }
     // Somebody else was faster.
     if (!isInTable(mount)) return;
-    if (!/busy/i.test(message)) throw failed(mountpoint, `cannot unmount it: ${message}`);
-    if (performance.now() > deadline) throw await busy(mountpoint);
+    if (!/busy/i.test(problem)) throw failed(mountpoint, `cannot unmount it: ${problem}`);
+    if (performance.now() > deadline) throw await busy(mountpoint, busyHint);
     await sleep(POLL_MILLISECONDS);
   }
-  if (!(await waitUntil(() => !isInTable(mount), TOOL_TIMEOUT_MILLISECONDS))) {
-    throw failed(mountpoint, 'the kernel keeps it mounted');
-  }
 }
 
-const isInTable = ({ mountId, mountpoint }: Mount): boolean =>
-  readMountTable().some((mount) => mount.mountId === mountId && mount.mountpoint === mountpoint);
-
-interface Tool {
-  readonly program: string;
-  readonly options: readonly string[];
-  readonly lazyOptions: readonly string[];
-}
-
-/** Root needs no helper. Both options keep umount from asking the mount for anything, so that it cannot hang. */
-const rootTools: readonly Tool[] = [
-  { program: 'umount', options: ['--internal-only', '--no-canonicalize'], lazyOptions: ['--lazy'] },
-];
-const userTools: readonly Tool[] = ['fusermount3', 'fusermount'].map((program) => ({
-  program,
-  options: ['-u'],
-  lazyOptions: ['-z'],
-}));
-
-/** Asks the kernel to unmount; answers what the tool complains of, or undefined when it is done. */
-async function runUnmountTool(mountpoint: string, isLazy: boolean): Promise<string | undefined> {
-  for (const { program, options, lazyOptions } of process.getuid?.() === 0
-    ? rootTools
-    : userTools) {
-    const parameters = [...options, ...(isLazy ? lazyOptions : []), '--', mountpoint];
-    try {
-      return await run(program, parameters);
-    } catch (cause) {
-      if ((cause as NodeJS.ErrnoException).code === 'ENOENT') continue;
-      const problem = describeSystemError(cause);
-      throw failed(mountpoint, `cannot start ${program}: ${problem}`, { cause });
-    }
-  }
-  throw failed(mountpoint, 'fusermount is not installed', { hint: 'apt install fuse3' });
-}
-
-function run(program: string, parameters: readonly string[]): Promise<string | undefined> {
-  const child = spawn(program, parameters, {
-    // Not where we are: that may be in the mount.
-    cwd: '/',
-    env: { ...process.env, LC_ALL: 'C' },
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
-  const complaints: Buffer[] = [];
-  child.stderr.on('data', (chunk: Buffer) => complaints.push(chunk));
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => {
-      // It may be stuck in the kernel, where no signal reaches it: it is not waited for.
-      child.kill('SIGKILL');
-      child.stderr.destroy();
-      child.unref();
-      resolve(`${program} does not come to an end`);
-    }, TOOL_TIMEOUT_MILLISECONDS);
-    child.on('error', (error) => {
-      clearTimeout(timer);
-      reject(error);
-    });
-    child.on('close', (status) => {
-      clearTimeout(timer);
-      const message = Buffer.concat(complaints).toString().trim().replace(/\s+/g, ' ');
-      resolve(status === 0 ? undefined : message || `${program} ended with status ${status}`);
-    });
+/** Whether a mount is what an unmount of its path would end; false if it is gone. */
+function isOnTop(mount: MountIdentity): boolean {
+  const mounts = readMountTable();
+  const topmost = mountAt(mount.mountpoint, mounts);
+  if (topmost !== undefined && isSame(topmost, mount)) return true;
+  if (topmost === undefined || !mounts.some((present) => isSame(present, mount))) return false;
+  const { fileSystemType, source, mountpoint } = topmost;
+  throw failed(mountpoint, `something else is mounted over it: ${fileSystemType} from ${source}`, {
+    hint: `umount ${mountpoint} ends that`,
   });
 }
+
+async function awaitRemoval(mount: MountIdentity): Promise<void> {
+  if (await waitUntil(() => !isInTable(mount), REMOVAL_TIMEOUT_MILLISECONDS)) return;
+  throw failed(mount.mountpoint, 'the kernel keeps it mounted');
+}
+
+const isInTable = (mount: MountIdentity): boolean =>
+  readMountTable().some((present) => isSame(present, mount));
+
+const isSame = (one: MountIdentity, other: MountIdentity): boolean =>
+  one.mountId === other.mountId && one.mountpoint === other.mountpoint;
 
 async function waitUntil(condition: () => boolean, timeoutMilliseconds: number): Promise<boolean> {
   const deadline = performance.now() + timeoutMilliseconds;
@@ -231,7 +223,7 @@ async function waitUntil(condition: () => boolean, timeoutMilliseconds: number):
   return true;
 }
 
-async function busy(mountpoint: string): Promise<HexzError> {
+async function busy(mountpoint: string, hint: string | undefined): Promise<HexzError> {
   const holders = (await findMountHolders(mountpoint)).map(describeHolder);
   const named = holders.slice(0, MAX_HOLDERS_NAMED).join(', ');
   const unnamed = holders.length - MAX_HOLDERS_NAMED;
@@ -239,7 +231,7 @@ async function busy(mountpoint: string): Promise<HexzError> {
   const who = holders.length === 0 ? 'something that you may not see' : `${named}${rest}`;
   return new HexzError('MOUNT_BUSY', `it is in use by ${who}`, {
     location: { file: mountpoint },
-    hint: '--lazy detaches it now and serves what is open until it is closed',
+    hint,
   });
 }
 

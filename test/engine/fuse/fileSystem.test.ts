@@ -38,7 +38,7 @@ function setUp({ isWritable = false, hasMemory = true, options = {} }: Setup = {
       action();
       return 'ok';
     } catch (error) {
-      return fileSystem.errnoOf('test', error);
+      return fileSystem.reportFailure('test', error);
     }
   };
   return { volume, fileSystem, reported, answerTo };
@@ -113,7 +113,7 @@ describe('attributes', () => {
     const { fileSystem } = setUp();
     expect(fileSystem.attributes(DISK)).toMatchObject({
       length: DISK_BYTES,
-      blockBytes: 4096,
+      unitBytes: 4096,
       sectorCount: 20,
       accessedAt: modifiedAt,
       modifiedAt,
@@ -258,10 +258,9 @@ describe('statistics', () => {
   test('of a read-only volume show a full file system', () => {
     const { fileSystem } = setUp({ options: { freeBytes: () => 1_000_000 } });
     expect(fileSystem.statistics()).toEqual({
-      blockBytes: 4096,
-      blockCount: 4,
-      freeBlockCount: 0,
-      fileCount: 3,
+      unitBytes: 4096,
+      unitCount: 4,
+      freeUnitCount: 0,
       nameLengthLimit: 255,
     });
   });
@@ -270,15 +269,14 @@ describe('statistics', () => {
     const options = { freeBytes: () => 10 * 4096 + 1 };
     const { fileSystem } = setUp({ isWritable: true, hasMemory: false, options });
     expect(fileSystem.statistics()).toMatchObject({
-      blockCount: 13,
-      freeBlockCount: 10,
-      fileCount: 2,
+      unitCount: 13,
+      freeUnitCount: 10,
     });
   });
 
   test('of a writable volume without word of its overlay show no room', () => {
     const { fileSystem } = setUp({ isWritable: true });
-    expect(fileSystem.statistics()).toMatchObject({ blockCount: 4, freeBlockCount: 0 });
+    expect(fileSystem.statistics()).toMatchObject({ unitCount: 4, freeUnitCount: 0 });
   });
 });
 
@@ -291,14 +289,14 @@ describe('errors', () => {
     expect(answerTo(() => fileSystem.truncate(DISK, 2 ** 60))).toBe('EFBIG');
     for (const code of ['NO_SPACE', 'READ_ONLY', 'AUTH'] as const) {
       const error = new HexzError(code, 'wrong');
-      expect(fileSystem.errnoOf('write', error)).toBe(error.errno);
+      expect(fileSystem.reportFailure('write', error)).toBe(error.errno);
     }
   });
 
   test('of the program become EIO', () => {
     const { fileSystem, reported } = setUp();
     const error = new TypeError('a mistake');
-    expect(fileSystem.errnoOf('read', error)).toBe('EIO');
+    expect(fileSystem.reportFailure('read', error)).toBe('EIO');
     expect(reported).toEqual([['read', error]]);
   });
 
@@ -317,7 +315,7 @@ describe('errors', () => {
   test('are reported a hundred times at most', () => {
     const { fileSystem, reported } = setUp();
     for (let index = 0; index < 1000; index++) {
-      expect(fileSystem.errnoOf('read', new HexzError('CRC', `error ${index}`))).toBe('EIO');
+      expect(fileSystem.reportFailure('read', new HexzError('CRC', `error ${index}`))).toBe('EIO');
     }
     expect(reported).toHaveLength(100);
   });
@@ -334,6 +332,6 @@ describe('errors', () => {
       throw new Error('the log is full');
     };
     const { fileSystem } = setUp({ options: { onError } });
-    expect(fileSystem.errnoOf('read', new HexzError('CRC', 'wrong'))).toBe('EIO');
+    expect(fileSystem.reportFailure('read', new HexzError('CRC', 'wrong'))).toBe('EIO');
   });
 });

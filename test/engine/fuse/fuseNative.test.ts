@@ -516,11 +516,25 @@ test.skipIf(!isForRootAlone)(
   },
 );
 
+/** An environment where these statements are run in place of loading fuse-native. */
+function withLibrary(statements: string): Record<string, string> {
+  const code = `
+    import Module from 'node:module';
+    const load = Module._load;
+    Module._load = (name, ...rest) => {
+      if (name === 'fuse-native') { ${statements} }
+      return load(name, ...rest);
+    };
+  `;
+  const before = `data:text/javascript,${encodeURIComponent(code).replaceAll("'", '%27')}`;
+  return { NODE_OPTIONS: `--import=${before}` };
+}
+
 test.each([
   {
     missing: 'the package',
     error: { message: "Cannot find module 'fuse-native'", code: 'MODULE_NOT_FOUND' },
-    says: 'fuse-native is missing; run: npm install fuse-native',
+    says: 'fuse-native is not installed; npm install fuse-native',
   },
   {
     missing: 'libfuse 2',
@@ -528,7 +542,7 @@ test.each([
       message: 'libfuse.so.2: cannot open shared object file: No such file or directory',
       code: 'ERR_DLOPEN_FAILED',
     },
-    says: 'libfuse 2 is missing; run: apt install libfuse2',
+    says: 'fuse-native needs libfuse 2, which is missing; apt install libfuse2',
   },
   {
     missing: 'a binary for this machine',
@@ -536,16 +550,22 @@ test.each([
     says: 'cannot be loaded: No native build was found',
   },
 ])('a machine without $missing is told so', async ({ error, says }) => {
-  const code = `
-    import Module from 'node:module';
-    const load = Module._load;
-    Module._load = (name, ...rest) => {
-      if (name === 'fuse-native') throw Object.assign(new Error(), ${JSON.stringify(error)});
-      return load(name, ...rest);
-    };
-  `;
-  const before = `data:text/javascript,${encodeURIComponent(code).replaceAll("'", '%27')}`;
-  const { failure } = await serve({}, { env: { NODE_OPTIONS: `--import=${before}` } });
+  const library = `throw Object.assign(new Error(), ${JSON.stringify(error)})`;
+  const { failure } = await serve({}, { env: withLibrary(library) });
   expect(failure).toMatchObject({ code: 'FUSE_UNAVAILABLE' });
   expect(failure?.line).toContain(says);
 });
+
+test.skipIf(!isUsable)(
+  'a connection that ends as soon as it is made is an error (needs /dev/fuse)',
+  async () => {
+    const library = `return class {
+      static unmount(mountpoint, done) { done(new Error('it is not ours to unmount')); }
+      mount(done) { setImmediate(done, null); }
+      unmount(done) { this.constructor.unmount('', done); }
+    }`;
+    const { failure, mountpoint } = await serve({}, { env: withLibrary(library) });
+    expect(failure).toMatchObject({ code: 'MOUNT_FAILED' });
+    expect(failure?.line).toContain(`hexz unmount ${mountpoint}`);
+  },
+);

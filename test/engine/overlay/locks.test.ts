@@ -1,6 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readdirSync, symlinkSync } from 'node:fs';
+import { existsSync, linkSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { errorOf } from '../../support/errors.js';
@@ -13,6 +13,7 @@ import { temporaryDirectories } from '../../support/temporary.js';
 const newDirectory = temporaryDirectories();
 const open = overlayOpener();
 const base = new MemoryBase(markedBytes(10_000, 0));
+const listOf = (path: string): string => join(dirname(path), 'disk.meta');
 const newPath = (name = 'disk.overlay'): string => join(newDirectory(), name);
 
 /** An overlay with one write in it. */
@@ -66,32 +67,46 @@ describe('within one process', () => {
 
   test('another name of the same data file leads to the same lock', async () => {
     const path = await closedOverlay();
-    const link = join(dirname(path), 'disk.link');
-    symlinkSync(path, link);
+    const link = join(newDirectory(), 'disk.overlay');
+    linkSync(path, link);
+    linkSync(listOf(path), listOf(link));
     open(path, base);
     expect(errorOf(() => open(link, base)).code).toBe('OVERLAY_LOCKED');
   });
 
+  test('a symbolic link is no name of an overlay', async () => {
+    const path = await closedOverlay();
+    const link = join(newDirectory(), 'disk.overlay');
+    symlinkSync(path, link);
+    const error = errorOf(() => open(link, base));
+    expect([error.code, error.message]).toEqual(['OVERLAY_UNUSABLE', 'it is a symbolic link']);
+  });
+
   test('two data files whose lists have one name are not open at once', () => {
     const path = newPath('disk.overlay');
+    const other = join(dirname(path), 'disk.img');
+    writeFileSync(other, '');
     open(path, base);
-    const error = errorOf(() => open(join(dirname(path), 'disk.img'), base));
-    expect(error.code).toBe('OVERLAY_LOCKED');
+    expect(errorOf(() => open(other, base)).code).toBe('OVERLAY_LOCKED');
   });
 });
 
-test('a new data file does not take over a list that has entries', async () => {
-  const path = await closedOverlay();
-  const before = everythingIn(dirname(path));
-  const other = join(dirname(path), 'disk.img');
-  const error = errorOf(() => open(other, base));
-  expect([error.code, error.location.file]).toEqual([
-    'OVERLAY_DAMAGED',
-    join(dirname(path), 'disk.meta'),
-  ]);
-  expect(existsSync(other)).toBe(false);
-  expect(everythingIn(dirname(path))).toEqual(before);
-});
+test.each(['entries', 'no entries'])(
+  'a new data file does not take over a list that has %s',
+  async (kind) => {
+    const path = kind === 'entries' ? await closedOverlay() : newPath('disk.overlay');
+    if (kind === 'no entries') await open(path, base).close();
+    const before = everythingIn(dirname(path));
+    const other = join(dirname(path), 'disk.img');
+    const error = errorOf(() => open(other, base));
+    expect([error.code, error.location.file]).toEqual([
+      'OVERLAY_DAMAGED',
+      join(dirname(path), 'disk.meta'),
+    ]);
+    expect(existsSync(other)).toBe(false);
+    expect(everythingIn(dirname(path))).toEqual(before);
+  },
+);
 
 describe('between processes', () => {
   const children: ChildProcess[] = [];

@@ -84,7 +84,6 @@ describe('a damaged one is refused', () => {
       `no ${name}`,
       ({ [name]: _, ...contents }) => contents,
     ]),
-    ['version 2', (contents) => ({ ...contents, version: 2 })],
     ['version "1"', (contents) => ({ ...contents, version: '1' })],
     ['bootId 5', (contents) => ({ ...contents, bootId: 5 })],
     ['base text', (contents) => ({ ...contents, base: 'text' })],
@@ -105,6 +104,20 @@ describe('a damaged one is refused', () => {
     }
     expect(everythingIn(dirname(files.data))).toEqual(before);
   }
+
+  test('of a newer hexz is left to that one', async () => {
+    const files = await closedOverlay();
+    writeFileSync(files.side, JSON.stringify({ ...readSide(files), version: 2 }));
+    const before = everythingIn(dirname(files.data));
+    for (const setsSideFileAside of [false, true]) {
+      const error = errorOf(() => open(files.data, base, { setsSideFileAside }));
+      expect([error.code, error.hint]).toEqual([
+        'OVERLAY_UNUSABLE',
+        'it was written by a newer hexz; use that one',
+      ]);
+    }
+    expect(everythingIn(dirname(files.data))).toEqual(before);
+  });
 
   test('with fields that are wrong or missing', async () => {
     const files = await closedOverlay();

@@ -1,25 +1,27 @@
 import { chmodSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { type Check, canMount, checkMachine } from '../../../src/engine/process/doctor.js';
+import type { Check } from '../../../src/engine/fuse/requirements.js';
+import { checkMachine } from '../../../src/engine/process/doctor.js';
 import { temporaryDirectories } from '../../support/temporary.js';
 
 const newDirectory = temporaryDirectories();
 
 afterEach(() => {
   vi.unstubAllEnvs();
+  vi.restoreAllMocks();
 });
 
 const checkOf = (name: string): Check | undefined =>
-  checkMachine().find((check) => check.name === name);
+  checkMachine().checks.find((check) => check.name === name);
 
 describe('the checks', () => {
   test('are of everything that hexz needs', () => {
-    expect(checkMachine().map(({ name }) => name)).toEqual([
+    expect(checkMachine().checks.map(({ name }) => name)).toEqual([
       'Node.js',
       '/dev/fuse',
+      'mounting',
       'fusermount',
-      'libfuse 2',
       'fuse-native',
       'user_allow_other',
       'flock',
@@ -31,7 +33,7 @@ describe('the checks', () => {
   });
 
   test('say of everything that is not well what mends it', () => {
-    for (const { state, detail, remedy } of checkMachine()) {
+    for (const { state, detail, remedy } of checkMachine().checks) {
       expect(detail).not.toBe('');
       if (state !== 'ok') expect(remedy).toBeTruthy();
     }
@@ -41,7 +43,7 @@ describe('the checks', () => {
     expect(checkOf('Node.js')).toEqual({
       name: 'Node.js',
       state: 'ok',
-      detail: `version ${process.versions.node}`,
+      detail: `is version ${process.versions.node}`,
     });
   });
 
@@ -52,11 +54,7 @@ describe('the checks', () => {
     ['8.99.0', 'missing'],
   ])('hold Node.js %s to be %s', (node, state) => {
     vi.spyOn(process, 'versions', 'get').mockReturnValue({ ...process.versions, node });
-    try {
-      expect(checkOf('Node.js')?.state).toBe(state);
-    } finally {
-      vi.restoreAllMocks();
-    }
+    expect(checkOf('Node.js')?.state).toBe(state);
   });
 
   test('find programs in the directories of PATH', () => {
@@ -64,9 +62,13 @@ describe('the checks', () => {
     const path = join(directory, 'nbd-client');
     writeFileSync(path, '#!/bin/sh\n');
     vi.stubEnv('PATH', directory);
-    expect(checkOf('nbd-client')?.detail).not.toBe(path);
+    expect(checkOf('nbd-client')?.detail).not.toBe(`is ${path}`);
     chmodSync(path, 0o755);
-    expect(checkOf('nbd-client')).toEqual({ name: 'nbd-client', state: 'ok', detail: path });
+    expect(checkOf('nbd-client')).toEqual({
+      name: 'nbd-client',
+      state: 'ok',
+      detail: `is ${path}`,
+    });
   });
 
   test('hold missing NBD for no obstacle to FUSE', () => {
@@ -80,7 +82,7 @@ describe('the checks', () => {
     vi.stubEnv('TMPDIR', absent);
     expect(checkOf('free space')).toMatchObject({
       state: 'warning',
-      detail: `${absent}: no such file or directory`,
+      detail: `is unknown: ${absent}: no such file or directory`,
     });
   });
 
@@ -90,8 +92,22 @@ describe('the checks', () => {
   });
 });
 
-test('mounting can work unless something is missing', () => {
-  const check = (state: Check['state']): Check => ({ name: '', state, detail: '' });
-  expect(canMount([check('ok'), check('warning')])).toBe(true);
-  expect(canMount([check('ok'), check('missing')])).toBe(false);
+describe('mounting can work', () => {
+  test('exactly if nothing is missing that FUSE needs', () => {
+    const { canMount, checks } = checkMachine();
+    const needed = ['/dev/fuse', 'mounting', 'fusermount', 'fuse-native', 'user_allow_other'];
+    const isComplete = checks.every(
+      ({ name, state }) => state !== 'missing' || !needed.includes(name),
+    );
+    expect(canMount).toBe(isComplete);
+  });
+
+  test('without flock, which overlays cannot do without', () => {
+    // Root needs no other program.
+    vi.spyOn(process, 'geteuid').mockReturnValue(0);
+    const { canMount } = checkMachine();
+    vi.stubEnv('PATH', newDirectory());
+    expect(checkOf('flock')).toMatchObject({ state: 'missing', remedy: 'apt install util-linux' });
+    expect(checkMachine().canMount).toBe(canMount);
+  });
 });

@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import {
   chmodSync,
   chownSync,
+  existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -12,8 +13,14 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
+import { systemFiles } from '../../../src/engine/overlay/files.js';
 import { identifyProcess, isRunning } from '../../../src/engine/process/processes.js';
-import { listMounts, register } from '../../../src/engine/process/registry.js';
+import {
+  listMounts,
+  prepareRegistry,
+  register,
+  registryPath,
+} from '../../../src/engine/process/registry.js';
 import { errorOf } from '../../support/errors.js';
 import { entryOf, ownRegistry } from '../../support/registry.js';
 import { canMountFuse, silentMounts } from '../../support/silentMount.js';
@@ -52,6 +59,15 @@ describe('the registry', () => {
   test('is empty before the first mount, and nothing is made by looking', () => {
     expect(listMounts()).toEqual([]);
     expect(readdirSync(process.env.XDG_RUNTIME_DIR ?? '')).toEqual([]);
+  });
+
+  test('is named without being made, and made without an entry', () => {
+    expect(registryPath()).toBe(directory());
+    expect(existsSync(directory())).toBe(false);
+    expect(prepareRegistry()).toBe(directory());
+    expect(statSync(directory()).mode & 0o777).toBe(0o700);
+    expect(prepareRegistry()).toBe(directory());
+    expect(listMounts()).toEqual([]);
   });
 
   test('holds an entry until it is removed', () => {
@@ -132,55 +148,97 @@ describe('the registry', () => {
 describe('the number of dirty bytes', () => {
   const listedBytes = () => listMounts()[0]?.dirtyBytes;
 
-  test('is written once a second at most, and the last figure is not lost', async () => {
-    vi.useFakeTimers();
-    try {
-      const registration = register(ownEntry());
-      registration.update(1);
-      expect(listedBytes()).toBe(0);
-      await vi.advanceTimersByTimeAsync(1000);
-      expect(listedBytes()).toBe(1);
-      registration.update(2);
-      registration.update(3);
-      await vi.advanceTimersByTimeAsync(900);
-      expect(listedBytes()).toBe(1);
-      await vi.advanceTimersByTimeAsync(100);
-      expect(listedBytes()).toBe(3);
-      await vi.advanceTimersByTimeAsync(5000);
-      registration.update(4);
-      await vi.advanceTimersByTimeAsync(0);
-      expect(listedBytes()).toBe(4);
-      registration.remove();
-    } finally {
-      vi.useRealTimers();
-    }
+  test('is written when it is news', () => {
+    const registration = register(ownEntry());
+    registration.update(1);
+    expect(listedBytes()).toBe(1);
+    const { ino } = statSync(entryPath());
+    registration.update(1);
+    expect(statSync(entryPath()).ino).toBe(ino);
+    registration.update(2);
+    expect(listedBytes()).toBe(2);
   });
 
-  test('does not bring an entry back that is removed', async () => {
-    vi.useFakeTimers();
+  test('does not bring an entry back that is removed', () => {
+    const registration = register(ownEntry());
+    registration.remove();
+    registration.update(1);
+    expect(listMounts()).toEqual([]);
+  });
+
+  test('does no harm where it cannot be written, and is written when it can be again', () => {
+    const registration = register(ownEntry());
+    rmSync(directory(), { recursive: true });
+    registration.update(1);
+    prepareRegistry();
+    registration.update(1);
+    expect(listedBytes()).toBe(1);
+  });
+});
+
+describe('the temporary overlay of an engine that was killed', () => {
+  /** A directory as an engine makes it, and the entry that it left. */
+  function leaveOverlay({ name = 'hexz-overlay-x', changes = {} } = {}) {
+    const overlayDirectory = join(newDirectory(), name);
+    mkdirSync(overlayDirectory);
+    const overlay = join(overlayDirectory, 'disk.overlay');
+    for (const path of [overlay, `${overlay}.hexz.json`]) writeFileSync(path, '');
+    const temporary = { mode: 'rw', overlay, isTemporaryOverlay: true } as const;
+    register({ ...entryOf(process.pid, { ...temporary, ...changes }), pid: endedPid() });
+    return { overlay, overlayDirectory };
+  }
+
+  test('is swept with its entry', () => {
+    const { overlayDirectory } = leaveOverlay();
+    expect(listMounts()).toEqual([]);
+    expect(existsSync(overlayDirectory)).toBe(false);
+    expect(readdirSync(directory())).toEqual([]);
+  });
+
+  test('is swept when only a part of it is left', () => {
+    const { overlay, overlayDirectory } = leaveOverlay();
+    rmSync(overlay);
+    listMounts();
+    expect(existsSync(overlayDirectory)).toBe(false);
+  });
+
+  test('stays where somebody has it open', () => {
+    const { overlay, overlayDirectory } = leaveOverlay();
+    const file = systemFiles.open(overlay, 'read');
     try {
-      const registration = register(ownEntry());
-      await vi.advanceTimersByTimeAsync(5000);
-      registration.remove();
-      registration.update(1);
-      await vi.advanceTimersByTimeAsync(5000);
+      expect(file.lock('shared')).toBe(true);
       expect(listMounts()).toEqual([]);
+      expect(readdirSync(overlayDirectory)).toHaveLength(2);
     } finally {
-      vi.useRealTimers();
+      file.close();
     }
   });
 
-  test('does no harm where it cannot be written', async () => {
-    vi.useFakeTimers();
-    try {
-      const registration = register(ownEntry());
-      rmSync(directory(), { recursive: true });
-      registration.update(1);
-      await vi.advanceTimersByTimeAsync(5000);
-      registration.remove();
-    } finally {
-      vi.useRealTimers();
-    }
+  test.each([
+    ['that is none', { changes: { isTemporaryOverlay: false } }],
+    ['that lies elsewhere', { name: 'overlays' }],
+  ])('stays: one %s', (_, left) => {
+    const { overlayDirectory } = leaveOverlay(left);
+    expect(listMounts()).toEqual([]);
+    expect(readdirSync(overlayDirectory)).toHaveLength(2);
+  });
+
+  test('stays: one behind a link', () => {
+    const { overlayDirectory } = leaveOverlay({ name: 'overlays' });
+    const link = join(newDirectory(), 'hexz-overlay-link');
+    symlinkSync(overlayDirectory, link);
+    const overlay = join(link, 'disk.overlay');
+    const entry = entryOf(process.pid, { mode: 'rw', overlay, isTemporaryOverlay: true });
+    register({ ...entry, pid: endedPid() });
+    expect(listMounts()).toEqual([]);
+    expect(readdirSync(overlayDirectory)).toHaveLength(2);
+  });
+
+  test.skipIf(process.getuid?.() !== 0)('stays: one of another user', () => {
+    const { overlayDirectory } = leaveOverlay();
+    chownSync(overlayDirectory, 65534, 65534);
+    expect(listMounts()).toEqual([]);
+    expect(readdirSync(overlayDirectory)).toHaveLength(2);
   });
 });
 
@@ -227,7 +285,7 @@ describe('what lies in the directory and is no entry is passed over', () => {
 
 describe('a directory that somebody else might write into is refused', () => {
   const expectRefused = (message: RegExp) => {
-    for (const action of [() => listMounts(), () => register(ownEntry())]) {
+    for (const action of [listMounts, prepareRegistry, () => register(ownEntry())]) {
       const error = errorOf(action);
       expect(error.code).toBe('REGISTRY_UNUSABLE');
       expect(error.message).toMatch(message);

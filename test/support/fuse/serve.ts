@@ -32,6 +32,7 @@ process.on('message', () => {
   tell({ kind: 'report', report: { reads, writes, syncCount, errors } });
 });
 try {
+  await fuseNative.check({ allowOther: settings.allowOther });
   const connection = await fuseNative.mount(fileSystem, {
     mountpoint,
     allowOther: settings.allowOther,

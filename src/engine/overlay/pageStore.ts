@@ -1,0 +1,441 @@
+import { HexzError } from '../errors.js';
+import type { DirtyPages } from './dirtyPages.js';
+import { asOverlayError, codeOf, damaged, onFile } from './failures.js';
+import type { OverlayFile, OverlayFiles } from './files.js';
+import { removeOverlayFiles } from './open.js';
+import { PageList } from './pageList.js';
+import { PAGE_BYTES, pageOf, pagesIn } from './pages.js';
+import type { OverlayPaths } from './paths.js';
+import type { DiskState } from './recovery.js';
+import { type SideFile, writeSideFile } from './sideFile.js';
+
+/** What a store is made of. */
+export interface StoreParts {
+  readonly access: 'read' | 'write';
+  readonly paths: OverlayPaths;
+  readonly files: OverlayFiles;
+  /** Open and locked; the store closes them. */
+  readonly data: OverlayFile;
+  readonly list: OverlayFile;
+  /** What counts of them. */
+  readonly state: DiskState;
+  readonly baseLength: number;
+  /** What the side file says beside the lengths. */
+  readonly record: Pick<SideFile, 'base' | 'bootId' | 'openedBy'>;
+}
+
+/**
+ * The pages of a disk that were written, its size, and what of both is safe on the disk below.
+ *
+ * Invariants while it is open for writing:
+ * - The data file is not longer than the disk. So what the disk gains when it grows is zero, and after a
+ *   kill the length of the data file tells how far a write had made it grow (`recoverState`).
+ * - A page is in the data file, as far as the disk goes, before the list names it; and the list holds
+ *   whole entries. So a kill loses no write that was answered, and shows none half seeded.
+ * - The side file names lengths of data and list only after both were synced. What lies beyond them after
+ *   a power cut was confirmed to nobody and is dropped.
+ * - While the data file is being cut or padded, the side file says how long it was or will be.
+ *
+ * Pages of the list that lie behind the end of the disk stay dirty: they read as zeros when it grows again,
+ * which is what they are.
+ *
+ * Everything but `sync`, `close` and `remove` is synchronous, so that requests never meet each other half done.
+ * A sync or a cut that fails leaves nobody knowing what is on the disk: from then on the store refuses to
+ * change (`#failure`), reads go on, and the next open finds out what counts.
+ */
+export class PageStore {
+  readonly isWritable: boolean;
+  readonly #paths: OverlayPaths;
+  readonly #files: OverlayFiles;
+  readonly #data: OverlayFile;
+  readonly #list: PageList;
+  readonly #baseLength: number;
+  readonly #unchanging: StoreParts['record'];
+  #length: number;
+  #lowestTruncation: number;
+  #dataLength: number;
+  /** What the side file says. */
+  #recorded: Lengths = { diskLength: -1, dataLength: -1, listLength: -1 };
+  /** Counts truncations: a sync that began before one is outdated by it. */
+  #truncations = 0;
+  /** Settles when no sync is at work or waits for its turn. */
+  #syncing: Promise<void> = Promise.resolve();
+  /** The sync that has not begun yet: whoever asks meanwhile shares it. */
+  #nextSync: Promise<void> | undefined;
+  #failure: HexzError | undefined;
+
+  /**
+   * Takes the files over; with access for writing, what was found not to count is removed from them.
+   *
+   * @throws HexzError OVERLAY_UNUSABLE, NO_SPACE
+   */
+  constructor({ access, paths, files, data, list, state, baseLength, record }: StoreParts) {
+    this.isWritable = access === 'write';
+    this.#paths = paths;
+    this.#files = files;
+    this.#data = data;
+    this.#list = new PageList(list, state.listLength);
+    this.#baseLength = baseLength;
+    this.#unchanging = record;
+    this.#length = state.diskLength;
+    this.#lowestTruncation = state.lowestTruncation;
+    this.#dataLength = this.#onData('read the overlay', () =>
+      Math.min(this.#length, data.length()),
+    );
+    if (this.isWritable) this.#takeOver();
+  }
+
+  /** Exact size of the disk in bytes. */
+  get length(): number {
+    return this.#length;
+  }
+
+  /** From here on the base does not show through. */
+  get lowestTruncation(): number {
+    return this.#lowestTruncation;
+  }
+
+  /** The dirty pages, also those behind the end of the disk. */
+  get pages(): DirtyPages {
+    return this.#list.pages;
+  }
+
+  /** What the list was found to hold beside them. */
+  get list(): Pick<PageList, 'duplicates' | 'outOfRange'> {
+    return this.#list;
+  }
+
+  /**
+   * Fills the target with bytes of dirty pages; behind the end of the data file they are zero.
+   *
+   * @throws HexzError OVERLAY_DAMAGED when the data file became shorter; OVERLAY_UNUSABLE
+   */
+  read(offset: number, target: Buffer): void {
+    const wanted = Math.max(0, Math.min(target.length, this.#dataLength - offset));
+    const count = this.#onData('read the overlay', () =>
+      this.#data.read(target.subarray(0, wanted), offset),
+    );
+    if (count < wanted) throw damaged(this.#paths.data, 'the data file was cut off meanwhile');
+    if (wanted < target.length) target.fill(0, wanted);
+  }
+
+  /**
+   * Writes pieces that follow each other, and makes the pages that they touch dirty. Of a page that was clean
+   * they must hold everything that the disk has.
+   *
+   * @param diskEnd the disk ends there or behind it afterwards
+   * @throws HexzError NO_SPACE, DISK_TOO_LARGE, OVERLAY_UNUSABLE; the disk is then as before, but for bytes of
+   *   pages that were dirty
+   */
+  write(offset: number, pieces: readonly Buffer[], diskEnd: number): void {
+    let end = offset;
+    try {
+      for (const piece of pieces) {
+        this.#onData('write to the overlay', () => this.#data.write(piece, end));
+        end += piece.length;
+      }
+      this.#list.append(pageOf(offset), pageOf(end - 1));
+    } catch (error) {
+      this.#cutWhatFailed();
+      throw error;
+    }
+    this.#dataLength = Math.max(this.#dataLength, end);
+    this.#length = Math.max(this.#length, diskEnd);
+  }
+
+  /**
+   * Sets the size of the disk: what is cut off is gone, what is gained is zero. When it returns, the new
+   * size and everything written before are on the disk.
+   *
+   * @throws HexzError READ_ONLY, DISK_TOO_LARGE, NO_SPACE, OVERLAY_UNUSABLE; the size is then as before,
+   *   unless the store refuses every further change
+   */
+  truncate(length: number): void {
+    this.checkWritable();
+    this.#truncations++;
+    this.#syncFiles();
+    if (length > this.#length) this.#grow(length);
+    else this.#shrink(length);
+  }
+
+  /**
+   * When it resolves, everything written before the call is on the disk and found there after a power cut.
+   *
+   * @throws HexzError OVERLAY_UNUSABLE, NO_SPACE
+   */
+  sync(): Promise<void> {
+    if (!this.isWritable) return Promise.resolve();
+    this.#nextSync ??= this.#syncing.then(() => {
+      this.#nextSync = undefined;
+      return this.#syncNow();
+    });
+    this.#syncing = this.#nextSync.catch(() => {});
+    return this.#nextSync;
+  }
+
+  /**
+   * Flushes and closes. The data file is padded to whole pages, because the Rust hexz reads a page that the
+   * file holds in part as zeros.
+   *
+   * @throws HexzError as `sync`; the files are closed all the same
+   */
+  async close(): Promise<void> {
+    await this.#syncing;
+    try {
+      if (this.isWritable && this.#failure === undefined) this.#finish();
+    } finally {
+      this.#data.close();
+      this.#list.close();
+    }
+  }
+
+  /** Closes and deletes the files, in the place of `close`. */
+  async remove(): Promise<void> {
+    await this.#syncing;
+    this.#data.close();
+    this.#list.close();
+    removeOverlayFiles(this.#paths, this.#files);
+  }
+
+  /**
+   * Puts a list in place of the old one that names each of these dirty pages once, and no other. What the
+   * others hold is overwritten with zeros, which a file system can give back.
+   *
+   * @throws HexzError READ_ONLY, NO_SPACE, OVERLAY_UNUSABLE; the old list or the new one is then in place
+   */
+  keepOnly(kept: DirtyPages): void {
+    this.checkWritable();
+    this.#syncFiles();
+    const { pages: old } = this.#list;
+    // The list that comes in its place is shorter, so what this vouches for of it is all of it.
+    this.#record(this.#lengths());
+    const prepared = this.#list.prepare(this.#files, kept, pagesIn(this.#length));
+    try {
+      this.#list.replaceBy(this.#files, prepared, kept);
+      this.#record(this.#lengths());
+    } catch (error) {
+      // Nobody knows which list a power cut would leave.
+      this.#fail(error);
+      throw error;
+    }
+    const zeros = Buffer.alloc(PAGE_BYTES);
+    this.#onData('clear what was dropped', () => {
+      for (const { pageIndex, pageCount } of old.extents(pagesIn(this.#dataLength))) {
+        for (let page = pageIndex; page < pageIndex + pageCount; page++) {
+          if (kept.has(page)) continue;
+          const start = page * PAGE_BYTES;
+          this.#data.write(zeros.subarray(0, this.#dataLength - start), start);
+        }
+      }
+    });
+  }
+
+  /** @throws HexzError READ_ONLY, and what made it refuse every change */
+  checkWritable(): void {
+    if (!this.isWritable) {
+      throw new HexzError('READ_ONLY', 'the overlay is open for reading only', {
+        location: { file: this.#paths.data },
+      });
+    }
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  /** Makes the files what was found to count, and ours. Every step can be the last one before a kill. */
+  #takeOver(): void {
+    this.#list.cutBack();
+    this.#syncFiles();
+    const dataLength = this.#onData('read the overlay', () => this.#data.length());
+    this.#record({ ...this.#lengths(), dataLength });
+    if (dataLength > this.#length) this.#cutData(this.#length);
+  }
+
+  /** After a write that failed: what it left behind the end of the disk would count as growth. */
+  #cutWhatFailed(): void {
+    try {
+      if (this.#data.length() > this.#length) this.#data.truncate(this.#length);
+      this.#dataLength = Math.max(this.#dataLength, this.#data.length());
+      this.#list.cutBack();
+    } catch (error) {
+      this.#fail(asOverlayError(error, this.#paths.data, 'undo a failed write'));
+    }
+  }
+
+  #grow(length: number): void {
+    // Behind the end of the base the Rust hexz goes by the length of the data file.
+    if (length > this.#baseLength) {
+      try {
+        this.#onData('make the disk larger', () => this.#data.truncate(length));
+      } catch (error) {
+        this.#cutWhatFailed();
+        throw error;
+      }
+      this.#syncFiles();
+    }
+    const before = this.#recorded;
+    const dataLength = Math.max(this.#dataLength, length > this.#baseLength ? length : 0);
+    try {
+      this.#record({ diskLength: length, dataLength, listLength: this.#list.length });
+    } catch (error) {
+      this.#cutWhatFailed();
+      this.#recordAgain(before);
+      throw error;
+    }
+    this.#dataLength = dataLength;
+    this.#length = length;
+  }
+
+  #shrink(length: number): void {
+    const before = this.#recorded;
+    const lowestBefore = this.#lowestTruncation;
+    const dataLength = this.#dataLength;
+    this.#lowestTruncation = Math.min(lowestBefore, length);
+    try {
+      this.#record({ diskLength: length, dataLength, listLength: this.#list.length });
+      if (dataLength > length) this.#onData('cut the disk', () => this.#data.truncate(length));
+    } catch (error) {
+      this.#lowestTruncation = lowestBefore;
+      this.#recordAgain(before);
+      throw error;
+    }
+    this.#length = length;
+    if (dataLength > length) this.#finishCut(length);
+  }
+
+  /** Cuts the data file; the side file says how long it was. */
+  #cutData(length: number): void {
+    this.#onData('cut the overlay', () => this.#data.truncate(length));
+    this.#finishCut(length);
+  }
+
+  #finishCut(length: number): void {
+    this.#dataLength = length;
+    try {
+      this.#onData('flush the overlay', () => this.#data.sync());
+      this.#record({ ...this.#recorded, dataLength: length });
+    } catch (error) {
+      this.#fail(error);
+      throw error;
+    }
+  }
+
+  async #syncNow(): Promise<void> {
+    this.checkWritable();
+    const truncations = this.#truncations;
+    const lengths = this.#lengths();
+    try {
+      await this.#data.syncLater();
+      if (lengths.listLength !== this.#recorded.listLength) await this.#list.syncLater();
+    } catch (error) {
+      const failure = asOverlayError(error, this.#paths.data, 'flush the overlay');
+      this.#fail(failure);
+      throw failure;
+    }
+    this.#checkNames();
+    // A truncation meanwhile has synced everything itself, and lengths from before it mean nothing now.
+    if (truncations === this.#truncations && !isSame(lengths, this.#recorded))
+      this.#record(lengths);
+    this.checkWritable();
+  }
+
+  /** What is on the disk without a name is lost all the same. */
+  #checkNames(): void {
+    for (const file of [this.#data, this.#list]) {
+      if (hasName(this.#files, file)) continue;
+      const message = 'the file was deleted, renamed or replaced while the overlay was open';
+      const failure = new HexzError('OVERLAY_UNUSABLE', message, { location: { file: file.path } });
+      this.#fail(failure);
+      throw failure;
+    }
+  }
+
+  #syncFiles(): void {
+    try {
+      this.#onData('flush the overlay', () => this.#data.sync());
+      this.#list.sync();
+    } catch (error) {
+      this.#fail(error);
+      throw error;
+    }
+  }
+
+  #finish(): void {
+    this.#syncFiles();
+    this.#checkNames();
+    const dataLength = this.#padData();
+    this.#record({ ...this.#lengths(), dataLength }, null);
+  }
+
+  /** Makes the data file end with a whole page, if its file system can; answers its length. */
+  #padData(): number {
+    const padded = pagesIn(this.#dataLength) * PAGE_BYTES;
+    if (padded === this.#dataLength) return padded;
+    this.#record({ ...this.#lengths(), dataLength: padded });
+    try {
+      this.#data.truncate(padded);
+    } catch {
+      return this.#dataLength;
+    }
+    this.#onData('flush the overlay', () => this.#data.sync());
+    return padded;
+  }
+
+  #lengths(): Lengths {
+    return {
+      diskLength: this.#length,
+      dataLength: this.#dataLength,
+      listLength: this.#list.length,
+    };
+  }
+
+  /** Writes the side file. Data and list must have been synced at least up to these lengths. */
+  #record(lengths: Lengths, openedBy = this.#unchanging.openedBy): void {
+    const lowest = this.#lowestTruncation;
+    onFile(this.#paths.side, 'write the side file of the overlay', () =>
+      writeSideFile(this.#files, this.#paths.side, {
+        ...this.#unchanging,
+        ...lengths,
+        lowestTruncation: lowest === Number.POSITIVE_INFINITY ? null : lowest,
+        openedBy,
+      }),
+    );
+    this.#recorded = lengths;
+  }
+
+  /** After a failure: the new side file may have come into its place nevertheless. */
+  #recordAgain(lengths: Lengths): void {
+    try {
+      this.#record(lengths);
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #fail(error: unknown): void {
+    this.#failure ??= asOverlayError(error, this.#paths.data, 'use the overlay');
+  }
+
+  #onData<T>(what: string, action: () => T): T {
+    return onFile(this.#paths.data, what, action);
+  }
+}
+
+/** Whether the path of an open file still leads to it, as far as can be seen. */
+function hasName(files: OverlayFiles, { path, identity }: OverlayFile | PageList): boolean {
+  try {
+    const file = files.open(path, 'read');
+    file.close();
+    return file.identity === identity;
+  } catch (error) {
+    // A symbolic link stands there, or nothing does.
+    return !(error instanceof HexzError) && codeOf(error) !== 'ENOENT';
+  }
+}
+
+interface Lengths {
+  readonly diskLength: number;
+  readonly dataLength: number;
+  readonly listLength: number;
+}
+
+const isSame = (a: Lengths, b: Lengths): boolean =>
+  a.diskLength === b.diskLength && a.dataLength === b.dataLength && a.listLength === b.listLength;
