@@ -1,11 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { open, readFile } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
-import { readMountTable } from '../../src/engine/process/mountTable.js';
 import { jsonOf } from '../support/cli.js';
-import { type ForegroundMount, mounts } from '../support/mounts.js';
+import { type ForegroundMount, isMounted, mounts } from '../support/mounts.js';
 import { requires } from '../support/requires.js';
 import { packNoise } from '../support/snapshots.js';
 import { expectSameBytes, someBytes } from '../support/streams.js';
@@ -53,9 +52,6 @@ async function release(holder: ChildProcess): Promise<void> {
   holder.kill('SIGKILL');
   await once(holder, 'exit');
 }
-
-const isMounted = (path: string): boolean =>
-  readMountTable().some(({ mountpoint }) => mountpoint === path);
 
 const CLEAN_END = { status: 0, signal: null };
 
@@ -156,6 +152,45 @@ describe.runIf(requires('FUSE'))('hexz unmount', () => {
     expect(await hexz.status()).toEqual([]);
     hexz.expectNothingLeft();
     expectSameBytes(await readFile((await remount()).disk), bytes);
+  });
+
+  test('removes the temporary overlay that a killed engine left', async () => {
+    const snapshot = hexz.sandbox.path('disk.hxz');
+    packNoise(snapshot, DISK_BYTES);
+    const mount = await hexz.mount(snapshot, ['--rw']);
+    await mount.end('SIGKILL');
+    await hexz.unmount(mount);
+    hexz.expectNothingLeft();
+  });
+
+  test('says that the overlay was deleted meanwhile', async () => {
+    const { mount } = await mountWithChanges();
+    rmSync(hexz.sandbox.path('overlay'));
+    const file = await open(mount.disk, 'r+');
+    await expect(file.sync()).rejects.toMatchObject({ code: 'EIO' });
+    await file.close();
+    const result = await hexz.run(['unmount', mount.mountpoint]);
+    expect(result).toMatchObject({ status: 6 });
+    expect(result.stderr).toContain('could not be closed');
+    expect((await mount.ended).status).toBe(8);
+    expect(mount.stderr).toContain('deleted, renamed or replaced');
+  });
+
+  test('of a mount that is served on for open files leaves its successor alone', async () => {
+    const { mount, bytes } = await mountWithChanges();
+    const holder = await hold(mount.disk);
+    await hexz.run(['unmount', '--lazy', mount.mountpoint]);
+    const snapshot = hexz.sandbox.path('disk.hxz');
+    const successor = await hexz.run(['mount', snapshot, mount.mountpoint, '--daemon']);
+    expect(successor).toMatchObject({ status: 0 });
+    process.kill(mount.pid, 'SIGTERM');
+    await release(holder);
+    await mount.ended;
+    expect(isMounted(mount.mountpoint)).toBe(true);
+    const head = bytes.subarray(0, 1_800_001);
+    expectSameBytes((await readFile(mount.disk)).subarray(0, head.length), head);
+    expect(await hexz.run(['unmount', mount.mountpoint])).toMatchObject({ status: 0 });
+    hexz.expectNothingLeft();
   });
 
   test('of nothing is exit 6', async () => {

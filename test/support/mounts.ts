@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect } from 'vitest';
+import { readMountTable } from '../../src/engine/process/mountTable.js';
 import { type CliOptions, type CliResult, cliEnvironment, cliPath, jsonOf, runCli } from './cli.js';
 import { Sandbox } from './sandbox.js';
 import { within } from './until.js';
@@ -197,3 +198,7 @@ export function mounts(): Hexz {
   afterEach(() => hexz.finish());
   return hexz;
 }
+
+/** Whether the mount table has something at a path. */
+export const isMounted = (path: string): boolean =>
+  readMountTable().some(({ mountpoint }) => mountpoint === path);

@@ -177,12 +177,12 @@ export class PageStore {
    * Flushes and closes. The data file is padded to whole pages, because the Rust hexz reads a page that the
    * file holds in part as zeros.
    *
-   * @throws HexzError as `sync`; the files are closed all the same
+   * @throws HexzError as `sync`, and what made it refuse every change; the files are closed all the same
    */
   async close(): Promise<void> {
     await this.#syncing;
     try {
-      if (this.isWritable && this.#failure === undefined) this.#finish();
+      if (this.isWritable) this.#finish();
     } finally {
       this.#data.close();
       this.#list.close();
@@ -359,6 +359,7 @@ export class PageStore {
   }
 
   #finish(): void {
+    this.checkWritable();
     this.#syncFiles();
     this.#checkNames();
     const dataLength = this.#padData();

@@ -185,19 +185,24 @@ interface Resources {
 /**
  * Checks what can be known before anything is made.
  *
- * @throws HexzError FUSE_UNAVAILABLE, REGISTRY_UNUSABLE, MOUNTPOINT_UNUSABLE
+ * @throws HexzError FUSE_UNAVAILABLE, REGISTRY_UNUSABLE, MOUNTPOINT_UNUSABLE, OVERLAY_UNUSABLE
  */
 async function checkBeforehand(snapshot: Snapshot, settings: MountSettings): Promise<void> {
   const { mountpoint, overlay, allowOther } = settings;
   try {
     await fuseNative.check({ allowOther });
     // What the engine writes to while it serves must not lie behind its own answers.
-    for (const path of [registryPath(), tmpdir(), overlay]) {
-      if (path !== undefined && isInside(path, mountpoint)) {
+    for (const path of [registryPath(), tmpdir()]) {
+      if (isInside(path, mountpoint)) {
         throw new HexzError('MOUNTPOINT_UNUSABLE', `${path} would lie under the mount itself`, {
           location: { file: mountpoint },
         });
       }
+    }
+    if (overlay !== undefined && isInside(overlay, mountpoint)) {
+      throw new HexzError('OVERLAY_UNUSABLE', 'the overlay would lie under the mount itself', {
+        location: { file: overlay },
+      });
     }
     prepareRegistry();
   } catch (error) {

@@ -165,9 +165,10 @@ export class Session {
         this.expectContents();
         break;
       case 'kill':
-        for (const sync of this.#pending) sync.catch(() => {});
-        this.#pending = [];
         this.#stage.kill();
+        // Where the process only seems to have ended, the kernel may still be at work for it, and keep its lock.
+        await Promise.allSettled(this.#pending);
+        this.#pending = [];
         this.open();
         this.expectContents();
         break;
