@@ -19,7 +19,7 @@ export class SimulatedStage implements Stage {
     return this.files.journal.length;
   }
 
-  kill(): void {
+  async kill(): Promise<void> {
     this.files = this.files.killedAfter(this.files.journal.length);
   }
 }
@@ -29,6 +29,7 @@ export class SystemStage implements Stage {
   readonly path: string;
   files: OverlayFiles;
   #open: OverlayFile[] = [];
+  #flushing: Promise<void>[] = [];
 
   constructor(directory: string) {
     this.path = join(directory, 'disk.overlay');
@@ -39,8 +40,11 @@ export class SystemStage implements Stage {
     return 0;
   }
 
-  kill(): void {
+  /** This process goes on, and with it the kernel's work for it, which keeps locks until it is done. */
+  async kill(): Promise<void> {
     this.files = this.#newFiles();
+    await Promise.allSettled(this.#flushing);
+    this.#flushing = [];
   }
 
   /** Closes everything. */
@@ -61,11 +65,21 @@ export class SystemStage implements Stage {
         ifAlive(() => {
           const file = systemFiles.open(path, access);
           open.push(file);
-          return file;
+          return this.#watched(file);
         }),
       rename: (from, to) => ifAlive(() => systemFiles.rename(from, to)),
       remove: (path) => ifAlive(() => systemFiles.remove(path)),
       syncDirectory: (path) => ifAlive(() => systemFiles.syncDirectory(path)),
     };
+  }
+
+  #watched(file: OverlayFile): OverlayFile {
+    const syncLater = file.syncLater.bind(file);
+    file.syncLater = () => {
+      const flush = syncLater();
+      this.#flushing.push(flush);
+      return flush;
+    };
+    return file;
   }
 }

@@ -73,7 +73,7 @@ export interface Stage {
   /** How much was changed so far. */
   changeCount(): number;
   /** Ends whatever has files open, without a word to it. */
-  kill(): void;
+  kill(): Promise<void>;
 }
 
 export const OVERLAY_PATH = '/disk.overlay';
@@ -165,10 +165,9 @@ export class Session {
         this.expectContents();
         break;
       case 'kill':
-        this.#stage.kill();
-        // Where the process only seems to have ended, the kernel may still be at work for it, and keep its lock.
-        await Promise.allSettled(this.#pending);
+        for (const sync of this.#pending) sync.catch(() => {});
         this.#pending = [];
+        await this.#stage.kill();
         this.open();
         this.expectContents();
         break;
