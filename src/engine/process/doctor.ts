@@ -74,9 +74,7 @@ function checkNbdModule(): Check {
   return {
     name,
     state: 'warning',
-    detail: isInstalled
-      ? 'is not loaded; --nbd needs it'
-      : 'is not with this kernel; --nbd needs it',
+    detail: isInstalled ? 'is not loaded; NBD needs it' : 'is not with this kernel; NBD needs it',
     remedy: isInstalled
       ? 'modprobe nbd (as root)'
       : 'a kernel with the nbd module, then modprobe nbd',
@@ -90,7 +88,7 @@ function checkNbdClient(): Check {
   return {
     name,
     state: 'warning',
-    detail: 'is not installed; --nbd needs it',
+    detail: 'is not installed; NBD needs it',
     remedy: 'apt install nbd-client',
   };
 }
