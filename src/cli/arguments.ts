@@ -1,5 +1,6 @@
 import { InvalidArgumentError, Option } from 'commander';
 import { streamNames } from '../engine/format/types.js';
+import { MAX_ID } from '../engine/process/settings.js';
 
 const UNITS: Readonly<Record<string, number>> = {
   k: 1024,
@@ -20,8 +21,6 @@ export function parseBytes(text: string): number {
   }
   return value;
 }
-
-const MAX_ID = 2 ** 32 - 2;
 
 /** The number of a user or group. */
 export function parseId(text: string): number {

@@ -83,6 +83,7 @@ export interface DirectoryEntry {
 export class FileSystem {
   readonly #volume: Volume;
   readonly #options: FileSystemOptions;
+  readonly #streams: readonly StreamName[];
   readonly #reported = new Set<string>();
   #diskTimes: Pick<Attributes, 'accessedAt' | 'modifiedAt' | 'changedAt'>;
   readonly #snapshotTimes: Pick<Attributes, 'accessedAt' | 'modifiedAt' | 'changedAt'>;
@@ -90,6 +91,7 @@ export class FileSystem {
   constructor(volume: Volume, options: FileSystemOptions) {
     const { modifiedAt, diskModifiedAt = modifiedAt } = options;
     this.#volume = volume;
+    this.#streams = streamNames.filter((stream) => volume.hasStream(stream));
     this.#options = options;
     this.#snapshotTimes = { accessedAt: modifiedAt, modifiedAt, changedAt: modifiedAt };
     this.#diskTimes = {
@@ -102,7 +104,7 @@ export class FileSystem {
   /** The inode of a name. */
   lookup(directory: number, name: string): number {
     checkDirectory(directory);
-    const stream = this.#streams().find((present) => present === name);
+    const stream = this.#streams.find((present) => present === name);
     if (stream === undefined) throw new RequestError('ENOENT');
     return streamInodes[stream];
   }
@@ -112,7 +114,7 @@ export class FileSystem {
     return [
       { name: '.', inode: ROOT_INODE },
       { name: '..', inode: ROOT_INODE },
-      ...this.#streams().map((name) => ({ name, inode: streamInodes[name] })),
+      ...this.#streams.map((name) => ({ name, inode: streamInodes[name] })),
     ];
   }
 
@@ -172,8 +174,7 @@ export class FileSystem {
     const { freeBytes } = this.#options;
     const free = this.#volume.isWritable && freeBytes !== undefined ? freeBytes() : 0;
     const freeUnitCount = Math.floor(free / UNIT_BYTES);
-    const streams = this.#streams();
-    const unitCounts = streams.map((stream) =>
+    const unitCounts = this.#streams.map((stream) =>
       Math.ceil(this.#volume.streamLength(stream) / UNIT_BYTES),
     );
     return {
@@ -210,7 +211,7 @@ export class FileSystem {
   add(directory: number, name: string): never {
     this.#checkChangeable(directory);
     checkDirectory(directory);
-    const isTaken = this.#streams().some((present) => present === name);
+    const isTaken = this.#streams.some((present) => present === name);
     throw new RequestError(isTaken ? 'EEXIST' : 'EPERM');
   }
 
@@ -239,13 +240,9 @@ export class FileSystem {
     return error instanceof HexzError ? error.errno : 'EIO';
   }
 
-  #streams(): StreamName[] {
-    return streamNames.filter((stream) => this.#volume.hasStream(stream));
-  }
-
   #streamOf(inode: number): StreamName {
     if (inode === ROOT_INODE) throw new RequestError('EISDIR');
-    const stream = this.#streams().find((present) => streamInodes[present] === inode);
+    const stream = this.#streams.find((present) => streamInodes[present] === inode);
     if (stream === undefined) throw new RequestError('ENOENT');
     return stream;
   }

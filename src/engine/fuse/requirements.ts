@@ -160,7 +160,8 @@ function checkAllowOther({ allowOther }: Needs): Check {
 
 const isRoot = (): boolean => process.geteuid?.() === 0;
 
-function readIfPresent(path: string): string {
+/** The text of a file of the system; empty if it cannot be read. */
+export function readIfPresent(path: string): string {
   try {
     return readFileSync(path, 'latin1');
   } catch {

@@ -3,7 +3,7 @@ import { HexzError } from '../errors.js';
 import { asOverlayError, codeOf, damaged, onFile } from './failures.js';
 import type { FileAccess, OverlayFile, OverlayFiles } from './files.js';
 import type { OverlayPaths } from './paths.js';
-import { readSideFile, type SideFile } from './sideFile.js';
+import { readSideFile, type SideFile, temporaryPathOf } from './sideFile.js';
 
 /** How an overlay is opened. */
 export interface AccessOptions {
@@ -76,7 +76,7 @@ export function openOverlayFiles(
 
 /** Deletes the files of an overlay that are there. */
 export function removeOverlayFiles({ data, list, side }: OverlayPaths, files: OverlayFiles): void {
-  for (const path of [`${side}.tmp`, side, list, data]) {
+  for (const path of [temporaryPathOf(side), side, list, data]) {
     try {
       files.remove(path);
     } catch {

@@ -4,7 +4,7 @@ import { DirtyPages } from './dirtyPages.js';
 import { onFile } from './failures.js';
 import type { OverlayFile, OverlayFiles } from './files.js';
 import { MAX_PAGES } from './pages.js';
-import { createAnew } from './sideFile.js';
+import { createBeside } from './sideFile.js';
 
 export const ENTRY_BYTES = 8;
 const CHUNK_BYTES = 1024 * 1024;
@@ -90,7 +90,7 @@ export class PageList {
   /** Writes a list of these pages, as far as they lie before `endPageIndex`, beside this one, and locks it. */
   prepare(files: OverlayFiles, kept: DirtyPages, endPageIndex: number): OverlayFile {
     return this.#attempt('rewrite', () => {
-      const file = createAnew(files, `${this.#path}.tmp`);
+      const file = createBeside(files, this.#path);
       try {
         writeEntries(file, kept, endPageIndex);
         file.sync();

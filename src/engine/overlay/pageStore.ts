@@ -246,7 +246,9 @@ export class PageStore {
     this.#syncFiles();
     const dataLength = this.#onData('read the overlay', () => this.#data.length());
     this.#record({ ...this.#lengths(), dataLength });
-    if (dataLength > this.#length) this.#cutData(this.#length);
+    if (dataLength <= this.#length) return;
+    this.#onData('cut the overlay', () => this.#data.truncate(this.#length));
+    this.#finishCut(this.#length);
   }
 
   /** After a write that failed: what it left behind the end of the disk would count as growth. */
@@ -301,12 +303,7 @@ export class PageStore {
     if (dataLength > length) this.#finishCut(length);
   }
 
-  /** Cuts the data file; the side file says how long it was. */
-  #cutData(length: number): void {
-    this.#onData('cut the overlay', () => this.#data.truncate(length));
-    this.#finishCut(length);
-  }
-
+  /** After the data file was cut, for which the side file had said how long it was. */
   #finishCut(length: number): void {
     this.#dataLength = length;
     try {

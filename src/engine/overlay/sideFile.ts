@@ -53,30 +53,32 @@ export function readSideFile(files: OverlayFiles, path: string): SideFile | unde
 
 /** Puts a side file in place of the last one, whole and on the disk, or not at all. */
 export function writeSideFile(files: OverlayFiles, path: string, sideFile: SideFile): void {
-  const temporaryPath = `${path}.tmp`;
   const text = `${JSON.stringify({ version: VERSION, ...sideFile }, undefined, 2)}\n`;
-  const file = createAnew(files, temporaryPath);
+  const file = createBeside(files, path);
   try {
     file.write(Buffer.from(text), 0);
     file.sync();
   } finally {
     file.close();
   }
-  files.rename(temporaryPath, path);
+  files.rename(file.path, path);
   files.syncDirectory(dirname(path));
 }
 
+export const temporaryPathOf = (path: string): string => `${path}.tmp`;
+
 /**
- * Creates a file under a temporary name. Only the holder of the overlay's lock does: what has the name
- * already was left by one that was killed.
+ * Creates a file under a temporary name, to be given this path later. Only the holder of the overlay's lock does:
+ * what has the name already was left by one that was killed.
  */
-export function createAnew(files: OverlayFiles, path: string): OverlayFile {
+export function createBeside(files: OverlayFiles, path: string): OverlayFile {
+  const temporaryPath = temporaryPathOf(path);
   try {
-    return files.open(path, 'create');
+    return files.open(temporaryPath, 'create');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-    files.remove(path);
-    return files.open(path, 'create');
+    files.remove(temporaryPath);
+    return files.open(temporaryPath, 'create');
   }
 }
 

@@ -1,15 +1,16 @@
-import { existsSync, readFileSync, statfsSync } from 'node:fs';
+import { existsSync, statfsSync } from 'node:fs';
 import { release, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadNativeLibrary } from '../codec/nativeLibrary.js';
 import { findProgram } from '../fuse/programs.js';
-import { type Check, isMissing, requirements } from '../fuse/requirements.js';
+import { type Check, isMissing, readIfPresent, requirements } from '../fuse/requirements.js';
 import { describeSystemError } from '../systemErrors.js';
 
 const MINIMUM_NODE = [20, 19] as const;
 const MINIMUM_FREE_BYTES = 1024 ** 3;
 /** Users seldom have them in PATH. */
 const ADMINISTRATOR_DIRECTORIES = ['/usr/sbin', '/sbin'];
+
 /** What the machine has and lacks of all that hexz can use. */
 export interface Diagnosis {
   /** Whether mounting with FUSE can work. */
@@ -51,16 +52,31 @@ function checkNode(): Check {
   };
 }
 
-function checkFlock(): Check {
-  const name = 'flock';
-  const path = findProgram(name);
-  if (path !== undefined) return { name, state: 'ok', detail: `is ${path}` };
-  return {
-    name,
+const checkFlock = (): Check =>
+  checkProgram('flock', {
     state: 'missing',
     detail: 'is not installed; overlays cannot be used without it',
     remedy: 'apt install util-linux',
-  };
+  });
+
+const checkNbdClient = (): Check =>
+  checkProgram(
+    'nbd-client',
+    {
+      state: 'warning',
+      detail: 'is not installed; NBD needs it',
+      remedy: 'apt install nbd-client',
+    },
+    ADMINISTRATOR_DIRECTORIES,
+  );
+
+function checkProgram(
+  name: string,
+  ifAbsent: Omit<Check, 'name'>,
+  otherDirectories: readonly string[] = [],
+): Check {
+  const path = findProgram(name, otherDirectories);
+  return path === undefined ? { name, ...ifAbsent } : { name, state: 'ok', detail: `is ${path}` };
 }
 
 function checkNbdModule(): Check {
@@ -78,18 +94,6 @@ function checkNbdModule(): Check {
     remedy: isInstalled
       ? 'modprobe nbd (as root)'
       : 'a kernel with the nbd module, then modprobe nbd',
-  };
-}
-
-function checkNbdClient(): Check {
-  const name = 'nbd-client';
-  const path = findProgram(name, ADMINISTRATOR_DIRECTORIES);
-  if (path !== undefined) return { name, state: 'ok', detail: `is ${path}` };
-  return {
-    name,
-    state: 'warning',
-    detail: 'is not installed; NBD needs it',
-    remedy: 'apt install nbd-client',
   };
 }
 
@@ -126,12 +130,4 @@ function checkDecoders(): Check {
     detail: `are not used, for want of ${absent.join(' and ')}; those of hexz are slower`,
     remedy: 'apt install liblz4-1 libzstd1',
   };
-}
-
-function readIfPresent(path: string): string {
-  try {
-    return readFileSync(path, 'latin1');
-  } catch {
-    return '';
-  }
 }

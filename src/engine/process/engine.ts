@@ -1,4 +1,4 @@
-import { mkdtempSync, realpathSync, rmSync, statfsSync, statSync } from 'node:fs';
+import { realpathSync, statfsSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join, sep } from 'node:path';
 import { asHexzError, HexzError } from '../errors.js';
@@ -7,7 +7,6 @@ import { FileSystem } from '../fuse/fileSystem.js';
 import { fuseNative } from '../fuse/fuseNative.js';
 import type { Overlay } from '../overlay/overlay.js';
 import type { Snapshot } from '../snapshot/snapshot.js';
-import { describeSystemError } from '../systemErrors.js';
 import { openOverlay } from '../volume/openOverlay.js';
 import { createVolume, type Volume } from '../volume/volume.js';
 import { mountAt, readMountTable } from './mountTable.js';
@@ -21,6 +20,7 @@ import {
   registryPath,
 } from './registry.js';
 import type { MountSettings } from './settings.js';
+import { makeTemporaryDirectory, removeTemporaryDirectory } from './temporaryOverlay.js';
 import { detachMount } from './unmount.js';
 
 const STATUS_INTERVAL_MILLISECONDS = 250;
@@ -66,14 +66,13 @@ export class Engine {
   ): Promise<Engine> {
     await checkBeforehand(snapshot, settings);
     const resources = openResources(snapshot, settings);
+    const { overlayPath } = resources;
     try {
       const fileSystem = new FileSystem(resources.volume, {
         uid: settings.uid,
         gid: settings.gid,
         ...timesOf(resources),
-        ...(resources.overlayPath === undefined
-          ? {}
-          : { freeBytes: () => freeBytesOf(resources.overlayPath ?? '') }),
+        ...(overlayPath === undefined ? {} : { freeBytes: () => freeBytesOf(overlayPath) }),
         onError: (_operation, error) => onError(asHexzError(error)),
       });
       const { mountpoint, allowOther } = settings;
@@ -242,7 +241,7 @@ function openResources(snapshot: Snapshot, settings: MountSettings): Resources {
     const volume = createVolume(snapshot, overlay);
     return { snapshot, volume, overlay, overlayPath, temporaryDirectory };
   } catch (error) {
-    if (temporaryDirectory !== undefined) removeDirectory(temporaryDirectory);
+    if (temporaryDirectory !== undefined) removeTemporaryDirectory(temporaryDirectory);
     snapshot.close();
     throw error;
   }
@@ -256,24 +255,9 @@ async function closeResources(resources: Resources, removesOverlay = false): Pro
     return;
   }
   await overlay?.remove();
-  if (temporaryDirectory !== undefined) removeDirectory(temporaryDirectory);
+  if (temporaryDirectory !== undefined) removeTemporaryDirectory(temporaryDirectory);
   snapshot.close();
 }
-
-function makeTemporaryDirectory(): string {
-  try {
-    return mkdtempSync(join(tmpdir(), 'hexz-overlay-'));
-  } catch (cause) {
-    const message = `cannot create a temporary overlay: ${describeSystemError(cause)}`;
-    throw new HexzError('OVERLAY_UNUSABLE', message, {
-      location: { file: tmpdir() },
-      hint: 'name another directory in TMPDIR, or give --overlay',
-      cause,
-    });
-  }
-}
-
-const removeDirectory = (path: string): void => rmSync(path, { recursive: true, force: true });
 
 function warningsOf({ snapshot, overlay }: Resources): string[] {
   const isEncrypted = snapshot.chain().some(({ header }) => header.encryption !== undefined);

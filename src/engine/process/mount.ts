@@ -4,6 +4,7 @@ import { checkMountpoint } from './mountpoint.js';
 import {
   type EngineMessage,
   fromPortable,
+  MAX_ID,
   type MountSettings,
   type UnmountRequest,
 } from './settings.js';
@@ -74,7 +75,23 @@ export async function mount(options: MountOptions): Promise<Mounted> {
     options.onError?.(error);
   };
   const request = { settings: settingsOf(options), passwords: [options.passwords ?? []].flat() };
-  return new MountHandle(await startChild(request, onError), () => lastError);
+  const engine = await startChild(request, onError);
+  const { mountpoint, snapshot, mode, overlay, backend, pid, startedAt } = engine.entry;
+  const handle = new EngineHandle(engine, () => lastError);
+  return {
+    mountpoint,
+    snapshot,
+    mode,
+    overlay,
+    backend,
+    pid,
+    startedAt,
+    warnings: engine.warnings,
+    get closed() {
+      return handle.closed;
+    },
+    unmount: (unmountOptions) => handle.unmount(unmountOptions),
+  };
 }
 
 /**
@@ -107,8 +124,6 @@ function checkPath(name: string, path: unknown): void {
   throw new HexzError('USAGE', `${name} is not the path of a file`);
 }
 
-const MAX_ID = 2 ** 32 - 2;
-
 function checkId(name: string, id: number | undefined): void {
   if (id === undefined || (Number.isInteger(id) && id >= 0 && id <= MAX_ID)) return;
   throw new HexzError('USAGE', `${name} ${id} is not a number from 0 to ${MAX_ID}`);
@@ -120,32 +135,15 @@ function checkId(name: string, id: number | undefined): void {
  *
  * State: who waits for the engine's answer to a request to unmount; it answers in their order.
  */
-class MountHandle implements Mounted {
-  readonly mountpoint: string;
-  readonly snapshot: string;
-  readonly mode: 'ro' | 'rw';
-  readonly overlay: string | null;
-  readonly backend: string;
-  readonly pid: number;
-  readonly startedAt: string;
-  readonly warnings: readonly string[];
+class EngineHandle {
+  readonly #mountpoint: string;
   readonly #process: StartedEngine['process'];
   readonly #lastError: () => HexzError | undefined;
   readonly #ended: Promise<void>;
   readonly #unmounting: { resolve: () => void; reject: (error: HexzError) => void }[] = [];
 
-  constructor(
-    { process: child, entry, warnings }: StartedEngine,
-    lastError: () => HexzError | undefined,
-  ) {
-    this.mountpoint = entry.mountpoint;
-    this.snapshot = entry.snapshot;
-    this.mode = entry.mode;
-    this.overlay = entry.overlay;
-    this.backend = entry.backend;
-    this.pid = entry.pid;
-    this.startedAt = entry.startedAt;
-    this.warnings = warnings;
+  constructor({ process: child, entry }: StartedEngine, lastError: () => HexzError | undefined) {
+    this.#mountpoint = entry.mountpoint;
     this.#process = child;
     this.#lastError = lastError;
     child.on('message', (message: EngineMessage) => {
@@ -184,7 +182,7 @@ class MountHandle implements Mounted {
   /** What an engine that was killed has left behind goes all the same; everything else was no success. */
   async #clearDead(error: unknown): Promise<void> {
     if (this.#process.signalCode === null) throw error;
-    await unmount(this.mountpoint, { isLazy: true }).catch((cause) => {
+    await unmount(this.#mountpoint, { isLazy: true }).catch((cause) => {
       if (!(cause instanceof HexzError) || cause.code !== 'NOT_MOUNTED') throw cause;
     });
   }
@@ -204,8 +202,8 @@ class MountHandle implements Mounted {
     const last = this.#lastError();
     if (last !== undefined && last.exitStatus === status) return last;
     return new HexzError('MOUNT_FAILED', `the engine was ended by ${signal ?? 'an error'}`, {
-      location: { file: this.mountpoint },
-      hint: `hexz unmount ${this.mountpoint} removes what is left of the mount`,
+      location: { file: this.#mountpoint },
+      hint: `hexz unmount ${this.#mountpoint} removes what is left of the mount`,
     });
   }
 }

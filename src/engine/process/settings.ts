@@ -1,6 +1,9 @@
 import { type ErrorLocation, type HexzCode, HexzError } from '../errors.js';
 import type { MountEntry } from './registry.js';
 
+/** The largest number of a user or group; the next one stands for none. */
+export const MAX_ID = 2 ** 32 - 2;
+
 /** What is mounted, where and how. Paths are absolute. */
 export interface MountSettings {
   readonly snapshot: string;
