@@ -7,6 +7,7 @@ import { register } from '../../../src/engine/process/registry.js';
 import { errorOf } from '../../support/errors.js';
 import { projectDirectory } from '../../support/fixtures.js';
 import { entryOf, ownRegistry } from '../../support/registry.js';
+import { requires } from '../../support/requires.js';
 import { canMountFuse, silentMounts } from '../../support/silentMount.js';
 import { temporaryDirectories } from '../../support/temporary.js';
 
@@ -14,7 +15,6 @@ const newDirectory = temporaryDirectories();
 const newSilentMount = silentMounts();
 ownRegistry();
 
-const isRoot = process.getuid?.() === 0;
 const NOBODY = 65534;
 
 function expectUnusable(path: string, message: RegExp | string) {
@@ -95,30 +95,37 @@ describe('an unusable mountpoint', () => {
   });
 });
 
-describe.skipIf(!isRoot)('for an ordinary user', () => {
-  test('a directory that everybody may write to is usable', () => {
-    const parent = newDirectory();
-    const path = join(parent, 'open');
-    mkdirSync(path);
-    chmodSync(parent, 0o755);
-    chmodSync(path, 0o777);
-    expect(checkAs(NOBODY, path)).toBe(path);
-    chmodSync(path, 0o1777);
-    expect(checkAs(NOBODY, path)).toMatch(/belongs to user 0: not permitted; mount on a directory/);
-  });
+describe.runIf(requires('root', 'a checkout that everybody can read'))(
+  'for an ordinary user',
+  () => {
+    test('a directory that everybody may write to is usable', () => {
+      const parent = newDirectory();
+      const path = join(parent, 'open');
+      mkdirSync(path);
+      chmodSync(parent, 0o755);
+      chmodSync(path, 0o777);
+      expect(checkAs(NOBODY, path)).toBe(path);
+      chmodSync(path, 0o1777);
+      expect(checkAs(NOBODY, path)).toMatch(
+        /belongs to user 0: not permitted; mount on a directory/,
+      );
+    });
 
-  test('a directory that he may not write to is not', () => {
-    const parent = newDirectory();
-    const path = join(parent, 'closed');
-    mkdirSync(path);
-    chmodSync(parent, 0o755);
-    expect(checkAs(NOBODY, path)).toMatch(/you may not write to the mountpoint: permission denied/);
-  });
+    test('a directory that he may not write to is not', () => {
+      const parent = newDirectory();
+      const path = join(parent, 'closed');
+      mkdirSync(path);
+      chmodSync(parent, 0o755);
+      expect(checkAs(NOBODY, path)).toMatch(
+        /you may not write to the mountpoint: permission denied/,
+      );
+    });
 
-  test('nor is one that he may not look into or get at', () => {
-    const parent = newDirectory();
-    const path = join(parent, 'closed');
-    mkdirSync(path);
-    expect(checkAs(NOBODY, path)).toMatch(/not yours to look into: permission denied/);
-  });
-});
+    test('nor is one that he may not look into or get at', () => {
+      const parent = newDirectory();
+      const path = join(parent, 'closed');
+      mkdirSync(path);
+      expect(checkAs(NOBODY, path)).toMatch(/not yours to look into: permission denied/);
+    });
+  },
+);
