@@ -1,24 +1,18 @@
-import { randomBytes } from 'node:crypto';
 import {
   closeSync,
   constants,
   fstatSync,
   fsyncSync,
   ftruncateSync,
-  linkSync,
-  lstatSync,
   openSync,
   readlinkSync,
-  realpathSync,
-  renameSync,
   statSync,
-  unlinkSync,
   writeSync,
 } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { HexzError } from '../errors.js';
 import type { ByteSink } from '../snapshot/extract.js';
-import { describeSystemError } from '../systemErrors.js';
+import { attempt, isTaken, TemporaryFile, type TemporaryFileOptions } from './temporaryFile.js';
 
 const ZEROS = Buffer.alloc(64 * 1024);
 const HOLE_BYTES = 4096;
@@ -32,13 +26,6 @@ export interface Output extends ByteSink {
   discard(): void;
 }
 
-export interface OutputOptions {
-  /** Whether an existing file may be replaced. */
-  readonly force: boolean;
-  /** Permission bits of a new file, before the umask. */
-  readonly mode: number;
-}
-
 /**
  * Opens an output. A regular file is written under a temporary name beside its target, with holes for
  * zeros, and takes its name when it is complete and on the disk. Anything else that exists (a device, a
@@ -46,7 +33,7 @@ export interface OutputOptions {
  *
  * @throws HexzError OUTPUT_EXISTS, OUTPUT_FAILED
  */
-export function openOutput(path: string, options: OutputOptions): Output {
+export function openOutput(path: string, options: TemporaryFileOptions): Output {
   const kind = kindOf(path);
   if (kind === 'other') {
     return new InPlaceOutput(
@@ -54,8 +41,7 @@ export function openOutput(path: string, options: OutputOptions): Output {
       attempt(path, () => openSync(path, constants.O_WRONLY)),
     );
   }
-  if (kind === 'file' && !options.force) throw exists(path);
-  return new FileOutput(replaceable(path), options);
+  return new FileOutput(new TemporaryFile(path, options));
 }
 
 /**
@@ -71,15 +57,6 @@ export function isFileOutput(path: string): boolean {
 /** The output for a descriptor that is open already, such as standard output. */
 export function descriptorOutput(name: string, descriptor: number): Output {
   return new InPlaceOutput(name, descriptor);
-}
-
-/** The file itself, where the path is a link to it: the link stays. */
-function replaceable(path: string): string {
-  try {
-    return realpathSync(path);
-  } catch {
-    return path;
-  }
 }
 
 /** Names of open descriptors, such as /dev/stdout: whatever they stand for was opened by somebody else. */
@@ -109,31 +86,17 @@ function kindOf(path: string): 'absent' | 'file' | 'other' {
   return attempt(path, () => (isTaken(path) ? 'file' : 'absent'));
 }
 
-const isTaken = (path: string): boolean => lstatSync(path, { throwIfNoEntry: false }) !== undefined;
-
 /**
  * A regular file under a temporary name.
  *
  * Invariant: until `finish`, the target's name is not touched. Zeros become holes in pieces of 4 KiB.
  */
 class FileOutput implements Output {
-  readonly #path: string;
-  readonly #temporaryPath: string;
-  readonly #force: boolean;
-  readonly #descriptor: number;
+  readonly #file: TemporaryFile;
   #length = 0;
-  #hasEnded = false;
 
-  constructor(path: string, { force, mode }: OutputOptions) {
-    const unique = `${process.pid}-${randomBytes(4).toString('hex')}`;
-    this.#path = path;
-    this.#force = force;
-    this.#temporaryPath = join(dirname(path), `.hexz-${unique}.tmp`);
-    const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL;
-    // A file that is replaced keeps its permissions; what is for its owner only stays so.
-    const replaced = statSync(path, { throwIfNoEntry: false });
-    const wanted = replaced === undefined ? mode : mode & replaced.mode;
-    this.#descriptor = attempt(path, () => openSync(this.#temporaryPath, flags, wanted));
+  constructor(file: TemporaryFile) {
+    this.#file = file;
   }
 
   write(bytes: Buffer): void {
@@ -144,7 +107,9 @@ class FileOutput implements Output {
       end = Math.min(end, bytes.length);
       if (end > start) {
         const piece = bytes.subarray(start, end);
-        attempt(this.#path, () => writeFully(this.#descriptor, piece, this.#length + start));
+        attempt(this.#file.path, () =>
+          writeFully(this.#file.descriptor, piece, this.#length + start),
+        );
       }
       start = end;
       while (start < bytes.length && isHole(bytes, start)) start += HOLE_BYTES;
@@ -157,32 +122,18 @@ class FileOutput implements Output {
   }
 
   finish(): void {
-    if (this.#hasEnded) return;
+    if (this.#file.hasEnded) return;
     try {
-      attempt(this.#path, () => {
-        ftruncateSync(this.#descriptor, this.#length);
-        fsyncSync(this.#descriptor);
-        if (this.#force) renameSync(this.#temporaryPath, this.#path);
-        else linkNew(this.#temporaryPath, this.#path);
-        syncDirectory(dirname(this.#path));
-      });
+      attempt(this.#file.path, () => ftruncateSync(this.#file.descriptor, this.#length));
     } catch (error) {
-      this.discard();
+      this.#file.discard();
       throw error;
     }
-    this.#hasEnded = true;
-    closeSync(this.#descriptor);
+    this.#file.publish();
   }
 
   discard(): void {
-    if (this.#hasEnded) return;
-    this.#hasEnded = true;
-    closeSync(this.#descriptor);
-    try {
-      unlinkSync(this.#temporaryPath);
-    } catch {
-      // Gone already: somebody cleaned the directory.
-    }
+    this.#file.discard();
   }
 }
 
@@ -227,7 +178,8 @@ function isHole(bytes: Buffer, start: number): boolean {
   return bytes[start] === 0 && bytes.compare(ZEROS, 0, end - start, start, end) === 0;
 }
 
-function writeFully(descriptor: number, bytes: Buffer, position: number | null): void {
+/** Writes all bytes, at a position or where the descriptor stands. */
+export function writeFully(descriptor: number, bytes: Buffer, position: number | null): void {
   let done = 0;
   while (done < bytes.length) {
     try {
@@ -238,51 +190,5 @@ function writeFully(descriptor: number, bytes: Buffer, position: number | null):
       if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error;
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
     }
-  }
-}
-
-/** Gives a complete file its name, which must not exist. */
-function linkNew(temporaryPath: string, path: string): void {
-  try {
-    linkSync(temporaryPath, path);
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'EEXIST') throw exists(path);
-    // No hard links here (FAT, some network file systems): the check before opening has to do.
-    if (isTaken(path)) throw exists(path);
-    renameSync(temporaryPath, path);
-    return;
-  }
-  unlinkSync(temporaryPath);
-}
-
-function syncDirectory(path: string): void {
-  try {
-    const descriptor = openSync(path, constants.O_RDONLY);
-    try {
-      fsyncSync(descriptor);
-    } finally {
-      closeSync(descriptor);
-    }
-  } catch {
-    // Not every file system can sync a directory, nor may every user read one that he may write into.
-  }
-}
-
-const exists = (path: string): HexzError =>
-  new HexzError('OUTPUT_EXISTS', 'the file exists', {
-    location: { file: path },
-    hint: 'give --force to replace it',
-  });
-
-function attempt<T>(path: string, action: () => T): T {
-  try {
-    return action();
-  } catch (cause) {
-    if (cause instanceof HexzError) throw cause;
-    throw new HexzError('OUTPUT_FAILED', `cannot write it: ${describeSystemError(cause)}`, {
-      location: { file: path },
-      cause,
-    });
   }
 }

@@ -1,0 +1,184 @@
+import { randomBytes } from 'node:crypto';
+import {
+  closeSync,
+  constants,
+  fdatasync,
+  fsync,
+  fsyncSync,
+  linkSync,
+  lstatSync,
+  openSync,
+  realpathSync,
+  renameSync,
+  statSync,
+  unlinkSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import { HexzError } from '../errors.js';
+import { describeSystemError } from '../systemErrors.js';
+
+const fdatasyncLater = promisify(fdatasync);
+const fsyncLater = promisify(fsync);
+
+export interface TemporaryFileOptions {
+  /** Whether an existing file may be replaced. */
+  readonly force: boolean;
+  /** Permission bits of a new file, before the umask. */
+  readonly mode: number;
+}
+
+/**
+ * A regular file that is written under a temporary name beside its target, and takes the target's name when it
+ * is complete and on the disk.
+ *
+ *   state      target's name            temporary name
+ *   open       absent, or the old file  the new file, as far as it is written
+ *   published  the new file             gone
+ *   discarded  absent, or the old file  gone
+ *
+ * A process that is killed leaves the temporary file behind, and the target as it was.
+ */
+export class TemporaryFile {
+  /** The target; where it was a symbolic link, what the link leads to. */
+  readonly path: string;
+  readonly temporaryPath: string;
+  /** Open for reading and writing; closed by `publish` and `discard`. */
+  readonly descriptor: number;
+  readonly #force: boolean;
+  #hasEnded = false;
+
+  /** @throws HexzError OUTPUT_EXISTS, OUTPUT_FAILED */
+  constructor(path: string, { force, mode }: TemporaryFileOptions) {
+    if (!force && attempt(path, () => isTaken(path))) throw exists(path);
+    const unique = `${process.pid}-${randomBytes(4).toString('hex')}`;
+    this.path = replaceable(path);
+    this.#force = force;
+    this.temporaryPath = join(dirname(this.path), `.hexz-${unique}.tmp`);
+    const flags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL;
+    // A file that is replaced keeps its permissions; what is for its owner only stays so.
+    const replaced = statSync(this.path, { throwIfNoEntry: false });
+    const wanted = replaced === undefined ? mode : mode & replaced.mode;
+    this.descriptor = attempt(path, () => openSync(this.temporaryPath, flags, wanted));
+  }
+
+  /** Whether it was published or discarded. */
+  get hasEnded(): boolean {
+    return this.#hasEnded;
+  }
+
+  /**
+   * Begins to bring what is written so far onto the disk, so that less is left to wait for at the end. What
+   * fails here fails again there.
+   */
+  async flushBehind(): Promise<void> {
+    await fdatasyncLater(this.descriptor).catch(() => {});
+  }
+
+  /** @throws HexzError OUTPUT_FAILED */
+  async sync(): Promise<void> {
+    try {
+      await fsyncLater(this.descriptor);
+    } catch (error) {
+      throw failed(this.path, error);
+    }
+  }
+
+  /**
+   * Syncs the file and gives it the target's name.
+   *
+   * @throws HexzError OUTPUT_EXISTS, OUTPUT_FAILED; nothing is left behind then
+   */
+  publish(): void {
+    if (this.#hasEnded) return;
+    try {
+      attempt(this.path, () => {
+        fsyncSync(this.descriptor);
+        if (this.#force) renameSync(this.temporaryPath, this.path);
+        else linkNew(this.temporaryPath, this.path);
+        syncDirectory(dirname(this.path));
+      });
+    } catch (error) {
+      this.discard();
+      throw error;
+    }
+    this.#hasEnded = true;
+    closeSync(this.descriptor);
+  }
+
+  /** Leaves nothing behind. After `publish` it does nothing. */
+  discard(): void {
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
+    closeSync(this.descriptor);
+    try {
+      unlinkSync(this.temporaryPath);
+    } catch {
+      // Gone already: somebody cleaned the directory.
+    }
+  }
+}
+
+/** Whether something has this name, be it a link that leads nowhere. */
+export const isTaken = (path: string): boolean =>
+  lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+
+export const exists = (path: string): HexzError =>
+  new HexzError('OUTPUT_EXISTS', 'the file exists', {
+    location: { file: path },
+    hint: 'give --force to replace it',
+  });
+
+/** Runs an action on an output; what the system throws comes out as OUTPUT_FAILED. */
+export function attempt<T>(path: string, action: () => T): T {
+  try {
+    return action();
+  } catch (cause) {
+    throw failed(path, cause);
+  }
+}
+
+export function failed(path: string, cause: unknown): HexzError {
+  if (cause instanceof HexzError) return cause;
+  return new HexzError('OUTPUT_FAILED', `cannot write it: ${describeSystemError(cause)}`, {
+    location: { file: path },
+    cause,
+  });
+}
+
+/** The file itself, where the path is a link to it: the link stays. */
+function replaceable(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return path;
+  }
+}
+
+/** Gives a complete file its name, which must not exist. */
+function linkNew(temporaryPath: string, path: string): void {
+  try {
+    linkSync(temporaryPath, path);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST') throw exists(path);
+    // No hard links here (FAT, some network file systems): the check before opening has to do.
+    if (isTaken(path)) throw exists(path);
+    renameSync(temporaryPath, path);
+    return;
+  }
+  unlinkSync(temporaryPath);
+}
+
+function syncDirectory(path: string): void {
+  try {
+    const descriptor = openSync(path, constants.O_RDONLY);
+    try {
+      fsyncSync(descriptor);
+    } finally {
+      closeSync(descriptor);
+    }
+  } catch {
+    // Not every file system can sync a directory, nor may every user read one that he may write into.
+  }
+}
