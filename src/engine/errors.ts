@@ -57,6 +57,7 @@ export const errorTable = {
     'EIO',
     'The files of the overlay contradict each other or are incomplete.',
   ),
+  CODEC_MISSING: kind(8, 'EIO', 'A library that is needed for writing is not installed.'),
   OUTPUT_EXISTS: kind(8, 'EEXIST', 'The output exists and --force was not given.'),
   OUTPUT_FAILED: kind(8, 'EIO', 'The output could not be written.'),
   OVERLAY_UNUSABLE: kind(8, 'EIO', 'The overlay cannot be created, opened or written.'),

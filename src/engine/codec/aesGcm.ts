@@ -1,4 +1,4 @@
-import { createDecipheriv, pbkdf2Sync } from 'node:crypto';
+import { createCipheriv, createDecipheriv, pbkdf2Sync } from 'node:crypto';
 import { HexzError } from '../errors.js';
 import type { EncryptionParameters } from '../format/types.js';
 
@@ -21,10 +21,10 @@ export function decryptBlock(key: Buffer, blockIndex: number, stored: Buffer): B
   if (stored.length < TAG_BYTES) {
     throw new HexzError('BAD_BLOCK', `an encrypted block of ${stored.length} bytes`);
   }
-  const nonce = Buffer.alloc(NONCE_BYTES);
-  nonce.writeBigUInt64BE(BigInt(blockIndex), NONCE_BYTES - 8);
   const ciphertextLength = stored.length - TAG_BYTES;
-  const decipher = createDecipheriv('aes-256-gcm', key, nonce, { authTagLength: TAG_BYTES });
+  const decipher = createDecipheriv('aes-256-gcm', key, nonceOf(blockIndex), {
+    authTagLength: TAG_BYTES,
+  });
   decipher.setAuthTag(stored.subarray(ciphertextLength));
   const plain = decipher.update(stored.subarray(0, ciphertextLength));
   try {
@@ -33,4 +33,20 @@ export function decryptBlock(key: Buffer, blockIndex: number, stored: Buffer): B
     throw new HexzError('AUTH', 'wrong password, or the encrypted block was altered');
   }
   return plain;
+}
+
+/**
+ * Closes a compressed block: what `decryptBlock` opens. A key never serves for two blocks of one index.
+ */
+export function encryptBlock(key: Buffer, blockIndex: number, packed: Buffer): Buffer {
+  const cipher = createCipheriv('aes-256-gcm', key, nonceOf(blockIndex), {
+    authTagLength: TAG_BYTES,
+  });
+  return Buffer.concat([cipher.update(packed), cipher.final(), cipher.getAuthTag()]);
+}
+
+function nonceOf(blockIndex: number): Buffer {
+  const nonce = Buffer.alloc(NONCE_BYTES);
+  nonce.writeBigUInt64BE(BigInt(blockIndex), NONCE_BYTES - 8);
+  return nonce;
 }

@@ -59,6 +59,12 @@ export function nativeZstd(): ZstdDecoder | undefined {
 /** Initialised once: a second time would take the memory from under decoders already made. */
 let initialised: Promise<typeof import('@bokuweb/zstd-wasm')> | undefined;
 
+/** zstd compiled to WebAssembly, ready for use. */
+export function wasmZstd(): Promise<typeof import('@bokuweb/zstd-wasm')> {
+  initialised ??= initialise();
+  return initialised;
+}
+
 async function initialise(): Promise<typeof import('@bokuweb/zstd-wasm')> {
   const { default: zstd } = await import('@bokuweb/zstd-wasm');
   await zstd.init();
@@ -67,8 +73,7 @@ async function initialise(): Promise<typeof import('@bokuweb/zstd-wasm')> {
 
 /** zstd compiled to WebAssembly: always there. */
 export async function bundledZstd(): Promise<ZstdDecoder> {
-  initialised ??= initialise();
-  const zstd = await initialised;
+  const zstd = await wasmZstd();
   const context = zstd.createDCtx();
   return (stored, target, dictionary) => {
     const options = { defaultHeapSize: target.length };
