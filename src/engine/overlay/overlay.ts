@@ -61,6 +61,8 @@ export class Overlay {
   readonly path: string;
   /** Whether there was none before it was opened. */
   readonly wasCreated: boolean;
+  /** Whether another process has it open for writing: this is what it was at the last flush then. */
+  readonly isLive: boolean;
   /** What opening met. */
   readonly findings: readonly OverlayFinding[];
   readonly #base: BaseDisk;
@@ -92,11 +94,12 @@ export class Overlay {
     { path, base, access, force = false, mountpoint }: OverlayOptions,
     paths: OverlayPaths,
     files: OverlayFiles,
-    { data, list, sideFile, setAside, wasCreated }: OpenedFiles,
+    { data, list, sideFile, setAside, wasCreated, isLive }: OpenedFiles,
     bootId: string,
   ) {
     this.path = path;
     this.wasCreated = wasCreated;
+    this.isLive = isLive;
     this.#base = base;
     const isNeeded = access === 'write' || sideFile !== undefined;
     const identity = isNeeded ? base.identity() : '';
@@ -109,6 +112,7 @@ export class Overlay {
         listLength: list.length(),
         baseLength: base.length,
         bootId,
+        isLive,
         isZero: (startOffset, endOffset) => isZero(data, startOffset, endOffset),
       }),
     );
@@ -155,6 +159,11 @@ export class Overlay {
   /** Exact size of the disk in bytes. */
   get length(): number {
     return this.#store.length;
+  }
+
+  /** How far clean pages show the base; behind it they are zero. */
+  get shownBaseLength(): number {
+    return Math.min(this.#base.length, this.#store.lowestTruncation);
   }
 
   get dirtyPageCount(): number {
@@ -278,8 +287,7 @@ export class Overlay {
   }
 
   #readBase(offset: number, target: Buffer): void {
-    const end = Math.min(this.#base.length, this.#store.lowestTruncation);
-    const wanted = Math.max(0, Math.min(target.length, end - offset));
+    const wanted = Math.max(0, Math.min(target.length, this.shownBaseLength - offset));
     if (wanted > 0) this.#base.readInto(offset, target.subarray(0, wanted));
     if (wanted < target.length) target.fill(0, wanted);
   }
