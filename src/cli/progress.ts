@@ -46,17 +46,19 @@ const YIELD_MS = 50;
 /**
  * Drives a synchronous generator to its end, and lets signals and timers through a few times a second.
  *
+ * @param onStep answers a promise where the next step has to wait
  * @returns what the generator returns
  */
 export async function drive<Step, Result>(
   steps: Generator<Step, Result>,
-  onStep: (step: Step) => void,
+  onStep: (step: Step) => Promise<void> | undefined | void,
 ): Promise<Result> {
   let yieldedAt = performance.now();
   for (;;) {
     const next = steps.next();
     if (next.done === true) return next.value;
-    onStep(next.value);
+    const pending = onStep(next.value);
+    if (pending !== undefined) await pending;
     if (performance.now() - yieldedAt > YIELD_MS) {
       await new Promise((resolve) => setImmediate(resolve));
       yieldedAt = performance.now();
