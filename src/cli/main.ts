@@ -11,6 +11,7 @@ import {
   streamOption,
 } from './arguments.js';
 import type { ExtractOptions } from './extract.js';
+import type { KeygenOptions } from './keygen.js';
 import type { MountCommandOptions } from './mount.js';
 import { reportError, STANDARD_OUTPUT, watchOutput } from './output.js';
 import type { OverlayCommandOptions } from './overlay.js';
@@ -144,6 +145,15 @@ function program(): Command {
       }),
   );
   hexz.addCommand(overlayCommands());
+  hexz.addCommand(
+    machineCommand('keygen', 'Make a pair of keys for signing: private.key and public.key')
+      .option('-o, --output-dir <dir>', 'where to put them', '.')
+      .option('--force', 'replace existing keys')
+      .action(async (options: KeygenOptions) => {
+        const { keygen } = await import('./keygen.js');
+        await keygen(options);
+      }),
+  );
   for (const command of [hexz, ...hexz.commands.flatMap((child) => [child, ...child.commands])]) {
     command.exitOverride().configureOutput({ writeErr: () => {} });
   }
