@@ -15,6 +15,7 @@ import type { KeygenOptions } from './keygen.js';
 import type { MountCommandOptions } from './mount.js';
 import { reportError, STANDARD_OUTPUT, watchOutput } from './output.js';
 import type { OverlayCommandOptions } from './overlay.js';
+import type { SignOptions } from './sign.js';
 import type { UnmountCommandOptions } from './unmount.js';
 
 const { version } = JSON.parse(
@@ -152,6 +153,15 @@ function program(): Command {
       .action(async (options: KeygenOptions) => {
         const { keygen } = await import('./keygen.js');
         await keygen(options);
+      }),
+  );
+  hexz.addCommand(
+    machineCommand('sign', 'Sign a snapshot with a private key')
+      .argument('<snapshot>', 'a .hxz file; a signed copy takes its place')
+      .requiredOption('--key <file>', 'the private key')
+      .action(async (path: string, options: SignOptions) => {
+        const { sign } = await import('./sign.js');
+        await sign(path, options);
       }),
   );
   for (const command of [hexz, ...hexz.commands.flatMap((child) => [child, ...child.commands])]) {
