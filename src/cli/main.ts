@@ -12,9 +12,11 @@ import {
 } from './arguments.js';
 import type { DiffCommandOptions } from './diff.js';
 import type { ExtractOptions } from './extract.js';
+import type { KeygenOptions } from './keygen.js';
 import type { MountCommandOptions } from './mount.js';
 import { type JsonForm, reportError, STANDARD_OUTPUT, watchOutput } from './output.js';
 import type { OverlayCommandOptions } from './overlay.js';
+import type { SignOptions } from './sign.js';
 import type { UnmountCommandOptions } from './unmount.js';
 
 const { version } = JSON.parse(
@@ -146,6 +148,24 @@ function program(): Command {
       }),
   );
   hexz.addCommand(overlayCommands());
+  hexz.addCommand(
+    machineCommand('keygen', 'Make a pair of keys for signing: private.key and public.key')
+      .option('-o, --output-dir <dir>', 'where to put them', '.')
+      .option('--force', 'replace existing keys')
+      .action(async (options: KeygenOptions) => {
+        const { keygen } = await import('./keygen.js');
+        await keygen(options);
+      }),
+  );
+  hexz.addCommand(
+    machineCommand('sign', 'Sign a snapshot with a private key')
+      .argument('<snapshot>', 'a .hxz file; a signed copy takes its place')
+      .requiredOption('--key <file>', 'the private key')
+      .action(async (path: string, options: SignOptions) => {
+        const { sign } = await import('./sign.js');
+        await sign(path, options);
+      }),
+  );
   for (const command of [hexz, ...hexz.commands.flatMap((child) => [child, ...child.commands])]) {
     command.exitOverride().configureOutput({ writeErr: () => {} });
   }
