@@ -1,7 +1,9 @@
+import { existsSync } from 'node:fs';
 import { HexzError } from '../engine/errors.js';
 import { MAGIC } from '../engine/format/header.js';
 import { streamNames } from '../engine/format/types.js';
 import type { Overlay } from '../engine/overlay/overlay.js';
+import { overlayPaths } from '../engine/overlay/paths.js';
 import type { Snapshot } from '../engine/snapshot/snapshot.js';
 import { openFileSource } from '../engine/snapshot/source.js';
 import { openOverlay } from '../engine/volume/openOverlay.js';
@@ -97,9 +99,9 @@ async function diffSnapshotsCommand(
   afterPath: string,
   options: DiffCommandOptions,
 ): Promise<number> {
-  const before = await openForCommand(beforePath, halfCache(options));
+  const before = await openSide(beforePath, options);
   try {
-    const after = await openForCommand(afterPath, halfCache(options));
+    const after = await openSide(afterPath, options);
     try {
       return await run({
         steps: diffSnapshots(before, after, { granularity: granularityFor(options) }),
@@ -123,11 +125,25 @@ async function diffSnapshotsCommand(
   }
 }
 
-/** Two snapshots share what was given for one. */
-const halfCache = (options: DiffCommandOptions): ReadOptions =>
-  options.cacheSize === undefined
-    ? options
-    : { ...options, cacheSize: Math.floor(options.cacheSize / 2) };
+/** Opens one of two snapshots, which share the memory that was given for one. */
+async function openSide(path: string, options: DiffCommandOptions): Promise<Snapshot> {
+  const { cacheSize } = options;
+  const half = cacheSize === undefined ? {} : { cacheSize: Math.floor(cacheSize / 2) };
+  try {
+    return await openForCommand(path, { ...options, ...half });
+  } catch (error) {
+    if (!(error instanceof HexzError) || !hasList(path)) throw error;
+    throw new HexzError(error.code, error.message, {
+      location: error.location,
+      hint: 'it looks like an overlay: name its snapshot with --base',
+      cause: error,
+    });
+  }
+}
+
+/** Whether the list of pages lies beside a file that would make it an overlay. */
+const hasList = (path: string): boolean =>
+  !path.endsWith('.hxz') && !path.endsWith('.meta') && existsSync(overlayPaths(path).list);
 
 const granularityFor = ({ pages, hex }: DiffCommandOptions): Granularity =>
   pages === true || hex === true ? 'run' : 'extent';

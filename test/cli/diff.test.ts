@@ -437,6 +437,18 @@ describe('usage', () => {
     expect(result.stderr).toContain('--base');
   });
 
+  test('an overlay in the place of a snapshot is told from any other file', async () => {
+    const { path, base: snapshot } = goldenOverlay('ov1');
+    for (const args of [
+      [path, snapshot],
+      [snapshot, path],
+    ]) {
+      const result = await diff(...args);
+      expect(result.status).toBe(3);
+      expect(result.stderr).toContain('--base');
+    }
+  });
+
   test('an overlay or a snapshot that is not there is exit 3', async () => {
     const absent = join(newDirectory(), 'absent');
     for (const args of [[absent], [absent, '--base', base], [base, absent], [absent, base]]) {

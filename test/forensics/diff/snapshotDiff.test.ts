@@ -7,13 +7,20 @@ import {
   type DiffTally,
   diffSnapshots,
   type Granularity,
+  HexzError,
   isSameContent,
   openSnapshot,
   type Snapshot,
   type StreamName,
 } from '../../../src/index.js';
 import { codeOf } from '../../support/errors.js';
-import { goldenFixture, goldenFixtures, goldenPath } from '../../support/fixtures.js';
+import {
+  goldenFixture,
+  goldenFixtures,
+  goldenPath,
+  malformedFixtures,
+  malformedPath,
+} from '../../support/fixtures.js';
 import { chains, writeChain } from '../../support/layers.js';
 import { markedBytes } from '../../support/overlay/memoryBase.js';
 import { damage } from '../../support/patch.js';
@@ -294,6 +301,26 @@ test('the parent of a thin snapshot that is not the right one is an error, not a
   const names = ['base.hxz', 'thin.hxz'];
   const [before, after] = names.map((name) => open(join(directory, name))) as [Snapshot, Snapshot];
   expect(codeOf(() => diffOf(before, after))).toBe('PARENT_MISMATCH');
+});
+
+test.each(malformedFixtures)('$id is compared, or refused in words', ({ file, password }) => {
+  const passwords = password === null ? [] : [password];
+  const sound = open(goldenPath('a-lz4-64k-disk.hxz'));
+  let snapshot: Snapshot;
+  try {
+    snapshot = open(malformedPath(file), passwords);
+  } catch (error) {
+    // What opening refuses is tested where snapshots are opened.
+    expect(error).toBeInstanceOf(HexzError);
+    return;
+  }
+  for (const [before, after] of [
+    [sound, snapshot],
+    [snapshot, sound],
+    [snapshot, open(malformedPath(file), passwords)],
+  ] as const) {
+    expect(codeOf(() => diffOf(before, after))).not.toBe('INTERNAL');
+  }
 });
 
 test('a step comes at least for every MiB, with how far it is', () => {
