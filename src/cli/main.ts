@@ -18,6 +18,7 @@ import { type JsonForm, reportError, STANDARD_OUTPUT, watchOutput } from './outp
 import type { OverlayCommandOptions } from './overlay.js';
 import type { SignOptions } from './sign.js';
 import type { UnmountCommandOptions } from './unmount.js';
+import { writingCommands } from './writingCommands.js';
 
 const { version } = JSON.parse(
   readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
@@ -122,6 +123,7 @@ function program(): Command {
       }),
   );
   hexz.addCommand(diffCommand());
+  for (const command of writingCommands()) hexz.addCommand(command);
   hexz.addCommand(
     machineCommand('unmount', 'End a mount, a dead one too, and wait until everything is flushed')
       .argument('<mountpoint>', 'where it is mounted')
@@ -242,7 +244,7 @@ function overlayCommands(): Command {
 }
 
 /** Commands that print a JSON document a line. */
-const STREAMING = ['diff'];
+const STREAMING = ['diff', 'pack', 'commit'];
 
 function jsonForm(argv: readonly string[]): JsonForm | undefined {
   if (!argv.includes('--json')) return undefined;

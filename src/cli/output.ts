@@ -48,6 +48,11 @@ export function printJson(value: unknown): void {
   process.stdout.write(`${toJsonText(value, 2)}\n`);
 }
 
+/** One of many JSON documents on standard output, in a line of its own. */
+export function printJsonLine(value: unknown): void {
+  process.stdout.write(`${toJsonText(value)}\n`);
+}
+
 /** Aligned "label: value" lines under a heading. */
 export function section(heading: string, rows: readonly (readonly [string, string])[]): string {
   const width = rows.reduce((longest, [label]) => Math.max(longest, label.length), 0) + 1;

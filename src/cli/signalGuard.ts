@@ -46,6 +46,13 @@ export class SignalGuard {
     }
   }
 
+  /** A signal for what cleans up after itself when it is aborted. */
+  abortSignal(): AbortSignal {
+    const controller = new AbortController();
+    this.watch(() => ({ discard: () => controller.abort() }));
+    return controller.signal;
+  }
+
   /** Opens something under watch. Opening must be synchronous: signals wait for its end. */
   watch<T extends Discardable>(open: () => T): T {
     const opened = open();
