@@ -4,7 +4,7 @@ import { HexzError } from '../errors.js';
 import { describeSystemError } from '../systemErrors.js';
 import type { FuseOptions } from './backend.js';
 import { loadFuseNative } from './fuseNativeLibrary.js';
-import { findProgram } from './programs.js';
+import { findProgram } from '../programs.js';
 
 /** What one look at the machine found. */
 export interface Check {

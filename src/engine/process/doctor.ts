@@ -2,7 +2,7 @@ import { existsSync, statfsSync } from 'node:fs';
 import { release, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadNativeLibrary } from '../codec/nativeLibrary.js';
-import { findProgram } from '../fuse/programs.js';
+import { findProgram } from '../programs.js';
 import { type Check, isMissing, readIfPresent, requirements } from '../fuse/requirements.js';
 import { describeSystemError } from '../systemErrors.js';
 
