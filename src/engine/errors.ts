@@ -58,6 +58,7 @@ export const errorTable = {
     'The files of the overlay contradict each other or are incomplete.',
   ),
   CODEC_MISSING: kind(8, 'EIO', 'A library that is needed for writing is not installed.'),
+  READ_BACK: kind(8, 'EIO', 'What was written reads back as something else.'),
   OUTPUT_EXISTS: kind(8, 'EEXIST', 'The output exists and --force was not given.'),
   OUTPUT_FAILED: kind(8, 'EIO', 'The output could not be written.'),
   OVERLAY_UNUSABLE: kind(8, 'EIO', 'The overlay cannot be created, opened or written.'),
@@ -146,3 +147,21 @@ export function asHexzError(error: unknown): HexzError {
     cause: error,
   });
 }
+
+/** A HexzError on its way between processes or threads. */
+export interface PortableError {
+  readonly code: HexzCode;
+  readonly message: string;
+  readonly hint: string | undefined;
+  readonly location: ErrorLocation;
+}
+
+export const toPortable = ({ code, message, hint, location }: HexzError): PortableError => ({
+  code,
+  message,
+  hint,
+  location,
+});
+
+export const fromPortable = ({ code, message, hint, location }: PortableError): HexzError =>
+  new HexzError(code, message, { hint, location });

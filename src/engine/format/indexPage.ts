@@ -230,3 +230,16 @@ export function encodeIndexPage(entries: readonly EncodableEntry[]): Buffer {
   });
   return bytes;
 }
+
+/** Decodes one long entry that is known to be of a data block. */
+export function parseDataEntry(bytes: Buffer): Extract<EncodableEntry, { kind: 'data' }> {
+  const hash = Buffer.from(bytes.subarray(HASH_OFFSET, HASH_OFFSET + HASH_BYTES));
+  return {
+    kind: 'data',
+    logicalLength: bytes.readUInt32LE(12),
+    storedOffset: readU64(bytes, 0),
+    storedLength: bytes.readUInt32LE(8),
+    checksum: bytes.readUInt32LE(16),
+    hash: hash.some((byte) => byte !== 0) ? hash : undefined,
+  };
+}

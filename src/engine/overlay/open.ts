@@ -5,10 +5,15 @@ import type { FileAccess, OverlayFile, OverlayFiles } from './files.js';
 import type { OverlayPaths } from './paths.js';
 import { readSideFile, type SideFile, temporaryPathOf } from './sideFile.js';
 
+/**
+ * read: nothing is created or changed, and others may read, too. alone: the same without others, until
+ * `beginWriting`. write: an overlay that does not exist is made.
+ */
+export type OverlayAccess = 'read' | 'alone' | 'write';
+
 /** How an overlay is opened. */
 export interface AccessOptions {
-  /** For writing, an overlay that does not exist is made; for reading, nothing is created or changed. */
-  readonly access: 'read' | 'write';
+  readonly access: OverlayAccess;
   /** Whether it must exist, also for writing. */
   readonly isKept?: boolean;
   /** Whether a side file that cannot be read is renamed, and the overlay opened as one without. */
@@ -27,8 +32,7 @@ export interface OpenedFiles {
 }
 
 /**
- * Opens and locks the files of an overlay: shared for reading, alone for writing. For writing, an overlay
- * that does not exist is made; for reading, nothing is created or changed.
+ * Opens and locks the files of an overlay, as `OverlayAccess` says.
  *
  * Both files are locked, because two data files can share the name of their list. A new data file never
  * takes over a list, not even an empty one: an overlay that shares its name would lose its pages to it.
@@ -42,19 +46,20 @@ export function openOverlayFiles(
 ): OpenedFiles {
   const opened: OverlayFile[] = [];
   let isNewAndLocked = false;
+  const found = access === 'read' ? 'read' : 'write';
   const open = (path: string, fileAccess: FileAccess): OverlayFile | undefined => {
     const file = openIfThere(files, path, fileAccess);
     if (file !== undefined) opened.push(file);
     return file;
   };
   try {
-    const foundData = open(paths.data, access);
+    const foundData = open(paths.data, found);
     const wasCreated = foundData === undefined;
     const data = foundData ?? createData(paths, access === 'write' && !isKept, files, open);
     lock(data, access, paths, files);
     isNewAndLocked = wasCreated;
     const { sideFile, isUnreadable } = readSide(paths, files, setsSideFileAside);
-    const foundList = open(paths.list, access);
+    const foundList = open(paths.list, found);
     const list = foundList ?? createList(paths, access, data, sideFile, open);
     if (foundList === undefined) {
       // Before anything is written that would make a lost name look like lost changes.
@@ -164,7 +169,7 @@ function removeIfThere(files: OverlayFiles, path: string): void {
 /** A list that ought to be there and is not means lost changes, not an overlay without any. */
 function createList(
   paths: OverlayPaths,
-  access: 'read' | 'write',
+  access: OverlayAccess,
   data: OverlayFile,
   sideFile: SideFile | undefined,
   open: Open,
@@ -176,7 +181,7 @@ function createList(
       'without it nobody can tell which bytes of the data file count; bring it back, or choose another overlay',
     );
   }
-  if (access === 'read') {
+  if (access !== 'write') {
     throw new HexzError('UNREADABLE', 'the overlay is empty and has no list of pages', {
       location: { file: paths.list },
     });
@@ -189,14 +194,14 @@ const lengthOf = (file: OverlayFile): number =>
 
 function lock(
   file: OverlayFile,
-  access: 'read' | 'write',
+  access: OverlayAccess,
   paths: OverlayPaths,
   files: OverlayFiles,
 ): void {
   const take = (kind: 'shared' | 'exclusive') =>
     onFile(file.path, 'lock the overlay', () => file.lock(kind));
-  if (take(access === 'write' ? 'exclusive' : 'shared')) return;
-  if (access === 'write' && take('shared')) {
+  if (take(access === 'read' ? 'shared' : 'exclusive')) return;
+  if (access !== 'read' && take('shared')) {
     throw new HexzError('OVERLAY_LOCKED', 'other programs have the overlay open for reading', {
       location: { file: file.path },
       hint: 'hexz status lists mounts; end those of this overlay first',

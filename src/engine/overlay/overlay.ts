@@ -63,7 +63,7 @@ export class Overlay {
   readonly wasCreated: boolean;
   /** What opening met. */
   readonly findings: readonly OverlayFinding[];
-  readonly #base: BaseDisk;
+  #base: BaseDisk;
   readonly #store: PageStore;
   readonly #seed = Buffer.alloc(PAGE_BYTES);
 
@@ -98,7 +98,7 @@ export class Overlay {
     this.path = path;
     this.wasCreated = wasCreated;
     this.#base = base;
-    const isNeeded = access === 'write' || sideFile !== undefined;
+    const isNeeded = access !== 'read' || sideFile !== undefined;
     const identity = isNeeded ? base.identity() : '';
     const isWrongBase = sideFile !== undefined && sideFile.base.identity !== identity;
     if (isWrongBase && !force) throw wrongBase(paths.data, base.path, sideFile.base.path);
@@ -157,6 +157,11 @@ export class Overlay {
     return this.#store.length;
   }
 
+  /** How far clean pages show the base; behind it they are zero. */
+  get shownBaseLength(): number {
+    return Math.min(this.#base.length, this.#store.lowestTruncation);
+  }
+
   get dirtyPageCount(): number {
     return this.#store.pages.countBefore(pagesIn(this.length));
   }
@@ -168,6 +173,13 @@ export class Overlay {
 
   isDirty(pageIndex: number): boolean {
     return pageIndex < pagesIn(this.length) && this.#store.pages.has(pageIndex);
+  }
+
+  /** Whether one of the pages before `endPageIndex` is dirty, from this one on. */
+  isAnyDirty(pageIndex: number, endPageIndex: number): boolean {
+    const end = Math.min(endPageIndex, pagesIn(this.length));
+    const { pages } = this.#store;
+    return pageIndex < end && (pages.has(pageIndex) || pages.runEnd(pageIndex, end) < end);
   }
 
   /** The runs of dirty pages, in order. */
@@ -269,6 +281,20 @@ export class Overlay {
   }
 
   /**
+   * Puts another base below, of the size that the disk has, and drops all dirty pages but these. What the dropped
+   * ones hold, the new base must hold too: whatever stops this half-way, the disk reads the same.
+   *
+   * @throws HexzError as `PageStore.rebind` and `PageStore.keepOnly`
+   */
+  rebind(base: BaseDisk, kept: DirtyPages): void {
+    if (base.length !== this.length) throw wrongBase(this.path, base.path, this.#base.path);
+    this.#store.beginWriting();
+    this.#store.rebind({ path: base.path, identity: base.identity() });
+    this.#base = base;
+    this.#store.keepOnly(kept);
+  }
+
+  /**
    * Drops all dirty pages but these.
    *
    * @throws HexzError as `PageStore.keepOnly`
@@ -278,8 +304,7 @@ export class Overlay {
   }
 
   #readBase(offset: number, target: Buffer): void {
-    const end = Math.min(this.#base.length, this.#store.lowestTruncation);
-    const wanted = Math.max(0, Math.min(target.length, end - offset));
+    const wanted = Math.max(0, Math.min(target.length, this.shownBaseLength - offset));
     if (wanted > 0) this.#base.readInto(offset, target.subarray(0, wanted));
     if (wanted < target.length) target.fill(0, wanted);
   }

@@ -2,7 +2,7 @@ import { HexzError } from '../errors.js';
 import type { DirtyPages } from './dirtyPages.js';
 import { asOverlayError, codeOf, damaged, onFile } from './failures.js';
 import type { OverlayFile, OverlayFiles } from './files.js';
-import { removeOverlayFiles } from './open.js';
+import { type OverlayAccess, removeOverlayFiles } from './open.js';
 import { PageList } from './pageList.js';
 import { PAGE_BYTES, pageOf, pagesIn } from './pages.js';
 import type { OverlayPaths } from './paths.js';
@@ -11,7 +11,7 @@ import { type SideFile, writeSideFile } from './sideFile.js';
 
 /** What a store is made of. */
 export interface StoreParts {
-  readonly access: 'read' | 'write';
+  readonly access: OverlayAccess;
   readonly paths: OverlayPaths;
   readonly files: OverlayFiles;
   /** Open and locked; the store closes them. */
@@ -44,13 +44,13 @@ export interface StoreParts {
  * change (`#failure`), reads go on, and the next open finds out what counts.
  */
 export class PageStore {
-  readonly isWritable: boolean;
   readonly #paths: OverlayPaths;
   readonly #files: OverlayFiles;
   readonly #data: OverlayFile;
   readonly #list: PageList;
-  readonly #baseLength: number;
-  readonly #unchanging: StoreParts['record'];
+  #baseLength: number;
+  #unchanging: StoreParts['record'];
+  #isWritable = false;
   #length: number;
   #lowestTruncation: number;
   #dataLength: number;
@@ -70,7 +70,6 @@ export class PageStore {
    * @throws HexzError OVERLAY_UNUSABLE, NO_SPACE
    */
   constructor({ access, paths, files, data, list, state, baseLength, record }: StoreParts) {
-    this.isWritable = access === 'write';
     this.#paths = paths;
     this.#files = files;
     this.#data = data;
@@ -82,7 +81,22 @@ export class PageStore {
     this.#dataLength = this.#onData('read the overlay', () =>
       Math.min(this.#length, data.length()),
     );
-    if (this.isWritable) this.#takeOver();
+    if (access === 'write') this.beginWriting();
+  }
+
+  get isWritable(): boolean {
+    return this.#isWritable;
+  }
+
+  /**
+   * What was found not to count is removed from the files, and they are ours. They must have been opened for
+   * writing, or to be alone with them.
+   *
+   * @throws HexzError OVERLAY_UNUSABLE, NO_SPACE
+   */
+  beginWriting(): void {
+    this.#isWritable = true;
+    this.#takeOver();
   }
 
   /** Exact size of the disk in bytes. */
@@ -164,7 +178,7 @@ export class PageStore {
    * @throws HexzError OVERLAY_UNUSABLE, NO_SPACE
    */
   sync(): Promise<void> {
-    if (!this.isWritable) return Promise.resolve();
+    if (!this.#isWritable) return Promise.resolve();
     this.#nextSync ??= this.#syncing.then(() => {
       this.#nextSync = undefined;
       return this.#syncNow();
@@ -182,7 +196,7 @@ export class PageStore {
   async close(): Promise<void> {
     await this.#syncing;
     try {
-      if (this.isWritable) this.#finish();
+      if (this.#isWritable) this.#finish();
     } finally {
       this.#data.close();
       this.#list.close();
@@ -230,9 +244,28 @@ export class PageStore {
     });
   }
 
+  /**
+   * Puts another base below, which has the disk's size and shows through everywhere from here on.
+   *
+   * @throws HexzError READ_ONLY, NO_SPACE, OVERLAY_UNUSABLE; the old base or the new one is then recorded
+   */
+  rebind(base: SideFile['base']): void {
+    this.checkWritable();
+    this.#syncFiles();
+    this.#unchanging = { ...this.#unchanging, base };
+    this.#baseLength = this.#length;
+    this.#lowestTruncation = Number.POSITIVE_INFINITY;
+    try {
+      this.#record(this.#lengths());
+    } catch (error) {
+      this.#fail(error);
+      throw error;
+    }
+  }
+
   /** @throws HexzError READ_ONLY, and what made it refuse every change */
   checkWritable(): void {
-    if (!this.isWritable) {
+    if (!this.#isWritable) {
       throw new HexzError('READ_ONLY', 'the overlay is open for reading only', {
         location: { file: this.#paths.data },
       });

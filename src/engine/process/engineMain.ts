@@ -1,15 +1,9 @@
 import { pino } from 'pino';
-import { asHexzError } from '../errors.js';
+import { asHexzError, toPortable } from '../errors.js';
 import { openSnapshot } from '../snapshot/open.js';
 import { Engine } from './engine.js';
 import { type EngineLog, serve } from './serve.js';
-import {
-  type EngineMessage,
-  type EngineRequest,
-  type MountSettings,
-  toPortable,
-  type UnmountRequest,
-} from './settings.js';
+import type { EngineMessage, EngineRequest, MountSettings, UnmountRequest } from './settings.js';
 
 /**
  * The program of an engine that has a process of its own. The process that starts it sends one request and

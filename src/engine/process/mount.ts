@@ -1,13 +1,7 @@
 import { resolve } from 'node:path';
-import { HexzError } from '../errors.js';
+import { fromPortable, HexzError } from '../errors.js';
 import { checkMountpoint } from './mountpoint.js';
-import {
-  type EngineMessage,
-  fromPortable,
-  MAX_ID,
-  type MountSettings,
-  type UnmountRequest,
-} from './settings.js';
+import { type EngineMessage, MAX_ID, type MountSettings, type UnmountRequest } from './settings.js';
 import { type StartedEngine, startChild } from './start.js';
 import { unmount } from './unmount.js';
 

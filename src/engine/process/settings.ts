@@ -1,4 +1,4 @@
-import { type ErrorLocation, type HexzCode, HexzError } from '../errors.js';
+import type { PortableError } from '../errors.js';
 import type { MountEntry } from './registry.js';
 
 /** The largest number of a user or group; the next one stands for none. */
@@ -50,21 +50,3 @@ export interface UnmountRequest {
   readonly type: 'unmount';
   readonly isLazy: boolean;
 }
-
-/** A HexzError on its way between processes. */
-export interface PortableError {
-  readonly code: HexzCode;
-  readonly message: string;
-  readonly hint: string | undefined;
-  readonly location: ErrorLocation;
-}
-
-export const toPortable = ({ code, message, hint, location }: HexzError): PortableError => ({
-  code,
-  message,
-  hint,
-  location,
-});
-
-export const fromPortable = ({ code, message, hint, location }: PortableError): HexzError =>
-  new HexzError(code, message, { hint, location });

@@ -1,10 +1,10 @@
 import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
 import { closeSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { HexzError } from '../errors.js';
+import { fromPortable, HexzError } from '../errors.js';
 import { openLog } from './log.js';
 import type { MountEntry } from './registry.js';
-import { type EngineMessage, type EngineRequest, fromPortable } from './settings.js';
+import type { EngineMessage, EngineRequest } from './settings.js';
 
 /** An engine in a process of its own, which serves. */
 export interface StartedEngine {

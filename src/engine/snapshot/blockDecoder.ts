@@ -48,6 +48,19 @@ export class BlockDecoder {
    * @throws HexzError BAD_OFFSET, BAD_BLOCK, CRC, AUTH, UNREADABLE
    */
   decode(block: StoredBlock, target: Buffer): void {
+    const stored = this.stored(block, target.length);
+    const packed =
+      this.#key === undefined ? stored : decryptBlock(this.#key, block.blockIndex, stored);
+    if (this.#compression === 'lz4') decodeLz4(packed, target);
+    else decodeZstd(packed, target, this.#dictionary);
+  }
+
+  /**
+   * The stored bytes of a block, whose checksum is right; a view that is valid until the next call.
+   *
+   * @throws HexzError BAD_OFFSET, BAD_BLOCK, CRC, UNREADABLE
+   */
+  stored(block: StoredBlock, logicalLength: number): Buffer {
     const { storedOffset, storedLength } = block;
     if (!liesInFile(storedOffset, storedLength, this.#source.length)) {
       throw new HexzError(
@@ -55,10 +68,10 @@ export class BlockDecoder {
         `the block ${outside(storedOffset, storedLength, this.#source.length)}`,
       );
     }
-    if (storedLength > maximumStoredBytes(target.length)) {
+    if (storedLength > maximumStoredBytes(logicalLength)) {
       throw new HexzError(
         'BAD_BLOCK',
-        `${storedLength} stored bytes for a block of ${target.length} bytes`,
+        `${storedLength} stored bytes for a block of ${logicalLength} bytes`,
       );
     }
     const stored = this.#read(storedOffset, storedLength);
@@ -69,10 +82,7 @@ export class BlockDecoder {
         `the stored bytes are damaged (CRC-32 ${hex32(checksum)}, should be ${hex32(block.checksum)})`,
       );
     }
-    const packed =
-      this.#key === undefined ? stored : decryptBlock(this.#key, block.blockIndex, stored);
-    if (this.#compression === 'lz4') decodeLz4(packed, target);
-    else decodeZstd(packed, target, this.#dictionary);
+    return stored;
   }
 
   /** Stored bytes, which lie inside the file; a view that is valid until the next call. */

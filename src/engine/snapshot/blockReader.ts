@@ -71,6 +71,11 @@ export class BlockReader {
     this.#decoder.decode(block, target);
   }
 
+  /** The stored bytes of a block; a view that is valid until the next call. */
+  stored(block: StoredBlock, logicalLength: number): Buffer {
+    return this.#decoder.stored(block, logicalLength);
+  }
+
   /**
    * A decoded block, from the cache. An index entry that shares the place with it but not the rest
    * (a forged one) does not mean it, and must not get past its own checks.

@@ -139,6 +139,20 @@ export class Snapshot {
   }
 
   /**
+   * The stored bytes of a data block of this file, whose checksum is right; a view that is valid until the next
+   * call.
+   *
+   * @throws HexzError naming file, stream, block and offset
+   */
+  storedBytes(block: Block): Buffer {
+    try {
+      return this.#blocks.stored(block, block.length);
+    } catch (error) {
+      throw this.#located(error, block.stream, block.blockIndex, block.offset);
+    }
+  }
+
+  /**
    * Holds a parent reference against the parents, without decoding anything: generation B's block must
    * be there; in A and A4, where both sides record a hash for the same range, the hashes must be equal.
    *

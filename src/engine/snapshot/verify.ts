@@ -42,16 +42,7 @@ export interface VerifyStep {
 export function* verifyChain(snapshot: Snapshot): Generator<VerifyStep, FileTally[]> {
   const tallies: FileTally[] = [];
   for (const file of snapshot.chain()) {
-    const tally: FileTally = {
-      path: file.path,
-      dataBlocks: 0,
-      zeroBlocks: 0,
-      parentBlocks: 0,
-      hashedBlocks: 0,
-      checkedBytes: 0,
-      uncoveredBytes: 0,
-      badBlocks: 0,
-    };
+    const tally = emptyTally(file.path);
     tallies.push(tally);
     for (const stream of streamNames) yield* verifyStream(file, stream, tally);
   }
@@ -63,50 +54,78 @@ function* verifyStream(
   stream: StreamName,
   tally: FileTally,
 ): Generator<VerifyStep, void> {
-  const { pageCount, startOffsets, streamLength } = file.index.masterIndex[stream];
-  let plain = Buffer.alloc(0);
+  const { pageCount, streamLength } = file.index.masterIndex[stream];
   let coveredBytes = 0;
   for (let pageNumber = 0; pageNumber < pageCount; pageNumber++) {
-    const pageStart = startOffsets[pageNumber] as number;
-    const pageEnd = startOffsets[pageNumber + 1] ?? streamLength;
-    const blocks = file.index.blocksOfPage(stream, pageNumber);
-    for (;;) {
-      let block: Block;
-      try {
-        const next = blocks.next();
-        if (next.done === true) break;
-        block = next.value;
-      } catch (error) {
-        coveredBytes = pageEnd;
-        tally.badBlocks++;
-        const finding = findingOf(error, file, stream, undefined, pageStart, pageEnd - pageStart);
-        yield { tally, finding };
-        break;
-      }
-      coveredBytes = block.offset + block.length;
-      let finding: Finding | undefined;
-      try {
-        if (block.kind === 'data') {
-          if (plain.length < block.length) plain = Buffer.allocUnsafeSlow(block.length);
-          checkDataBlock(file, block, plain.subarray(0, block.length), tally);
-        } else if (block.kind === 'parent') {
-          file.checkParentReference(block);
-        } else {
-          checkZeroBlock(block);
-        }
-      } catch (error) {
-        tally.badBlocks++;
-        finding = findingOf(error, file, stream, block.blockIndex, block.offset, block.length);
-      }
-      if (block.kind === 'data') tally.dataBlocks++;
-      else if (block.kind === 'zero') tally.zeroBlocks++;
-      else tally.parentBlocks++;
-      tally.checkedBytes += block.length;
-      yield { tally, finding };
-    }
+    coveredBytes = yield* verifyPage(file, stream, pageNumber, tally);
   }
   tally.uncoveredBytes += streamLength - coveredBytes;
 }
+
+/**
+ * The same for the blocks of one index page.
+ *
+ * @param tally counts on with them
+ * @returns where the page ends in the stream
+ */
+export function* verifyPage(
+  file: Snapshot,
+  stream: StreamName,
+  pageNumber: number,
+  tally: FileTally,
+): Generator<VerifyStep, number> {
+  const { startOffsets, streamLength } = file.index.masterIndex[stream];
+  const pageStart = startOffsets[pageNumber] as number;
+  const pageEnd = startOffsets[pageNumber + 1] ?? streamLength;
+  const blocks = file.index.blocksOfPage(stream, pageNumber);
+  let plain = Buffer.alloc(0);
+  let end = pageStart;
+  for (;;) {
+    let block: Block;
+    try {
+      const next = blocks.next();
+      if (next.done === true) return end;
+      block = next.value;
+    } catch (error) {
+      tally.badBlocks++;
+      const finding = findingOf(error, file, stream, undefined, pageStart, pageEnd - pageStart);
+      yield { tally, finding };
+      return pageEnd;
+    }
+    end = block.offset + block.length;
+    let finding: Finding | undefined;
+    try {
+      if (block.kind === 'data') {
+        if (plain.length < block.length) plain = Buffer.allocUnsafeSlow(block.length);
+        checkDataBlock(file, block, plain.subarray(0, block.length), tally);
+      } else if (block.kind === 'parent') {
+        file.checkParentReference(block);
+      } else {
+        checkZeroBlock(block);
+      }
+    } catch (error) {
+      tally.badBlocks++;
+      finding = findingOf(error, file, stream, block.blockIndex, block.offset, block.length);
+    }
+    if (block.kind === 'data') tally.dataBlocks++;
+    else if (block.kind === 'zero') tally.zeroBlocks++;
+    else tally.parentBlocks++;
+    tally.checkedBytes += block.length;
+    yield { tally, finding };
+  }
+}
+
+/** A tally of nothing yet. */
+export const emptyTally = (path: string): FileTally => ({
+  path,
+  dataBlocks: 0,
+  zeroBlocks: 0,
+  parentBlocks: 0,
+  hashedBlocks: 0,
+  checkedBytes: 0,
+  uncoveredBytes: 0,
+  badBlocks: 0,
+});
 
 function checkDataBlock(file: Snapshot, block: Block, plain: Buffer, tally: FileTally): void {
   file.decodeBlock(block, plain);

@@ -109,8 +109,17 @@ export class TemporaryFile {
   /** Leaves nothing behind. After `publish` it does nothing. */
   discard(): void {
     if (this.#hasEnded) return;
+    this.removeName();
     this.#hasEnded = true;
     closeSync(this.descriptor);
+  }
+
+  /**
+   * Takes the temporary name away, so that nothing stays behind whatever happens next, also to this process. The
+   * descriptor stays open: others may be about to write to it, and shall not hit another file of its number.
+   */
+  removeName(): void {
+    if (this.#hasEnded) return;
     try {
       unlinkSync(this.temporaryPath);
     } catch {

@@ -1,0 +1,265 @@
+import { realpathSync } from 'node:fs';
+import { HexzError } from '../errors.js';
+import type { Compression } from '../format/types.js';
+import { baseIdentity } from '../overlay/baseIdentity.js';
+import type { Overlay } from '../overlay/overlay.js';
+import { MAX_PAGES } from '../overlay/pages.js';
+import { overlayPaths } from '../overlay/paths.js';
+import type { Selection } from '../overlay/selection.js';
+import { openSnapshot } from '../snapshot/open.js';
+import type { Snapshot } from '../snapshot/snapshot.js';
+import { openOverlay } from '../volume/openOverlay.js';
+import { baseDiskOf } from '../volume/volume.js';
+import { type CommitSource, changedDisk, remainingPages, unchangedStream } from './commitSource.js';
+import { type CommitRules, commitStream } from './commitStream.js';
+import { openInput, type StreamInput } from './input.js';
+import {
+  checkBlockBytes,
+  DEFAULT_BLOCK_BYTES,
+  NewSnapshot,
+  type NewSnapshotReport,
+  type OutputOptions,
+} from './newSnapshot.js';
+import { packStream } from './packStream.js';
+import { readBack } from './readBack.js';
+import { StoredSource } from './storedSource.js';
+
+export interface CommitOptions extends OutputOptions {
+  /** Data file of the overlay. */
+  readonly overlay: string;
+  /** Borrow what did not change from the base. Default: the new snapshot needs no other. */
+  readonly thin?: boolean;
+  /** Leave the overlay as it is, on its base. Default: delete what was committed. */
+  readonly keepsOverlay?: boolean;
+  /** Commit only these parts of the overlay. */
+  readonly selection?: Selection | undefined;
+  /** A file in the place of the base's memory; - is standard input. */
+  readonly memory?: string | undefined;
+  /** Leave the memory out. */
+  readonly dropsMemory?: boolean;
+  /** Read back and compare every byte, also of what was copied or borrowed. */
+  readonly verifiesAll?: boolean;
+  /** That opened the base, for opening what borrows from it. */
+  readonly passwords?: readonly string[];
+  readonly parentDirectories?: readonly string[];
+}
+
+export interface CommitReport extends NewSnapshotReport {
+  readonly base: string;
+  readonly baseBytes: number;
+  /** Dirty pages that were committed, the last of them perhaps in part. */
+  readonly committedPages: number;
+  /** Pages that stay in the overlay. */
+  readonly remainingPages: number;
+  readonly overlay: 'deleted' | 'kept' | 'rebound';
+}
+
+/**
+ * Makes a snapshot of a base and an overlay. It is written beside its name, read back against both, and then takes its
+ * name; only then is the overlay touched. Whatever goes wrong before that changes nothing.
+ *
+ * With a selection, the pages that were not committed stay in the overlay, which then lies on the new snapshot.
+ *
+ * @param base open; the caller closes it
+ * @throws HexzError USAGE, OVERLAY_LOCKED, WRONG_BASE, OVERLAY_DAMAGED, READ_BACK; of base and overlay; as `pack`
+ */
+export async function commit(base: Snapshot, options: CommitOptions): Promise<CommitReport> {
+  const { overlay: path, keepsOverlay = false, selection } = options;
+  checkBlockBytes(options.blockBytes ?? DEFAULT_BLOCK_BYTES);
+  if (options.memory !== undefined && options.dropsMemory === true) {
+    throw new HexzError('USAGE', 'the memory cannot be both replaced and left out');
+  }
+  const overlay = openCommitted(base, path, keepsOverlay);
+  let isSettled = false;
+  try {
+    const remaining = selection === undefined ? undefined : remainingPages(overlay, selection);
+    const disk = changedDisk(base, overlay, selection);
+    if (selection !== undefined && !disk.isChanged(0, overlay.length)) {
+      throw new HexzError('USAGE', 'the selection holds no dirty page of the overlay', {
+        location: { file: path },
+        hint: 'hexz diff --pages lists them',
+      });
+    }
+    const warnings = [...overlay.warnings, ...warningsOf(base, options)];
+    const report = await write(base, overlay, disk, options, warnings);
+    const remainingCount = remaining?.countBefore(MAX_PAGES) ?? 0;
+    const counts = {
+      base: base.path,
+      baseBytes: base.index.source.length,
+      committedPages: overlay.dirtyPageCount - remainingCount,
+    };
+    if (keepsOverlay)
+      return { ...report, ...counts, remainingPages: overlay.dirtyPageCount, overlay: 'kept' };
+    if (remaining === undefined || remainingCount === 0) {
+      isSettled = true;
+      await overlay.remove();
+      return { ...report, ...counts, remainingPages: 0, overlay: 'deleted' };
+    }
+    const made = openSnapshot(options.output, accessOf(options));
+    try {
+      overlay.rebind(baseDiskOf(made), remaining);
+    } finally {
+      made.close();
+    }
+    return { ...report, ...counts, remainingPages: remainingCount, overlay: 'rebound' };
+  } finally {
+    if (!isSettled) await overlay.close();
+  }
+}
+
+async function write(
+  base: Snapshot,
+  overlay: Overlay,
+  disk: CommitSource,
+  options: CommitOptions,
+  warnings: readonly string[],
+): Promise<NewSnapshotReport> {
+  const { blockBytes = DEFAULT_BLOCK_BYTES, compression = 'lz4', thin: isThin = false } = options;
+  const identityBefore = baseIdentity(base);
+  const memoryInput = options.memory === undefined ? undefined : openInput(options.memory);
+  let made: NewSnapshot | undefined;
+  try {
+    const keepsMemory =
+      memoryInput === undefined && options.dropsMemory !== true && base.hasStream('memory');
+    const sources = keepsMemory ? [disk, unchangedStream(base, 'memory')] : [disk];
+    const rules: CommitRules = {
+      base,
+      blockBytes,
+      isThin,
+      storedSource:
+        options.encryption === undefined ? new StoredSource(base, compression) : undefined,
+    };
+    const streamBytes = sources.reduce((sum, { length }) => sum + length, 0);
+    const total = memoryInput === undefined ? streamBytes : sumOf(streamBytes, memoryInput.length);
+    made = await NewSnapshot.create(options, {
+      variableBlocks: false,
+      maximumBlockBytes: blockBytes,
+      parentPath: isThin ? realpathSync(base.path) : undefined,
+      expectedBytes: expectedBytes(base, overlay, rules, compression, total, memoryInput),
+      inputs: [
+        ...base.chain().map(({ path }) => path),
+        ...Object.values(overlayPaths(options.overlay)),
+        ...(memoryInput === undefined ? [] : [memoryInput.path]),
+      ],
+      isPrivate: isEncrypted(base),
+    });
+    let done = 0;
+    for (const source of sources) {
+      for await (const bytes of commitStream(made.pipeline, source, rules)) {
+        made.progress('write', done + bytes, total);
+      }
+      done += source.length;
+    }
+    if (memoryInput !== undefined) {
+      const parent = isThin ? base : undefined;
+      for await (const bytes of packStream(
+        made.pipeline,
+        'memory',
+        memoryInput,
+        blockBytes,
+        parent,
+      )) {
+        made.progress('write', done + bytes, total);
+      }
+    }
+    await made.complete();
+    await check(made, sources, rules, options, memoryInput !== undefined);
+    if (baseIdentity(base) !== identityBefore) {
+      throw new HexzError('UNREADABLE', 'the base was changed meanwhile', {
+        location: { file: base.path },
+      });
+    }
+    return await made.publish(warnings);
+  } catch (error) {
+    await made?.discard();
+    options.signal?.throwIfAborted();
+    throw error;
+  } finally {
+    memoryInput?.close();
+  }
+}
+
+async function check(
+  made: NewSnapshot,
+  sources: readonly CommitSource[],
+  rules: CommitRules,
+  options: CommitOptions,
+  hasNewMemory: boolean,
+): Promise<void> {
+  const access = accessOf(options);
+  const total = sources.reduce((sum, { length }) => sum + length, 0);
+  const snapshot = made.open(access);
+  try {
+    let done = 0;
+    let step = 0;
+    for (const source of sources) {
+      for (const bytes of readBack(snapshot, source, rules, options.verifiesAll === true)) {
+        if (++step % 256 !== 0) continue;
+        made.progress('check', done + bytes, total);
+        // Lets signals through.
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      done += source.length;
+    }
+  } finally {
+    snapshot.close();
+  }
+  if (hasNewMemory) await made.checkBlocks(['memory'], access);
+}
+
+const accessOf = ({ passwords = [], parentDirectories = [], encryption }: CommitOptions) => ({
+  passwords: encryption === undefined ? passwords : [encryption.password, ...passwords],
+  parentDirectories,
+});
+
+/** The overlay, locked until the commit is over. Only one that nobody else uses can be deleted. */
+function openCommitted(base: Snapshot, path: string, keepsOverlay: boolean): Overlay {
+  try {
+    return openOverlay(base, { path, access: keepsOverlay ? 'read' : 'alone' });
+  } catch (error) {
+    if (!(error instanceof HexzError) || error.code !== 'WRONG_BASE') throw error;
+    throw new HexzError('WRONG_BASE', error.message, {
+      location: error.location,
+      hint: `commit it onto that snapshot; if this one is right, hexz overlay repair --base ${base.path} --force binds it to it`,
+    });
+  }
+}
+
+const isEncrypted = (snapshot: Snapshot): boolean =>
+  snapshot.chain().some(({ header }) => header.encryption !== undefined);
+
+function warningsOf(base: Snapshot, { encryption, thin }: CommitOptions): string[] {
+  if (!isEncrypted(base)) return [];
+  const warnings: string[] = [];
+  if (encryption === undefined) {
+    warnings.push('the base is encrypted, the new snapshot is not; --encrypt does it');
+  }
+  if (thin === true) {
+    warnings.push('the base is encrypted; the Rust hexz cannot read thin snapshots of such');
+  }
+  return warnings;
+}
+
+const sumOf = (bytes: number, more: number | undefined): number | undefined =>
+  more === undefined ? undefined : bytes + more;
+
+/** About how much will have to be encoded; decides about threads only. */
+function expectedBytes(
+  base: Snapshot,
+  overlay: Overlay,
+  { isThin, blockBytes, storedSource }: CommitRules,
+  compression: Compression,
+  total: number | undefined,
+  memoryInput: StreamInput | undefined,
+): number | undefined {
+  if (total === undefined) return undefined;
+  const { header } = base;
+  const isCopied =
+    storedSource !== undefined &&
+    header.compression === compression &&
+    header.blockSize === blockBytes &&
+    !header.variableBlocks;
+  if (!isThin && !isCopied) return total;
+  const changed = Math.min(overlay.dirtyPageCount * blockBytes, overlay.length);
+  return changed + (memoryInput?.length ?? 0);
+}

@@ -1,0 +1,120 @@
+import { HexzError } from '../errors.js';
+import type { StreamName } from '../format/types.js';
+import { DirtyPages } from '../overlay/dirtyPages.js';
+import type { Overlay } from '../overlay/overlay.js';
+import { PAGE_BYTES, pageOf, pagesIn } from '../overlay/pages.js';
+import type { Selection } from '../overlay/selection.js';
+import type { Snapshot } from '../snapshot/snapshot.js';
+
+/** A stream that is committed: the base's, and what was changed of it. */
+export interface CommitSource {
+  readonly stream: StreamName;
+  readonly length: number;
+  /** Up to here what is not changed is the base's; behind it it is zero. */
+  readonly baseEnd: number;
+  /** Whether any byte of a range may be another one than the base's. */
+  isChanged(startOffset: number, endOffset: number): boolean;
+  /**
+   * Fills the whole target.
+   *
+   * @throws HexzError of base and overlay
+   */
+  read(offset: number, target: Buffer): void;
+}
+
+/** A stream of the base, as it is. */
+export const unchangedStream = (base: Snapshot, stream: StreamName): CommitSource => ({
+  stream,
+  length: base.streamLength(stream),
+  baseEnd: base.streamLength(stream),
+  isChanged: () => false,
+  read: (offset, target) => filled(base.readInto(stream, offset, target), target, offset),
+});
+
+/**
+ * The disk of the base under an overlay. With a selection, dirty pages count only as far as they are selected; the
+ * size of the disk, and what was cut off it, count always.
+ */
+export function changedDisk(
+  base: Snapshot,
+  overlay: Overlay,
+  selection: Selection | undefined,
+): CommitSource {
+  const { length, shownBaseLength: baseEnd } = overlay;
+  const read = (offset: number, target: Buffer) =>
+    filled(overlay.readInto(offset, target), target, offset);
+  const readUnselected = (offset: number, target: Buffer) => {
+    const fromBase = Math.max(0, Math.min(target.length, baseEnd - offset));
+    filled(base.readInto('disk', offset, target.subarray(0, fromBase)), target, offset, fromBase);
+    target.fill(0, fromBase);
+  };
+  return {
+    stream: 'disk',
+    length,
+    baseEnd,
+    isChanged(startOffset, endOffset) {
+      if (selection === undefined)
+        return overlay.isAnyDirty(pageOf(startOffset), pagesIn(endOffset));
+      return hasDirty(overlay, selection, startOffset, endOffset);
+    },
+    read:
+      selection === undefined
+        ? read
+        : (offset, target) => {
+            readUnselected(offset, target);
+            for (const part of selection.partsIn(offset, offset + target.length)) {
+              readDirty(overlay, part, target, offset, read);
+            }
+          },
+  };
+}
+
+/** The dirty pages that a selection does not hold whole. */
+export function remainingPages(overlay: Overlay, selection: Selection): DirtyPages {
+  const remaining = new DirtyPages();
+  for (const { pageIndex, pageCount } of overlay.extents()) {
+    for (let page = pageIndex; page < pageIndex + pageCount; page++) {
+      const start = page * PAGE_BYTES;
+      const end = Math.min(start + PAGE_BYTES, overlay.length);
+      const [part] = selection.partsIn(start, end);
+      if (part?.startOffset !== start || part.endOffset !== end) remaining.add(page);
+    }
+  }
+  return remaining;
+}
+
+function hasDirty(
+  overlay: Overlay,
+  selection: Selection,
+  startOffset: number,
+  endOffset: number,
+): boolean {
+  for (const part of selection.partsIn(startOffset, endOffset)) {
+    if (overlay.isAnyDirty(pageOf(part.startOffset), pagesIn(part.endOffset))) return true;
+  }
+  return false;
+}
+
+/** Puts what is dirty of a part over what the base has there. */
+function readDirty(
+  overlay: Overlay,
+  { startOffset, endOffset }: { startOffset: number; endOffset: number },
+  target: Buffer,
+  targetOffset: number,
+  read: (offset: number, target: Buffer) => void,
+): void {
+  for (let start = startOffset; start < endOffset; ) {
+    const end = Math.min((pageOf(start) + 1) * PAGE_BYTES, endOffset);
+    if (overlay.isDirty(pageOf(start))) {
+      read(start, target.subarray(start - targetOffset, end - targetOffset));
+    }
+    start = end;
+  }
+}
+
+function filled(count: number, target: Buffer, offset: number, wanted = target.length): void {
+  if (count === wanted) return;
+  throw new HexzError('UNREADABLE', `only ${count} of ${wanted} bytes could be read`, {
+    location: { offset },
+  });
+}

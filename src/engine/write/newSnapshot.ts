@@ -1,0 +1,332 @@
+import { randomBytes } from 'node:crypto';
+import { availableParallelism } from 'node:os';
+import { deriveKey } from '../codec/aesGcm.js';
+import type { EncoderChoice } from '../codec/encoder.js';
+import { HexzError } from '../errors.js';
+import { encodeHeader } from '../format/header.js';
+import { MAX_BLOCK_BYTES } from '../format/limits.js';
+import {
+  type Compression,
+  type EncryptionParameters,
+  type StreamName,
+  streamNames,
+} from '../format/types.js';
+import { openSnapshot } from '../snapshot/open.js';
+import type { Snapshot } from '../snapshot/snapshot.js';
+import { identityOfFile } from '../snapshot/source.js';
+import { BlockPipeline, type StreamCounts } from './blockPipeline.js';
+import { type BlockPool, openBlockPool } from './blockPool.js';
+import { isFileOutput } from './outputFile.js';
+import { type HeaderChoices, SnapshotFile } from './snapshotFile.js';
+import { attempt, TemporaryFile } from './temporaryFile.js';
+
+/** What all commands that make a snapshot let choose. */
+export interface OutputOptions {
+  /** Where the snapshot goes. */
+  readonly output: string;
+  /** Whether it may replace a file. */
+  readonly force?: boolean;
+  /** Default: lz4. */
+  readonly compression?: Compression;
+  /** Length of blocks in bytes. Default: 65536. */
+  readonly blockBytes?: number;
+  readonly encryption?: NewEncryption | undefined;
+  /** Default: fastest. */
+  readonly encoders?: EncoderChoice;
+  /** Text that is stored with the snapshot. */
+  readonly message?: string | undefined;
+  /** Threads beside this one; default: as many as there are cores, fewer for little work. */
+  readonly workerCount?: number;
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: WriteProgress) => void;
+}
+
+export interface NewEncryption {
+  readonly password: string;
+  /** 16 bytes. For fixtures only: two snapshots of one salt and password give away what they share. */
+  readonly salt?: Buffer | undefined;
+}
+
+/** How far a command is that makes a snapshot. */
+export interface WriteProgress {
+  readonly phase: 'write' | 'check';
+  readonly doneBytes: number;
+  /** Unknown while a pipe is read. */
+  readonly totalBytes: number | undefined;
+}
+
+/** What was made. */
+export interface NewSnapshotReport {
+  readonly output: string;
+  readonly fileBytes: number;
+  readonly streams: Partial<Record<StreamName, StreamCounts & { readonly length: number }>>;
+  /** Which encoder made the blocks, with its version. */
+  readonly encoder: string;
+  readonly seconds: number;
+  readonly warnings: readonly string[];
+}
+
+/** What a command has found out before the first block. */
+export interface NewSnapshotPlan {
+  readonly variableBlocks: boolean;
+  readonly maximumBlockBytes: number;
+  readonly dictionary?: Buffer | undefined;
+  /** As it is stored. */
+  readonly parentPath?: string | undefined;
+  /** Bytes that will have to be encoded; undefined where nobody knows. */
+  readonly expectedBytes: number | undefined;
+  /** Files that are read for it, and so never written. */
+  readonly inputs: readonly string[];
+  /** What was encrypted becomes readable in the output: for its owner only. */
+  readonly isPrivate: boolean;
+}
+
+export const DEFAULT_BLOCK_BYTES = 65_536;
+export const SALT_BYTES = 16;
+
+/** As the Rust hexz has it. */
+const KEY_ITERATIONS = 600_000;
+
+/** For fewer bytes a thread is not worth its start. */
+const BYTES_PER_WORKER = 24 * 1024 * 1024;
+
+/** How much is written between two calls that bring it onto the disk. */
+const FLUSH_BYTES = 32 * 1024 * 1024;
+
+/**
+ * A snapshot in the making, under a temporary name.
+ *
+ *   state      what happens
+ *   open       blocks go into `pipeline`
+ *   complete   index and header are written and on the disk; it can be opened under `temporaryPath`
+ *   published  it has its name
+ *   discarded  nothing of it is left
+ */
+export class NewSnapshot {
+  readonly pipeline: BlockPipeline;
+  readonly #options: OutputOptions;
+  readonly #choices: HeaderChoices;
+  readonly #temporary: TemporaryFile;
+  readonly #file: SnapshotFile;
+  readonly #pool: BlockPool;
+  readonly #startedAt = performance.now();
+  readonly #onAbort = () => this.#temporary.removeName();
+  #flushedAt = 0;
+  #isFlushing = false;
+
+  private constructor(
+    options: OutputOptions,
+    plan: NewSnapshotPlan,
+    choices: HeaderChoices,
+    temporary: TemporaryFile,
+    pool: BlockPool,
+  ) {
+    this.#options = options;
+    this.#choices = choices;
+    this.#temporary = temporary;
+    this.#file = new SnapshotFile(temporary, plan.dictionary);
+    this.#pool = pool;
+    this.pipeline = new BlockPipeline(this.#file, pool, {
+      isEncrypted: choices.encryption !== undefined,
+      maximumBlockBytes: plan.maximumBlockBytes,
+    });
+    options.signal?.addEventListener('abort', this.#onAbort);
+  }
+
+  /** @throws HexzError USAGE, LIMIT, CODEC_MISSING, OUTPUT_EXISTS, OUTPUT_FAILED */
+  static async create(options: OutputOptions, plan: NewSnapshotPlan): Promise<NewSnapshot> {
+    const { output, encryption } = options;
+    checkOutput(output, plan.inputs);
+    const parameters: EncryptionParameters | undefined =
+      encryption === undefined
+        ? undefined
+        : { salt: encryption.salt ?? randomBytes(SALT_BYTES), iterations: KEY_ITERATIONS };
+    const choices: HeaderChoices = {
+      blockSize: options.blockBytes ?? DEFAULT_BLOCK_BYTES,
+      parentPaths: plan.parentPath === undefined ? [] : [plan.parentPath],
+      encryption: parameters,
+      compression: options.compression ?? 'lz4',
+      variableBlocks: plan.variableBlocks,
+      chunking: undefined,
+    };
+    checkFits(choices);
+    const key =
+      encryption === undefined || parameters === undefined
+        ? undefined
+        : deriveKey(encryption.password, parameters);
+    const temporary = new TemporaryFile(output, {
+      force: options.force === true,
+      mode: plan.isPrivate ? 0o600 : 0o666,
+    });
+    let pool: BlockPool | undefined;
+    try {
+      pool = await openBlockPool(
+        {
+          compression: choices.compression,
+          choice: options.encoders ?? 'fastest',
+          dictionary: plan.dictionary,
+          key,
+        },
+        options.workerCount ?? workersFor(plan.expectedBytes),
+      );
+      return new NewSnapshot(options, plan, choices, temporary, pool);
+    } catch (error) {
+      temporary.discard();
+      await pool?.close();
+      throw error;
+    }
+  }
+
+  /** Where it is until it is published. */
+  get temporaryPath(): string {
+    return this.#temporary.temporaryPath;
+  }
+
+  /** Tells how far it is, and stops where that is wanted. */
+  progress(phase: WriteProgress['phase'], doneBytes: number, totalBytes: number | undefined): void {
+    this.#options.signal?.throwIfAborted();
+    this.#options.onProgress?.({ phase, doneBytes, totalBytes });
+    if (this.#isFlushing || this.#file.length - this.#flushedAt < FLUSH_BYTES) return;
+    this.#isFlushing = true;
+    this.#flushedAt = this.#file.length;
+    void this.#temporary.flushBehind().finally(() => {
+      this.#isFlushing = false;
+    });
+  }
+
+  /** Waits for the blocks, writes index and header, and brings everything onto the disk. */
+  async complete(): Promise<void> {
+    const { message } = this.#options;
+    await this.pipeline.finish();
+    this.#file.finish(this.#choices, message === undefined ? undefined : Buffer.from(message));
+    await this.#temporary.sync();
+  }
+
+  /**
+   * Opens what was written and checks all blocks of these streams, in the threads that have encoded them.
+   *
+   * @throws HexzError what is wrong with the first bad block
+   */
+  async checkBlocks(streams: readonly StreamName[], access: OpenAccess): Promise<void> {
+    const snapshot = this.open(access);
+    const pages: { stream: StreamName; pageNumber: number; bytes: number }[] = [];
+    for (const stream of streams) {
+      const { pageCount, startOffsets, streamLength } = snapshot.index.masterIndex[stream];
+      for (let pageNumber = 0; pageNumber < pageCount; pageNumber++) {
+        const end = startOffsets[pageNumber + 1] ?? streamLength;
+        pages.push({ stream, pageNumber, bytes: end - (startOffsets[pageNumber] as number) });
+      }
+    }
+    snapshot.close();
+    const total = pages.reduce((sum, { bytes }) => sum + bytes, 0);
+    let done = 0;
+    let next = 0;
+    const checkOneByOne = async () => {
+      for (let page = pages[next++]; page !== undefined; page = pages[next++]) {
+        const { stream, pageNumber, bytes } = page;
+        await this.#pool.check({
+          path: this.temporaryPath,
+          ...this.#accessWith(access),
+          stream,
+          pageNumber,
+        });
+        done += bytes;
+        this.progress('check', done, total);
+      }
+    };
+    await Promise.all(Array.from({ length: this.#pool.batchesAtOnce }, checkOneByOne));
+  }
+
+  /** Opens what was written, under its temporary name. */
+  open(access: OpenAccess): Snapshot {
+    return openSnapshot(this.temporaryPath, this.#accessWith(access));
+  }
+
+  /** Gives it its name. */
+  async publish(warnings: readonly string[]): Promise<NewSnapshotReport> {
+    this.#options.signal?.throwIfAborted();
+    this.#temporary.publish();
+    this.#options.signal?.removeEventListener('abort', this.#onAbort);
+    await this.#pool.close();
+    const streams = Object.fromEntries(
+      streamNames
+        .map((stream) => [stream, this.#file.streamLength(stream)] as const)
+        .filter(([, length]) => length > 0)
+        .map(([stream, length]) => [stream, { length, ...this.pipeline.counts[stream] }]),
+    );
+    return {
+      output: this.#options.output,
+      fileBytes: this.#file.length,
+      streams,
+      encoder: this.#pool.encoderName,
+      seconds: (performance.now() - this.#startedAt) / 1000,
+      warnings,
+    };
+  }
+
+  /** Leaves nothing behind. */
+  async discard(): Promise<void> {
+    this.#options.signal?.removeEventListener('abort', this.#onAbort);
+    await this.#pool.close();
+    this.#temporary.discard();
+  }
+
+  #accessWith({ passwords, parentDirectories }: OpenAccess) {
+    const { encryption } = this.#options;
+    return {
+      passwords: encryption === undefined ? passwords : [encryption.password, ...passwords],
+      parentDirectories,
+    };
+  }
+}
+
+/** What opening the new snapshot takes because of its parents. */
+export interface OpenAccess {
+  readonly passwords: readonly string[];
+  readonly parentDirectories: readonly string[];
+}
+
+/** @throws HexzError USAGE */
+export function checkBlockBytes(blockBytes: number): void {
+  if (!Number.isInteger(blockBytes) || blockBytes < 1 || blockBytes > MAX_BLOCK_BYTES) {
+    throw new HexzError('USAGE', `blocks of ${blockBytes} bytes cannot be`, {
+      hint: `a block has 1 to ${MAX_BLOCK_BYTES} bytes`,
+    });
+  }
+}
+
+function checkOutput(output: string, inputs: readonly string[]): void {
+  const identity = attempt(output, () => identityOfFile(output));
+  const isInput = inputs.some((path) => identityOfFile(path) === identity);
+  if (identity !== undefined && isInput) {
+    throw new HexzError('USAGE', 'the output is one of the files that it is made from', {
+      location: { file: output },
+    });
+  }
+  if (!isFileOutput(output)) {
+    throw new HexzError('USAGE', 'a snapshot can be written into a regular file only', {
+      location: { file: output },
+    });
+  }
+}
+
+/** The header is written last; that it fits is known from the beginning. */
+function checkFits(choices: HeaderChoices): void {
+  const range = { offset: 0, length: 0 };
+  encodeHeader({
+    ...choices,
+    layout: 'A',
+    indexOffset: 0,
+    hasDisk: false,
+    hasMemory: false,
+    dictionary: range,
+    metadata: range,
+    signature: range,
+  });
+}
+
+function workersFor(expectedBytes: number | undefined): number {
+  const cores = availableParallelism();
+  if (expectedBytes === undefined) return cores;
+  return Math.min(cores, Math.floor(expectedBytes / BYTES_PER_WORKER));
+}

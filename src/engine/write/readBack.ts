@@ -1,0 +1,109 @@
+import { HexzError } from '../errors.js';
+import type { Block } from '../snapshot/fileIndex.js';
+import type { Snapshot } from '../snapshot/snapshot.js';
+import type { CommitSource } from './commitSource.js';
+import { type CommitRules, originOf } from './commitStream.js';
+import { isZero } from './zeros.js';
+
+const CHUNK_BYTES = 1024 * 1024;
+
+/**
+ * Holds a stream of a new snapshot against base and overlay. Blocks that were encoded are decoded again and compared
+ * byte by byte, blocks that were copied are compared as they are stored, parent references must be of a range that
+ * did not change. With `everything`, all bytes of both are read and compared. Yields how many bytes are done.
+ *
+ * @throws HexzError READ_BACK, and of any of the files
+ */
+export function* readBack(
+  made: Snapshot,
+  source: CommitSource,
+  rules: CommitRules,
+  everything: boolean,
+): Generator<number, void> {
+  const { stream, length } = source;
+  if (made.streamLength(stream) !== length) {
+    throw mismatch(made, `${made.streamLength(stream)} bytes in place of ${length}`, 0);
+  }
+  const comparison = new Comparison(made, source, rules);
+  let end = 0;
+  for (const block of made.blocks(stream)) {
+    if (block.offset !== end) throw mismatch(made, 'a gap between blocks', end);
+    end = block.offset + block.length;
+    comparison.checkBlock(block);
+    yield everything ? block.offset / 2 : end;
+  }
+  if (end !== length)
+    throw mismatch(made, `the blocks end at ${end}, the stream at ${length}`, end);
+  if (!everything) return;
+  for (let offset = 0; offset < length; offset += CHUNK_BYTES) {
+    comparison.checkBytes(offset, Math.min(CHUNK_BYTES, length - offset));
+    yield (length + offset) / 2;
+  }
+}
+
+/** State: memory for both sides, as large as what was compared so far. */
+class Comparison {
+  readonly #made: Snapshot;
+  readonly #source: CommitSource;
+  readonly #rules: CommitRules;
+  #actual = Buffer.alloc(0);
+  #wanted = Buffer.alloc(0);
+
+  constructor(made: Snapshot, source: CommitSource, rules: CommitRules) {
+    this.#made = made;
+    this.#source = source;
+    this.#rules = rules;
+  }
+
+  checkBlock(block: Block): void {
+    const { offset, length, kind } = block;
+    const origin = originOf(this.#rules, this.#source, offset, length);
+    if (kind === 'parent') {
+      if (origin !== 'parent') throw mismatch(this.#made, 'a changed block is borrowed', offset);
+      this.#made.checkParentReference(block);
+    } else if (kind === 'zero') {
+      if (origin !== 'zero') this.#checkZero(offset, length);
+    } else if (origin !== 'base' || !this.#isCopy(block)) {
+      this.checkBytes(offset, length);
+    }
+  }
+
+  /** Compares all bytes of a range, decoded. */
+  checkBytes(offset: number, length: number): void {
+    const [actual, wanted] = this.#memory(length);
+    this.#made.readInto(this.#source.stream, offset, actual);
+    this.#source.read(offset, wanted);
+    if (!actual.equals(wanted))
+      throw mismatch(this.#made, 'other bytes than were committed', offset);
+  }
+
+  #checkZero(offset: number, length: number): void {
+    const run = this.#rules.base.runAt(this.#source.stream, offset, length);
+    const isUnchanged = !this.#source.isChanged(offset, offset + length);
+    if (isUnchanged && run.kind === 'zero' && run.length === length) return;
+    const [, wanted] = this.#memory(length);
+    this.#source.read(offset, wanted);
+    if (!isZero(wanted)) throw mismatch(this.#made, 'zeros in place of what was committed', offset);
+  }
+
+  /** Whether the stored bytes are those that the base has for this range. */
+  #isCopy(block: Block): boolean {
+    const { stream } = this.#source;
+    const copy = this.#rules.storedSource?.find(stream, block.offset, block.length);
+    return copy?.stored.equals(this.#made.storedBytes(block)) === true;
+  }
+
+  #memory(length: number): [actual: Buffer, wanted: Buffer] {
+    if (this.#actual.length < length) {
+      this.#actual = Buffer.allocUnsafeSlow(length);
+      this.#wanted = Buffer.allocUnsafeSlow(length);
+    }
+    return [this.#actual.subarray(0, length), this.#wanted.subarray(0, length)];
+  }
+}
+
+const mismatch = (made: Snapshot, message: string, offset: number): HexzError =>
+  new HexzError('READ_BACK', `the new snapshot reads back wrong: ${message}`, {
+    location: { file: made.path, offset },
+    hint: 'nothing was changed; is the disk or the memory of this machine damaged?',
+  });
