@@ -1,4 +1,4 @@
-/** The library: open snapshots, read them, check them, mount them. */
+/** The library: open snapshots, read them, check them, compare them, mount them. */
 export { type ErrorLocation, errorTable, type HexzCode, HexzError } from './engine/errors.js';
 export type { SnapshotHeader } from './engine/format/header.js';
 export type { BlockKind } from './engine/format/indexPage.js';
@@ -10,6 +10,9 @@ export type {
   FileRange,
   StreamName,
 } from './engine/format/types.js';
+export type { Extent } from './engine/overlay/dirtyPages.js';
+export type { BaseDisk, Overlay, OverlayOptions } from './engine/overlay/overlay.js';
+export { type SelectedRange, Selection } from './engine/overlay/selection.js';
 export { type Mounted, type MountOptions, mount } from './engine/process/mount.js';
 export { type BlockCounts, countBlocks } from './engine/snapshot/blockCounts.js';
 export type { Block, FileIndex, Generation } from './engine/snapshot/fileIndex.js';
@@ -22,3 +25,30 @@ export {
   type VerifyStep,
   verifyChain,
 } from './engine/snapshot/verify.js';
+export { openOverlay } from './engine/volume/openOverlay.js';
+export {
+  diffOverlay,
+  type OverlayDiffOptions,
+  overlayDiffBytes,
+} from './forensics/diff/overlayDiff.js';
+export {
+  type Difference,
+  type DifferenceKind,
+  type DiffStep,
+  type DiffTally,
+  type Granularity,
+  isSameContent,
+} from './forensics/diff/result.js';
+export {
+  type BetweenRows,
+  type DiffRow,
+  type DiffSide,
+  diffRows,
+  type RowOptions,
+  type ShownStep,
+} from './forensics/diff/rows.js';
+export {
+  diffSnapshots,
+  type SnapshotDiffOptions,
+  snapshotDiffBytes,
+} from './forensics/diff/snapshotDiff.js';

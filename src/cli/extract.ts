@@ -13,6 +13,7 @@ import type { ReadOptions } from './arguments.js';
 import { formatBytes, printJson, STANDARD_OUTPUT } from './output.js';
 import { openForCommand } from './password.js';
 import { drive, ProgressBar } from './progress.js';
+import { SignalGuard } from './signalGuard.js';
 
 export interface ExtractOptions extends ReadOptions {
   readonly stream: StreamName;
@@ -21,8 +22,6 @@ export interface ExtractOptions extends ReadOptions {
   readonly length?: number;
   readonly force?: boolean;
 }
-
-const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
 
 /** `hexz extract SNAP --stream S [-o FILE|-] [--offset N] [--length N] [--force]` */
 export async function extract(path: string, options: ExtractOptions): Promise<void> {
@@ -38,23 +37,20 @@ export async function extract(path: string, options: ExtractOptions): Promise<vo
   const snapshot = await openForCommand(path, options);
   try {
     const range = rangeOf(snapshot, options);
-    const guard = new SignalGuard(outputPath !== '-' && isFileOutput(outputPath));
-    try {
-      const output = guard.watch(() => open(outputPath, snapshot, options.force === true));
-      const progress = new ProgressBar(`extract ${stream}`, range.length);
-      const steps = extractStream(snapshot, stream, range, output);
-      try {
-        await drive(steps, (doneBytes) => progress.update(doneBytes));
-      } finally {
-        progress.clear();
-      }
-      output.finish();
-    } catch (error) {
-      guard.output?.discard();
-      throw error;
-    } finally {
-      guard.end();
-    }
+    await SignalGuard.run(
+      async (guard) => {
+        const output = guard.watch(() => open(outputPath, snapshot, options.force === true));
+        const progress = new ProgressBar(`extract ${stream}`, range.length);
+        const steps = extractStream(snapshot, stream, range, output);
+        try {
+          await drive(steps, (doneBytes) => progress.update(doneBytes));
+        } finally {
+          progress.clear();
+        }
+        output.finish();
+      },
+      { isNeeded: outputPath !== '-' && isFileOutput(outputPath) },
+    );
     if (options.json === true) printJson({ path, stream, ...range, output: outputPath });
   } finally {
     snapshot.close();
@@ -100,31 +96,3 @@ function rangeOf(snapshot: Snapshot, { stream, offset = 0, length }: ExtractOpti
 
 /** Worth knowing, but no error. */
 const note = (text: string): boolean => process.stderr.write(`hexz: note: ${text}\n`);
-
-/**
- * Until `end`, a signal removes an unfinished file before it ends the process as it would any other. It is
- * on watch before the output is opened, so that no moment is left in which a file could stay behind. Pipes
- * and devices have nothing to remove, and writing to one may block for ever: there signals just end us.
- */
-class SignalGuard {
-  output: Output | undefined;
-  readonly #onSignal = (signal: NodeJS.Signals) => {
-    this.end();
-    this.output?.discard();
-    process.kill(process.pid, signal);
-  };
-
-  constructor(isNeeded: boolean) {
-    if (!isNeeded) return;
-    for (const signal of SIGNALS) process.on(signal, this.#onSignal);
-  }
-
-  watch(open: () => Output): Output {
-    this.output = open();
-    return this.output;
-  }
-
-  end(): void {
-    for (const signal of SIGNALS) process.removeListener(signal, this.#onSignal);
-  }
-}

@@ -10,11 +10,15 @@ import {
   type ReadOptions,
   streamOption,
 } from './arguments.js';
+import type { DiffCommandOptions } from './diff.js';
 import type { ExtractOptions } from './extract.js';
+import type { KeygenOptions } from './keygen.js';
 import type { MountCommandOptions } from './mount.js';
-import { reportError, STANDARD_OUTPUT, watchOutput } from './output.js';
+import { type JsonForm, reportError, STANDARD_OUTPUT, watchOutput } from './output.js';
 import type { OverlayCommandOptions } from './overlay.js';
+import type { SignOptions } from './sign.js';
 import type { UnmountCommandOptions } from './unmount.js';
+import { writingCommands } from './writingCommands.js';
 
 const { version } = JSON.parse(
   readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
@@ -118,6 +122,8 @@ function program(): Command {
         process.exit(status);
       }),
   );
+  hexz.addCommand(diffCommand());
+  for (const command of writingCommands()) hexz.addCommand(command);
   hexz.addCommand(
     machineCommand('unmount', 'End a mount, a dead one too, and wait until everything is flushed')
       .argument('<mountpoint>', 'where it is mounted')
@@ -144,10 +150,62 @@ function program(): Command {
       }),
   );
   hexz.addCommand(overlayCommands());
+  hexz.addCommand(
+    machineCommand('keygen', 'Make a pair of keys for signing: private.key and public.key')
+      .option('-o, --output-dir <dir>', 'where to put them', '.')
+      .option('--force', 'replace existing keys')
+      .action(async (options: KeygenOptions) => {
+        const { keygen } = await import('./keygen.js');
+        await keygen(options);
+      }),
+  );
+  hexz.addCommand(
+    machineCommand('sign', 'Sign a snapshot with a private key')
+      .argument('<snapshot>', 'a .hxz file; a signed copy takes its place')
+      .requiredOption('--key <file>', 'the private key')
+      .action(async (path: string, options: SignOptions) => {
+        const { sign } = await import('./sign.js');
+        await sign(path, options);
+      }),
+  );
   for (const command of [hexz, ...hexz.commands.flatMap((child) => [child, ...child.commands])]) {
     command.exitOverride().configureOutput({ writeErr: () => {} });
   }
   return hexz;
+}
+
+function diffCommand(): Command {
+  const form = (flag: string, description: string, others: string[]) =>
+    new Option(flag, description).conflicts(others);
+  return new Command('diff')
+    .description('Show what an overlay, or a second snapshot, has changed')
+    .argument('<overlay>', 'the data file of an overlay, or a snapshot')
+    .argument('[snapshot]', 'compare two snapshots: the one after')
+    .option('--base <snapshot>', 'the snapshot that the overlay was made on')
+    .addOption(form('--stat', 'sums (default)', ['pages', 'hex']))
+    .addOption(form('--pages', 'a line for each run of pages', ['stat', 'hex']))
+    .addOption(form('--hex', 'the bytes that have changed, beside each other', ['stat', 'pages']))
+    .option('--force', 'compare an overlay that was made on another snapshot')
+    .option('--parent-dir <dir>', 'look for parents here too (repeatable)', collect)
+    .option('--password-file <file>', 'file that holds a password (repeatable)', collect)
+    .addOption(
+      new Option(
+        '--cache-size <size>',
+        'memory for decoded blocks, such as 512M (default: 256M)',
+      ).argParser(parseBytes),
+    )
+    .option('--json', 'print one JSON document a line')
+    .helpOption('-h, --help', 'show this help')
+    .addHelpText(
+      'after',
+      `
+Without --base, the snapshot is taken that the overlay records.
+Exit status: 0 when nothing differs, 1 when something does.`,
+    )
+    .action(async (first: string, second: string | undefined, options: DiffCommandOptions) => {
+      const { diff } = await import('./diff.js');
+      process.exitCode = await diff(first, second, options);
+    });
 }
 
 function overlayCommands(): Command {
@@ -185,7 +243,13 @@ function overlayCommands(): Command {
     .addCommand(changingCommand('compact', 'Drop pages that hold only what the base has'));
 }
 
-const wantsJson = (argv: readonly string[]): boolean => argv.includes('--json');
+/** Commands that print a JSON document a line. */
+const STREAMING = ['diff', 'pack', 'commit'];
+
+function jsonForm(argv: readonly string[]): JsonForm | undefined {
+  if (!argv.includes('--json')) return undefined;
+  return STREAMING.includes(argv[0] ?? '') ? 'lines' : 'document';
+}
 
 async function main(argv: string[]): Promise<void> {
   watchOutput();
@@ -208,13 +272,13 @@ async function main(argv: string[]): Promise<void> {
       const usage = new HexzError('USAGE', message, {
         hint: 'hexz --help lists commands and options',
       });
-      reportError(usage, wantsJson(argv));
+      reportError(usage, jsonForm(argv));
       process.exitCode = errorTable.USAGE.exitStatus;
       return;
     }
     const hexzError = asHexzError(error);
     if (isClosedPipe(hexzError)) return;
-    reportError(hexzError, wantsJson(argv) && !writesBytesToStandardOutput(argv));
+    reportError(hexzError, writesBytesToStandardOutput(argv) ? undefined : jsonForm(argv));
     process.exitCode = hexzError.exitStatus;
   }
 }

@@ -86,5 +86,5 @@ const warn = (text: string): void => {
 const foregroundLog: EngineLog = {
   info: (text) => process.stderr.write(`hexz: ${printable(text)}\n`),
   warning: warn,
-  error: (error: HexzError) => reportError(error, false),
+  error: (error: HexzError) => reportError(error, undefined),
 };

@@ -48,6 +48,11 @@ export function printJson(value: unknown): void {
   process.stdout.write(`${toJsonText(value, 2)}\n`);
 }
 
+/** One of many JSON documents on standard output, in a line of its own. */
+export function printJsonLine(value: unknown): void {
+  process.stdout.write(`${toJsonText(value)}\n`);
+}
+
 /** Aligned "label: value" lines under a heading. */
 export function section(heading: string, rows: readonly (readonly [string, string])[]): string {
   const width = rows.reduce((longest, [label]) => Math.max(longest, label.length), 0) + 1;
@@ -55,10 +60,14 @@ export function section(heading: string, rows: readonly (readonly [string, strin
   return [heading, ...lines].join('\n');
 }
 
+/** How a command with --json prints: one document over several lines, or a document a line. */
+export type JsonForm = 'document' | 'lines';
+
 /** What is wrong, as one line on standard error; with --json also as a document on standard output. */
-export function reportError(error: HexzError, json: boolean): void {
+export function reportError(error: HexzError, json: JsonForm | undefined): void {
   process.stderr.write(`hexz: ${printable(error.toLine())}\n`);
-  if (json) printJson({ error });
+  if (json === 'document') printJson({ error });
+  else if (json === 'lines') process.stdout.write(`${toJsonText({ error })}\n`);
 }
 
 /** Ends the process when standard output can take no more. A closed pipe is no error; a full disk behind it is. */
@@ -79,6 +88,6 @@ function endOnOutputError(cause: NodeJS.ErrnoException): void {
   const error = new HexzError('OUTPUT_FAILED', `cannot write it: ${describeSystemError(cause)}`, {
     location: { file: STANDARD_OUTPUT },
   });
-  reportError(error, false);
+  reportError(error, undefined);
   process.exit(error.exitStatus);
 }

@@ -1,9 +1,7 @@
-import { HexzError } from '../engine/errors.js';
 import {
   compactOverlay,
   type OverlayChange,
   type OverlayReport,
-  recordedBasePath,
   repairOverlay,
   verifyOverlay,
 } from '../engine/overlay/maintenance.js';
@@ -12,8 +10,8 @@ import { PAGE_BYTES } from '../engine/overlay/pages.js';
 import { checkOverlayOf } from '../engine/volume/openOverlay.js';
 import { baseDiskOf } from '../engine/volume/volume.js';
 import type { ReadOptions } from './arguments.js';
+import { basePathOf, openBase } from './base.js';
 import { formatBytes, formatCount, printable, printJson } from './output.js';
-import { openForCommand } from './password.js';
 
 export interface OverlayCommandOptions extends ReadOptions {
   readonly base?: string;
@@ -46,13 +44,7 @@ export const compact = (path: string, options: OverlayCommandOptions): Promise<v
 type Change = (path: string, base: BaseDisk, force: boolean) => Promise<OverlayChange>;
 
 async function change(path: string, options: OverlayCommandOptions, action: Change): Promise<void> {
-  const base = options.base ?? recordedBasePath(path);
-  if (base === undefined) {
-    throw new HexzError('USAGE', 'the overlay does not say on which snapshot it was made', {
-      location: { file: path },
-      hint: 'name it with --base',
-    });
-  }
+  const base = basePathOf(path, options.base);
   const result = await withBase(base, path, options, (disk) =>
     action(path, disk, options.force === true),
   );
@@ -73,15 +65,7 @@ async function withBase<T>(
   options: OverlayCommandOptions,
   action: (disk: BaseDisk) => Promise<T>,
 ): Promise<T> {
-  const snapshot = await openForCommand(base, options).catch((error) => {
-    const isGone = error instanceof HexzError && error.code === 'UNREADABLE';
-    if (!isGone || options.base !== undefined) throw error;
-    throw new HexzError(error.code, error.message, {
-      location: error.location,
-      hint: 'the overlay was made on it; name the snapshot with --base if it is elsewhere now',
-      cause: error,
-    });
-  });
+  const snapshot = await openBase(base, options);
   try {
     checkOverlayOf(snapshot, overlayPath);
     return await action(baseDiskOf(snapshot));

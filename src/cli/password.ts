@@ -48,6 +48,33 @@ export async function openWithPasswords(
   }
 }
 
+/**
+ * A password for something that is going to be encrypted: from the first file of --password-file, else from
+ * HEXZ_PASSWORD, else from a person at a terminal, who has to type it twice. It may be empty.
+ *
+ * @param what is going to be encrypted, for people
+ * @throws HexzError UNREADABLE, PASSWORD_REQUIRED
+ */
+export async function newPassword(
+  { passwordFile: [file] = [] }: Pick<ReadOptions, 'passwordFile'>,
+  what: string,
+): Promise<string> {
+  const { HEXZ_PASSWORD: fromEnvironment } = process.env;
+  const given = file === undefined ? fromEnvironment : readPasswordFile(file);
+  if (given !== undefined) return given;
+  if (!canAsk()) {
+    throw new HexzError('PASSWORD_REQUIRED', `a password is needed to encrypt ${what}`, {
+      hint: 'give it with --password-file or in HEXZ_PASSWORD',
+    });
+  }
+  for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
+    const first = await ask(`New password of ${printable(what)}: `);
+    if ((await ask('The same once more: ')) === first) return first;
+    process.stderr.write('That was not the same.\n');
+  }
+  throw new HexzError('PASSWORD_REQUIRED', `password and repetition differed ${ATTEMPTS} times`);
+}
+
 function passwordIsMissingFor(error: unknown): string | undefined {
   if (!(error instanceof HexzError)) return undefined;
   const missing = error.code === 'PASSWORD_REQUIRED' || error.code === 'AUTH';

@@ -1,10 +1,9 @@
-import { readFileSync } from 'node:fs';
 import { HexzError } from '../engine/errors.js';
 import { streamNames } from '../engine/format/types.js';
 import { checkSignature } from '../engine/snapshot/signature.js';
 import type { Snapshot } from '../engine/snapshot/snapshot.js';
 import { type FileTally, type Finding, verifyChain } from '../engine/snapshot/verify.js';
-import { describeSystemError } from '../engine/systemErrors.js';
+import { readKeyFile } from '../engine/write/keys.js';
 import type { ReadOptions } from './arguments.js';
 import { formatBytes, formatCount, printable, toJsonText } from './output.js';
 import { openForCommand } from './password.js';
@@ -12,7 +11,6 @@ import { drive, ProgressBar } from './progress.js';
 
 const EXIT_DAMAGED = 4;
 const EXIT_WRONG_PASSWORD = 5;
-const PUBLIC_KEY_BYTES = 32;
 
 /** What is said with every good signature, because less is signed than people think. */
 const SIGNATURE_SCOPE =
@@ -24,7 +22,7 @@ export async function verify(
   path: string,
   options: ReadOptions & { readonly key?: string },
 ): Promise<number> {
-  const publicKey = options.key === undefined ? undefined : readKey(options.key);
+  const publicKey = options.key === undefined ? undefined : readKeyFile(options.key);
   const snapshot = await openForCommand(path, options);
   try {
     const signature = publicKey === undefined ? undefined : signatureProblem(snapshot, publicKey);
@@ -53,24 +51,6 @@ export async function verify(
     return signature?.exitStatus ?? 0;
   } finally {
     snapshot.close();
-  }
-}
-
-function readKey(path: string): Buffer {
-  try {
-    const key = readFileSync(path);
-    if (key.length === PUBLIC_KEY_BYTES) return key;
-    throw new HexzError(
-      'BAD_KEY',
-      `a public key has ${PUBLIC_KEY_BYTES} bytes, this file ${key.length}`,
-      { location: { file: path } },
-    );
-  } catch (cause) {
-    if (cause instanceof HexzError) throw cause;
-    throw new HexzError('UNREADABLE', `cannot read the key: ${describeSystemError(cause)}`, {
-      location: { file: path },
-      cause,
-    });
   }
 }
 

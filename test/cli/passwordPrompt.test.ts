@@ -1,39 +1,24 @@
 import { copyFileSync } from 'node:fs';
 import { join } from 'node:path';
-import pty from '@lydell/node-pty';
 import { describe, expect, test } from 'vitest';
-import { cliEnvironment, cliPath } from '../support/cli.js';
+import { cliPath } from '../support/cli.js';
 import { goldenFixture, goldenPath } from '../support/fixtures.js';
 import { SnapshotWriter } from '../support/snapshotWriter.js';
 import { temporaryDirectories } from '../support/temporary.js';
+import { onTerminal as runOnTerminal } from '../support/terminal.js';
 
 const newDirectory = temporaryDirectories();
 const fixture = goldenFixture('s-lz4-encrypted');
 const password = fixture.password ?? '';
 const path = goldenPath(fixture.file);
 
-/** Runs the command on a terminal and types an answer whenever a prompt is shown. */
-function onTerminal(
-  args: readonly string[],
-  answers: readonly string[],
-): Promise<{ status: number; shown: string }> {
-  const terminal = pty.spawn(process.execPath, [cliPath, ...args], {
-    cols: 200,
-    env: cliEnvironment() as Record<string, string>,
-  });
-  let shown = '';
-  let answered = 0;
-  terminal.onData((data) => {
-    shown += data;
-    const prompts = shown.match(/Password of [^:]*: /g)?.length ?? 0;
-    while (answered < prompts) terminal.write(answers[answered++] ?? '\u0003');
-  });
-  return new Promise((resolve) => {
-    terminal.onExit(({ exitCode }) => resolve({ status: exitCode, shown }));
-  });
-}
+const PROMPT = /Password of [^:]*: /g;
 
-const promptsIn = (shown: string) => shown.match(/Password of [^:]*: /g) ?? [];
+/** Runs the command on a terminal and types an answer whenever a prompt is shown. */
+const onTerminal = (args: readonly string[], answers: readonly string[]) =>
+  runOnTerminal([cliPath, ...args], PROMPT, answers);
+
+const promptsIn = (shown: string) => shown.match(PROMPT) ?? [];
 
 describe.concurrent('at a terminal, a missing password', () => {
   test('is asked for by the name of the file, and not shown', async () => {

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { copyFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { blake3 } from '../../src/engine/codec/blake3.js';
@@ -188,6 +188,28 @@ describe.concurrent('verify --key', () => {
       const { status, stdout, stderr } = await runCli(['verify', signed, '--key', key]);
       expect([status, stdout.length]).toEqual([3, 0]);
       expect(stderr).toContain('key');
+    }
+  });
+
+  test('takes the first 32 bytes of a longer file for the key, as the Rust hexz does', async () => {
+    const path = join(newDirectory(), 'long.key');
+    writeFileSync(path, Buffer.concat([readFileSync(publicKey), randomBytes(9)]));
+    expect((await runCli(['verify', signed, '--key', path])).status).toBe(0);
+    expect((await runCli(['verify', signed, '--key', '/dev/zero'])).status).toBe(1);
+  });
+
+  test('is exit 3 for a key in another form', async () => {
+    const raw = readFileSync(publicKey);
+    const der = Buffer.concat([Buffer.from('302a300506032b6570032100', 'hex'), raw]);
+    const pem = `-----BEGIN PUBLIC KEY-----\n${der.toString('base64')}\n-----END PUBLIC KEY-----\n`;
+    const path = join(newDirectory(), 'other.key');
+    for (const form of [der, pem, raw.toString('hex'), raw.toString('base64')]) {
+      writeFileSync(path, form);
+      const { status, stderr } = await runCli(['verify', signed, '--key', path]);
+      expect([status, stderr]).toEqual([
+        3,
+        expect.stringMatching(/other\.key: the file does not begin with the 32 bytes of a key/),
+      ]);
     }
   });
 

@@ -25,6 +25,7 @@ const needs = {
       succeeds('mkfs.ext4', ['-V']) && succeeds('e2fsck', ['-V']),
       'e2fsprogs is not installed',
     ),
+  openssl: () => missing(succeeds('openssl', ['version']), 'openssl is not installed'),
   tmpfs: () =>
     missing(
       succeeds('unshare', ['--mount', 'mount', '-t', 'tmpfs', 'tmpfs', '/mnt']),

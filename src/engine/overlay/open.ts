@@ -18,6 +18,11 @@ export interface AccessOptions {
   readonly isKept?: boolean;
   /** Whether a side file that cannot be read is renamed, and the overlay opened as one without. */
   readonly setsSideFileAside?: boolean;
+  /**
+   * Whether an overlay that another process has open for writing is read all the same, as it was at the last
+   * flush. No lock keeps it from changing then: bytes of pages may be newer, and reading may fail.
+   */
+  readonly readsLive?: boolean;
 }
 
 /** The files of an overlay, open and locked. */
@@ -29,6 +34,8 @@ export interface OpenedFiles {
   /** Where the side file is now that could not be read. */
   readonly setAside: string | undefined;
   readonly wasCreated: boolean;
+  /** Whether another process has them open for writing, and nothing is locked. */
+  readonly isLive: boolean;
 }
 
 /**
@@ -41,7 +48,7 @@ export interface OpenedFiles {
  */
 export function openOverlayFiles(
   paths: OverlayPaths,
-  { access, isKept = false, setsSideFileAside = false }: AccessOptions,
+  { access, isKept = false, setsSideFileAside = false, readsLive = false }: AccessOptions,
   files: OverlayFiles,
 ): OpenedFiles {
   const opened: OverlayFile[] = [];
@@ -56,9 +63,12 @@ export function openOverlayFiles(
     const foundData = open(paths.data, found);
     const wasCreated = foundData === undefined;
     const data = foundData ?? createData(paths, access === 'write' && !isKept, files, open);
-    lock(data, access, paths, files);
+    const isLive = readsLive && access === 'read' && !takeLock(data, 'shared');
+    if (!isLive) lock(data, access, paths, files);
     isNewAndLocked = wasCreated;
     const { sideFile, isUnreadable } = readSide(paths, files, setsSideFileAside);
+    // Its writer is about to write the first one.
+    if (isLive && sideFile === undefined) throw lockedByWriter(data.path, null);
     const foundList = open(paths.list, found);
     const list = foundList ?? createList(paths, access, data, sideFile, open);
     if (foundList === undefined) {
@@ -68,9 +78,9 @@ export function openOverlayFiles(
     if (list.identity === data.identity) {
       throw damaged(paths.list, 'the list of pages and the data of the overlay are one file');
     }
-    lock(list, access, paths, files);
+    if (!isLive) lock(list, access, paths, files);
     const setAside = isUnreadable ? renameSide(paths, files) : undefined;
-    return { data, list, sideFile, setAside, wasCreated };
+    return { data, list, sideFile, setAside, wasCreated, isLive };
   } catch (error) {
     for (const file of opened) file.close();
     // Without the lock it may be another's by now.
@@ -192,16 +202,17 @@ function createList(
 const lengthOf = (file: OverlayFile): number =>
   onFile(file.path, 'open the overlay', () => file.length());
 
+const takeLock = (file: OverlayFile, kind: 'shared' | 'exclusive'): boolean =>
+  onFile(file.path, 'lock the overlay', () => file.lock(kind));
+
 function lock(
   file: OverlayFile,
   access: OverlayAccess,
   paths: OverlayPaths,
   files: OverlayFiles,
 ): void {
-  const take = (kind: 'shared' | 'exclusive') =>
-    onFile(file.path, 'lock the overlay', () => file.lock(kind));
-  if (take(access === 'read' ? 'shared' : 'exclusive')) return;
-  if (access !== 'read' && take('shared')) {
+  if (takeLock(file, access === 'read' ? 'shared' : 'exclusive')) return;
+  if (access !== 'read' && takeLock(file, 'shared')) {
     throw new HexzError('OVERLAY_LOCKED', 'other programs have the overlay open for reading', {
       location: { file: file.path },
       hint: 'hexz status lists mounts; end those of this overlay first',

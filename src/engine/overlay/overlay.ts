@@ -61,6 +61,8 @@ export class Overlay {
   readonly path: string;
   /** Whether there was none before it was opened. */
   readonly wasCreated: boolean;
+  /** Whether another process has it open for writing: this is what it was at the last flush then. */
+  readonly isLive: boolean;
   /** What opening met. */
   readonly findings: readonly OverlayFinding[];
   #base: BaseDisk;
@@ -92,11 +94,12 @@ export class Overlay {
     { path, base, access, force = false, mountpoint }: OverlayOptions,
     paths: OverlayPaths,
     files: OverlayFiles,
-    { data, list, sideFile, setAside, wasCreated }: OpenedFiles,
+    { data, list, sideFile, setAside, wasCreated, isLive }: OpenedFiles,
     bootId: string,
   ) {
     this.path = path;
     this.wasCreated = wasCreated;
+    this.isLive = isLive;
     this.#base = base;
     const isNeeded = access !== 'read' || sideFile !== undefined;
     const identity = isNeeded ? base.identity() : '';
@@ -109,6 +112,7 @@ export class Overlay {
         listLength: list.length(),
         baseLength: base.length,
         bootId,
+        isLive,
         isZero: (startOffset, endOffset) => isZero(data, startOffset, endOffset),
       }),
     );

@@ -9,6 +9,8 @@ export interface FoundFiles {
   readonly listLength: number;
   readonly baseLength: number;
   readonly bootId: string;
+  /** Whether a writer is at work on them, which has written the side file. */
+  readonly isLive: boolean;
   /** Whether the data file holds nothing but zeros between two offsets. */
   isZero(startOffset: number, endOffset: number): boolean;
 }
@@ -34,6 +36,7 @@ export interface DiskState {
  *   closed              bytes in padding  -        the Rust hexz went on    max(base, data file)
  *   opened              any               same     our writer was killed    as recorded, or grown with the data file
  *   opened              any               another  the power was cut        as recorded; the list ends as recorded
+ *   by a writer at work any               any      it is being written      as recorded; the list ends as recorded
  *
  * After a kill the system still writes everything that was answered. While a writer is at work the data
  * file is never longer than the disk, unless the side file says exactly how long it is: it was being cut
@@ -64,6 +67,14 @@ export function recoverState(found: FoundFiles): DiskState {
     diskLength < baseLength ? diskLength : Number.POSITIVE_INFINITY,
   );
   const recorded: DiskState = { ...byReference, diskLength, lowestTruncation };
+  if (found.isLive) {
+    // What the writer has done since its last flush, half done perhaps, is his.
+    const listLength = Math.min(
+      wholeLength,
+      sideFile.listLength - (sideFile.listLength % ENTRY_BYTES),
+    );
+    return { ...recorded, listLength, findings: [] };
+  }
   if (sideFile.openedBy === null) {
     const isAsClosed =
       dataLength === sideFile.dataLength &&

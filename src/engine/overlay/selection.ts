@@ -75,6 +75,7 @@ export class Selection {
 
   /** The selected parts of a range, in order. */
   *partsIn(startOffset: number, endOffset: number): Generator<SelectedRange, void> {
+    if (startOffset >= endOffset) return;
     const first = upperBound(this.#ends, startOffset);
     const behind = lowerBound(this.#starts, endOffset);
     for (let range = first; range < behind; range++) {

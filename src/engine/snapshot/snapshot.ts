@@ -13,6 +13,7 @@ import {
   hasStream,
 } from './fileIndex.js';
 import { type BlockPlace, HashIndex } from './hashIndex.js';
+import { type Origin, storedOrigin } from './origin.js';
 import type { StreamIndex } from './streamIndex.js';
 
 /** A stretch of a stream that the index knows to be all zero, or that it does not. */
@@ -122,6 +123,45 @@ export class Snapshot {
       length += next.length;
     }
     return { kind: first.kind, length };
+  }
+
+  /**
+   * Where the bytes at an offset come from, through all parents. Only the indexes are asked.
+   *
+   * @param limit where looking further stops
+   * @throws HexzError as `readInto`, but for what only the block itself could tell
+   */
+  originAt(stream: StreamName, offset: number, limit = Number.POSITIVE_INFINITY): Origin {
+    checkOffset(offset);
+    const wanted = Math.min(this.streamLength(stream) - offset, limit);
+    if (wanted <= 0) return { kind: 'zero', length: Math.max(0, limit) };
+    const { kind, page, entry, start, end } = this.#seek(stream, offset);
+    const length = Math.min(end - offset, wanted);
+    const innerOffset = offset - start;
+    if (kind === 'data' && page !== undefined) {
+      const { identity } = this.index.source;
+      const isEncrypted = this.header.encryption !== undefined;
+      return storedOrigin({ identity, isEncrypted }, page, entry, innerOffset, length);
+    }
+    if (kind !== 'parent' || page === undefined) {
+      const [parent] = kind === 'uncovered' ? this.parents : [];
+      return parent?.originAt(stream, offset, length) ?? { kind: 'zero', length };
+    }
+    try {
+      checkReferenceLength(page.storedLengthOf(entry));
+      const hash = page.hashOf(entry);
+      const blockLength = page.logicalLengthOf(entry);
+      if (this.generation === 'B') {
+        return { kind: 'block', length, blockLength, innerOffset, hash, stored: undefined };
+      }
+      return this.#parentByOffset(stream, start, blockLength, hash).originAt(
+        stream,
+        offset,
+        length,
+      );
+    } catch (error) {
+      throw this.#located(error, stream, page.startBlockIndex + entry, start);
+    }
   }
 
   /**

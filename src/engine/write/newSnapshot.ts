@@ -88,7 +88,7 @@ export const SALT_BYTES = 16;
 const KEY_ITERATIONS = 600_000;
 
 /** For fewer bytes a thread is not worth its start. */
-const BYTES_PER_WORKER = 24 * 1024 * 1024;
+const BYTES_PER_WORKER = 64 * 1024 * 1024;
 
 /** How much is written between two calls that bring it onto the disk. */
 const FLUSH_BYTES = 32 * 1024 * 1024;

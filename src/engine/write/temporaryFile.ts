@@ -2,7 +2,12 @@ import { randomBytes } from 'node:crypto';
 import {
   closeSync,
   constants,
+  copyFileSync,
+  existsSync,
+  fchmodSync,
+  fchownSync,
   fdatasync,
+  fstatSync,
   fsync,
   fsyncSync,
   linkSync,
@@ -10,13 +15,17 @@ import {
   openSync,
   realpathSync,
   renameSync,
+  rmSync,
   statSync,
   unlinkSync,
 } from 'node:fs';
+import { copyFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { HexzError } from '../errors.js';
 import { describeSystemError } from '../systemErrors.js';
+
+const ALL_PERMISSIONS = 0o7777;
 
 const fdatasyncLater = promisify(fdatasync);
 const fsyncLater = promisify(fsync);
@@ -65,6 +74,27 @@ export class TemporaryFile {
   /** Whether it was published or discarded. */
   get hasEnded(): boolean {
     return this.#hasEnded;
+  }
+
+  /**
+   * Makes it a copy of a file, with its permissions and, where that is allowed, its owner and group. Takes no
+   * space where the file system can share blocks.
+   *
+   * @throws HexzError OUTPUT_FAILED
+   */
+  async copyFrom(path: string): Promise<void> {
+    try {
+      const { uid, gid, mode } = statSync(path);
+      // By the name, the file could be made once more when it is discarded while copying begins.
+      const opened = `/proc/self/fd/${this.descriptor}`;
+      const target = existsSync(opened) ? opened : this.temporaryPath;
+      await copyFile(path, target, constants.COPYFILE_FICLONE);
+      giveTo(this.descriptor, uid, gid);
+      // At last: a change of the owner takes some of the bits away.
+      fchmodSync(this.descriptor, mode & ALL_PERMISSIONS);
+    } catch (error) {
+      throw failed(this.path, error);
+    }
   }
 
   /**
@@ -128,6 +158,45 @@ export class TemporaryFile {
   }
 }
 
+/**
+ * Publishes all files or, as far as the process lives to see it, none.
+ *
+ * @throws HexzError OUTPUT_EXISTS, OUTPUT_FAILED; every target is then as it was
+ */
+export function publishTogether(files: readonly TemporaryFile[]): void {
+  const undo: (() => void)[] = [];
+  const kept: string[] = [];
+  try {
+    for (const file of files) {
+      const former = attempt(file.path, () => keep(file));
+      if (former !== undefined) kept.push(former);
+      file.publish();
+      undo.push(
+        former === undefined ? () => unlinkSync(file.path) : () => renameSync(former, file.path),
+      );
+    }
+  } catch (error) {
+    for (const file of files) file.discard();
+    for (const step of undo.reverse()) step();
+    throw error;
+  } finally {
+    for (const path of kept) rmSync(path, { force: true });
+  }
+}
+
+/** Gives what a file is going to replace a second name, so that it can be put back. */
+function keep({ path, temporaryPath }: TemporaryFile): string | undefined {
+  if (!isTaken(path)) return undefined;
+  const kept = `${temporaryPath}.old`;
+  try {
+    linkSync(path, kept);
+  } catch {
+    // No hard links here.
+    copyFileSync(path, kept, constants.COPYFILE_EXCL);
+  }
+  return kept;
+}
+
 /** Whether something has this name, be it a link that leads nowhere. */
 export const isTaken = (path: string): boolean =>
   lstatSync(path, { throwIfNoEntry: false }) !== undefined;
@@ -177,6 +246,20 @@ function linkNew(temporaryPath: string, path: string): void {
     return;
   }
   unlinkSync(temporaryPath);
+}
+
+/** Makes a file somebody's, or at least the group's; most users may give away neither. */
+function giveTo(descriptor: number, uid: number, gid: number): void {
+  const stats = fstatSync(descriptor);
+  if (stats.uid === uid && stats.gid === gid) return;
+  for (const owner of [uid, stats.uid]) {
+    try {
+      fchownSync(descriptor, owner, gid);
+      return;
+    } catch {
+      // Then it stays ours.
+    }
+  }
 }
 
 function syncDirectory(path: string): void {

@@ -1,0 +1,117 @@
+import { HexzError } from '../engine/errors.js';
+import type { Compression } from '../engine/format/types.js';
+import { Selection } from '../engine/overlay/selection.js';
+import { type CommitReport, commit as makeSnapshot } from '../engine/write/commit.js';
+import type { ReadOptions } from './arguments.js';
+import { formatBytes, formatCount, printable, section } from './output.js';
+import { newPassword, openWithPasswords } from './password.js';
+import { SignalGuard } from './signalGuard.js';
+import { blocksText, sizeText, WriteReporter } from './writeReport.js';
+
+export interface CommitCommandOptions extends ReadOptions {
+  readonly compression: Compression;
+  readonly blockSize: number;
+  readonly keepOverlay?: boolean;
+  readonly flatten?: boolean;
+  readonly thin?: boolean;
+  readonly message?: string;
+  readonly select?: string;
+  readonly memory?: string;
+  readonly dropMemory?: boolean;
+  readonly encrypt?: boolean;
+  readonly newPasswordFile?: string;
+  readonly verifyAll?: boolean;
+  readonly force?: boolean;
+  readonly silent?: boolean;
+}
+
+/** `hexz commit BASE OVERLAY OUTPUT [...]` */
+export async function commit(
+  basePath: string,
+  overlay: string,
+  output: string,
+  options: CommitCommandOptions,
+): Promise<void> {
+  if (options.thin === true && options.flatten === true) {
+    throw new HexzError('USAGE', '--thin and --flatten contradict each other', {
+      hint: '--flatten makes a snapshot that needs no parent, as is done without --thin',
+    });
+  }
+  const selection = options.select === undefined ? undefined : Selection.read(options.select);
+  const reporter = new WriteReporter('commit', options);
+  const { snapshot: base, passwords } = await openWithPasswords(basePath, options);
+  try {
+    const encryption =
+      options.encrypt === true ? { password: await passwordOf(options, passwords) } : undefined;
+    const report = await SignalGuard.run((guard) =>
+      makeSnapshot(base, {
+        overlay,
+        output,
+        force: options.force === true,
+        compression: options.compression,
+        blockBytes: options.blockSize,
+        thin: options.thin === true,
+        keepsOverlay: options.keepOverlay === true,
+        selection,
+        memory: options.memory,
+        dropsMemory: options.dropMemory === true,
+        verifiesAll: options.verifyAll === true,
+        encryption,
+        message: options.message,
+        passwords,
+        parentDirectories: options.parentDir ?? [],
+        signal: guard.abortSignal(),
+        onProgress: (progress) => reporter.update(progress),
+      }),
+    ).finally(() => reporter.clear());
+    reporter.end(report, () => textOf(report, overlay, options));
+  } finally {
+    base.close();
+  }
+}
+
+/** A password of its own if one is given; else that of the base, if it has one. */
+async function passwordOf(
+  { newPasswordFile, passwordFile }: CommitCommandOptions,
+  basePasswords: readonly string[],
+): Promise<string> {
+  const [known] = basePasswords;
+  if (newPasswordFile === undefined && known !== undefined) return known;
+  return newPassword(
+    { passwordFile: newPasswordFile === undefined ? (passwordFile ?? []) : [newPasswordFile] },
+    'the new snapshot',
+  );
+}
+
+function textOf(report: CommitReport, overlay: string, options: CommitCommandOptions): string {
+  const pages = report.committedPages === 1 ? 'page' : 'pages';
+  return section(
+    `Committed ${formatCount(report.committedPages)} ${pages} of ${printable(overlay)} to ${printable(report.output)}`,
+    [
+      ['Base', `${report.base} (${formatBytes(report.baseBytes)})`],
+      ['Size', `${sizeText(report)}${options.thin === true ? ', thin' : ''}`],
+      ['Blocks', blocksText(report)],
+      ['Checked', checkedText(options)],
+      ['Overlay', overlayText(report)],
+      ['Encoder', report.encoder],
+      ['Time', `${report.seconds.toFixed(2)} s`],
+    ],
+  );
+}
+
+const checkedText = ({ verifyAll }: CommitCommandOptions): string =>
+  verifyAll === true
+    ? 'every byte was read back and compared with base and overlay'
+    : 'read back and compared with base and overlay';
+
+function overlayText({ overlay, remainingPages, output }: CommitReport): string {
+  const pages = `${formatCount(remainingPages)} ${remainingPages === 1 ? 'page' : 'pages'}`;
+  switch (overlay) {
+    case 'deleted':
+      return 'deleted';
+    case 'kept':
+      return 'kept, on its base';
+    case 'rebound':
+      return `${pages} not committed stay in it; it lies on ${output} now`;
+  }
+}

@@ -1,0 +1,100 @@
+import type { NewSnapshotReport, WriteProgress } from '../engine/write/newSnapshot.js';
+import { formatBytes, formatCount, printable, printJsonLine } from './output.js';
+import { ProgressBar } from './progress.js';
+
+const PROGRESS_LINE_MS = 200;
+
+/** How a command that makes a snapshot says what it does. */
+export interface ReportOptions {
+  /** JSON lines: progress, then the result. */
+  readonly json?: boolean;
+  readonly silent?: boolean;
+}
+
+/** Tells how far a command is: a bar on a terminal, lines with --json, nothing with --silent. */
+export class WriteReporter {
+  readonly #label: string;
+  readonly #options: ReportOptions;
+  #bar: ProgressBar | undefined;
+  #phase: WriteProgress['phase'] | undefined;
+  #printedAt = 0;
+
+  constructor(label: string, options: ReportOptions) {
+    this.#label = label;
+    this.#options = options;
+  }
+
+  update(progress: WriteProgress): void {
+    const { json, silent } = this.#options;
+    if (json === true) this.#print(progress);
+    else if (silent !== true) this.#draw(progress);
+  }
+
+  /** Says the result: the document with --json, else the text. */
+  end(result: NewSnapshotReport, text: () => string): void {
+    this.clear();
+    const { json, silent } = this.#options;
+    if (json === true) {
+      printJsonLine({ type: 'result', ...result });
+      return;
+    }
+    for (const warning of result.warnings) {
+      process.stderr.write(`hexz: warning: ${printable(warning)}\n`);
+    }
+    if (silent !== true) process.stdout.write(`${text()}\n`);
+  }
+
+  clear(): void {
+    this.#bar?.clear();
+  }
+
+  #print(progress: WriteProgress): void {
+    const now = performance.now();
+    if (progress.phase === this.#phase && now - this.#printedAt < PROGRESS_LINE_MS) return;
+    this.#phase = progress.phase;
+    this.#printedAt = now;
+    const { phase, doneBytes, totalBytes = null } = progress;
+    printJsonLine({ type: 'progress', phase, doneBytes, totalBytes });
+  }
+
+  #draw({ phase, doneBytes, totalBytes }: WriteProgress): void {
+    const label = phase === 'write' ? this.#label : 'check';
+    if (this.#bar === undefined) this.#bar = new ProgressBar(label, totalBytes);
+    else if (phase !== this.#phase) this.#bar.restart(label, totalBytes);
+    this.#phase = phase;
+    this.#bar.update(doneBytes);
+  }
+}
+
+/** What became of the blocks of all streams, in words. */
+export function blocksText({ streams }: NewSnapshotReport): string {
+  const sum = { encoded: 0, copied: 0, shared: 0, zero: 0, parent: 0 };
+  for (const counts of Object.values(streams)) {
+    sum.encoded += counts.encodedBlocks;
+    sum.copied += counts.copiedBlocks;
+    sum.shared += counts.sharedBlocks;
+    sum.zero += counts.zeroBlocks;
+    sum.parent += counts.parentBlocks;
+  }
+  const parts = [
+    [sum.encoded, 'written'],
+    [sum.copied, 'copied as stored'],
+    [sum.shared, 'shared'],
+    [sum.zero, 'zero'],
+    [sum.parent, 'from the parent'],
+  ] as const;
+  const said = parts.filter(([count]) => count > 0);
+  if (said.length === 0) return 'none';
+  return said.map(([count, what]) => `${formatCount(count)} ${what}`).join(', ');
+}
+
+export function logicalBytesOf({ streams }: NewSnapshotReport): number {
+  return Object.values(streams).reduce((sum, { length }) => sum + length, 0);
+}
+
+/** "1.00 GiB of streams in 403.17 MiB (2.54x)" */
+export function sizeText(report: NewSnapshotReport): string {
+  const logical = logicalBytesOf(report);
+  const ratio = `${(logical / report.fileBytes).toFixed(2)}x`;
+  return `${formatBytes(logical)} in ${formatBytes(report.fileBytes)} (${ratio})`;
+}
