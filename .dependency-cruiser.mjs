@@ -26,7 +26,7 @@ const rooms = {
 };
 
 /** The modules that every room may import. */
-const errors = '^src/engine/(errors|systemErrors)\\.ts$';
+const errors = '^src/engine/(byteSize|errors|programs|systemErrors)\\.ts$';
 
 const upToSnapshot = ['format', 'codec', 'activity', 'snapshot'];
 const upToVolume = [...upToSnapshot, 'overlay', 'volume'];

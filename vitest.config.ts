@@ -16,6 +16,7 @@ export default defineConfig({
   plugins: [builtThreads],
   test: {
     include: ['test/**/*.test.ts'],
+    globalSetup: ['test/support/recipeDirectory.ts'],
     testTimeout: 30_000,
     maxWorkers: '100%',
     coverage: { provider: 'v8', include: ['src/**'], reporter: ['text-summary', 'html'] },

@@ -1,22 +1,12 @@
 import { InvalidArgumentError, Option } from 'commander';
+import { byteSizeOf } from '../engine/byteSize.js';
 import { streamNames } from '../engine/format/types.js';
 import { MAX_ID } from '../engine/process/settings.js';
 
-const UNITS: Readonly<Record<string, number>> = {
-  k: 1024,
-  m: 1024 ** 2,
-  g: 1024 ** 3,
-  t: 1024 ** 4,
-};
-
 /** A number of bytes as users write it: 4096, 0x1000, 64k, 1.5G, 256MB, 2MiB (factor 1024, any case). */
 export function parseBytes(text: string): number {
-  const hex = /^0x[0-9a-f]+$/i.test(text);
-  const whole = /^(\d+)b?$/i.exec(text);
-  const scaled = /^(\d+(?:\.\d+)?|\.\d+)([kmgt])(?:i?b)?$/i.exec(text);
-  const unit = UNITS[(scaled?.[2] ?? '').toLowerCase()] ?? Number.NaN;
-  const value = hex ? Number(text) : Number(whole?.[1] ?? Math.floor(Number(scaled?.[1]) * unit));
-  if (!Number.isSafeInteger(value)) {
+  const value = byteSizeOf(text);
+  if (value === undefined) {
     throw new InvalidArgumentError('Give a number of bytes such as 4096, 0x1000, 64k or 1.5G.');
   }
   return value;

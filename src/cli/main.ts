@@ -12,6 +12,7 @@ import {
 } from './arguments.js';
 import type { DiffCommandOptions } from './diff.js';
 import type { ExtractOptions } from './extract.js';
+import type { FixtureBuildOptions } from './fixture.js';
 import type { KeygenOptions } from './keygen.js';
 import type { MountCommandOptions } from './mount.js';
 import { type JsonForm, reportError, STANDARD_OUTPUT, watchOutput } from './output.js';
@@ -168,6 +169,7 @@ function program(): Command {
         await sign(path, options);
       }),
   );
+  hexz.addCommand(fixtureCommands());
   for (const command of [hexz, ...hexz.commands.flatMap((child) => [child, ...child.commands])]) {
     command.exitOverride().configureOutput({ writeErr: () => {} });
   }
@@ -241,6 +243,31 @@ function overlayCommands(): Command {
       changingCommand('repair', 'Mend what an interrupted writer left, and say what was done'),
     )
     .addCommand(changingCommand('compact', 'Drop pages that hold only what the base has'));
+}
+
+function fixtureCommands(): Command {
+  return new Command('fixture')
+    .description('Make snapshots and overlays from recipes, the same bytes everywhere')
+    .helpOption('-h, --help', 'show this help')
+    .addCommand(
+      new Command('build')
+        .description('Make what recipes describe, and hold it against their lock files')
+        .argument('<recipe...>', 'YAML files; docs/recipes.md says what they can say')
+        .option('-o, --output <dir>', 'directory for what is made (default: the current one)')
+        .option('--check', 'make it elsewhere, compare with the lock files, and throw it away')
+        .option('--update', 'record in the lock files what the recipes make now')
+        .option('--force', 'replace files of the same names that hold something else')
+        .option('--json', 'print one JSON document')
+        .helpOption('-h, --help', 'show this help')
+        .addHelpText(
+          'after',
+          '\nExit status: 0 when all is made; with --check 1 when a lock file does not agree.',
+        )
+        .action(async (recipes: string[], options: FixtureBuildOptions) => {
+          const { build } = await import('./fixture.js');
+          process.exitCode = await build(recipes, options);
+        }),
+    );
 }
 
 /** Commands that print a JSON document a line. */

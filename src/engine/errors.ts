@@ -19,6 +19,12 @@ const kind = (exitStatus: number, errno: string, meaning: string): ErrorKind => 
 export const errorTable = {
   NOT_SIGNED: kind(1, 'EIO', 'A key was given, but the snapshot carries no signature.'),
   BAD_SIGNATURE: kind(1, 'EIO', 'The signature does not fit the snapshot and the key.'),
+  FIXTURE_MISMATCH: kind(1, 'EIO', 'A recipe makes other bytes than its lock file says.'),
+  FIXTURE_TOOL_DIFFERS: kind(
+    1,
+    'EIO',
+    'A recipe makes other bytes than its lock file says, with other versions of the tools.',
+  ),
   USAGE: kind(2, 'EINVAL', 'The command line or an argument of a library call is wrong.'),
   UNREADABLE: kind(3, 'EIO', 'A file cannot be opened or read.'),
   BAD_MAGIC: kind(3, 'EIO', 'The file is not a snapshot, or its writer was interrupted.'),
@@ -26,6 +32,7 @@ export const errorTable = {
   BAD_KEY: kind(3, 'EINVAL', 'A key file does not hold a key.'),
   NO_STREAM: kind(3, 'ENOENT', 'The snapshot does not have the stream that was asked for.'),
   PARENT_MISSING: kind(3, 'EIO', 'A parent snapshot was not found.'),
+  RECIPE_INVALID: kind(3, 'EINVAL', 'A recipe says something that recipes cannot say.'),
   TRUNCATED: kind(4, 'EIO', 'The file ends before its structures do.'),
   BAD_HEADER: kind(4, 'EIO', 'The header fits neither layout.'),
   BAD_OFFSET: kind(4, 'EIO', 'A reference points outside the file or into the header.'),
@@ -65,6 +72,7 @@ export const errorTable = {
   NO_SPACE: kind(8, 'ENOSPC', 'The file system of the overlay is full.'),
   DISK_TOO_LARGE: kind(8, 'EFBIG', 'The disk would be larger than hexz or the overlay can hold.'),
   READ_ONLY: kind(8, 'EROFS', 'A write to something that is mounted or opened read-only.'),
+  TOOL_MISSING: kind(8, 'EIO', 'A program that is needed for writing is not installed.'),
   INTERNAL: kind(70, 'EIO', 'A bug in hexz.'),
 } as const satisfies Record<string, ErrorKind>;
 
@@ -73,6 +81,9 @@ export type HexzCode = keyof typeof errorTable;
 /** Where an error was met. Offsets are logical offsets in the stream, in bytes. */
 export interface ErrorLocation {
   readonly file?: string | undefined;
+  /** In a text file, both from 1. */
+  readonly line?: number | undefined;
+  readonly column?: number | undefined;
   readonly stream?: StreamName | undefined;
   readonly blockIndex?: number | undefined;
   readonly offset?: number | undefined;
@@ -115,12 +126,13 @@ export class HexzError extends Error {
 
   /** The error in one line: place, what is wrong, what to do. */
   toLine(): string {
-    const { file, stream, blockIndex, offset } = this.location;
+    const { file, line, column, stream, blockIndex, offset } = this.location;
     const place: string[] = [];
     if (stream !== undefined) place.push(`${stream} stream`);
     if (blockIndex !== undefined) place.push(`block ${blockIndex}`);
     if (offset !== undefined) place.push(`offset ${offset}`);
-    const where = [file, place.join(', ')].filter((part) => part !== undefined && part !== '');
+    const spot = line === undefined ? file : [file, line, column].join(':');
+    const where = [spot, place.join(', ')].filter((part) => part !== undefined && part !== '');
     return [...where, this.message].join(': ') + (this.hint === undefined ? '' : `; ${this.hint}`);
   }
 

@@ -21,3 +21,14 @@ export function codeOf(action: () => unknown): HexzCode | 'ok' {
     throw error;
   }
 }
+
+/** The same of a promise. */
+export async function codeOfAsync(action: () => Promise<unknown>): Promise<HexzCode | 'ok'> {
+  try {
+    await action();
+    return 'ok';
+  } catch (error) {
+    if (error instanceof HexzError) return error.code;
+    throw error;
+  }
+}

@@ -22,7 +22,7 @@ const needs = {
   'loop devices': () => missing(succeeds('losetup', ['--find']), 'there is no free loop device'),
   e2fsprogs: () =>
     missing(
-      succeeds('mkfs.ext4', ['-V']) && succeeds('e2fsck', ['-V']),
+      ['mkfs.ext4', 'debugfs', 'e2fsck'].every((program) => succeeds(program, ['-V'])),
       'e2fsprogs is not installed',
     ),
   openssl: () => missing(succeeds('openssl', ['version']), 'openssl is not installed'),

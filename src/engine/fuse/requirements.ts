@@ -1,10 +1,10 @@
 import { closeSync, constants, openSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { HexzError } from '../errors.js';
+import { findProgram } from '../programs.js';
 import { describeSystemError } from '../systemErrors.js';
 import type { FuseOptions } from './backend.js';
 import { loadFuseNative } from './fuseNativeLibrary.js';
-import { findProgram } from './programs.js';
 
 /** What one look at the machine found. */
 export interface Check {

@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { HexzError } from '../errors.js';
 import { DirtyPages } from './dirtyPages.js';
 import { onFile } from './failures.js';
@@ -136,7 +137,9 @@ export function recordedBasePath(path: string): string | undefined {
     throw new HexzError('UNREADABLE', 'there is no such overlay', { location: { file: path } });
   }
   try {
-    return sideFileOf(path)?.base.path;
+    const recorded = sideFileOf(path)?.base.path;
+    // Overlays of recipes record the bare name of a snapshot beside them.
+    return recorded === undefined ? undefined : resolve(dirname(path), recorded);
   } catch (error) {
     // One that cannot be read records nothing.
     if (error instanceof HexzError && error.code === 'OVERLAY_DAMAGED') return undefined;

@@ -2,8 +2,8 @@ import { existsSync, statfsSync } from 'node:fs';
 import { release, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadNativeLibrary } from '../codec/nativeLibrary.js';
-import { findProgram } from '../fuse/programs.js';
 import { type Check, isMissing, readIfPresent, requirements } from '../fuse/requirements.js';
+import { findProgram } from '../programs.js';
 import { describeSystemError } from '../systemErrors.js';
 
 const MINIMUM_NODE = [20, 19] as const;

@@ -124,9 +124,7 @@ export class TemporaryFile {
     try {
       attempt(this.path, () => {
         fsyncSync(this.descriptor);
-        if (this.#force) renameSync(this.temporaryPath, this.path);
-        else linkNew(this.temporaryPath, this.path);
-        syncDirectory(dirname(this.path));
+        giveName(this.temporaryPath, this.path, this.#force);
       });
     } catch (error) {
       this.discard();
@@ -233,7 +231,19 @@ function replaceable(path: string): string {
   }
 }
 
-/** Gives a complete file its name, which must not exist. */
+/**
+ * Gives a complete file its name, in the same file system.
+ *
+ * @param force whether what has the name is replaced
+ * @throws HexzError OUTPUT_EXISTS; the system's errors
+ */
+export function giveName(temporaryPath: string, path: string, force: boolean): void {
+  if (force) renameSync(temporaryPath, path);
+  else linkNew(temporaryPath, path);
+  syncDirectory(dirname(path));
+}
+
+/** The name must not exist. */
 function linkNew(temporaryPath: string, path: string): void {
   try {
     linkSync(temporaryPath, path);
