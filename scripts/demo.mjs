@@ -1,86 +1,73 @@
-// Shows a newcomer what hexz does, on a small snapshot. `npm run demo` builds first.
+// Shows a newcomer what hexz does, on a small snapshot that it makes first. `npm run demo` builds before.
 import { spawnSync } from 'node:child_process';
-import {
-  closeSync,
-  mkdirSync,
-  mkdtempSync,
-  openSync,
-  readdirSync,
-  rmSync,
-  statSync,
-  writeSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { closeSync, mkdirSync, openSync, readdirSync, rmSync, statSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 
-const SNAPSHOT = 'fixtures/golden/a-lz4-64k-disk.hxz';
-const BYTES_PER_ROW = 16;
+const RECIPE = 'fixtures/recipes/demo.yaml';
+/** Made by the recipe where e2fsprogs is missing. */
+const RECIPE_WITHOUT_FILES = 'fixtures/recipes/cut-and-grown.yaml';
+const DIRECTORY = 'demo';
 
 const root = join(import.meta.dirname, '..');
 
 /** Runs hexz and returns its standard output; ends the demo with the same exit status when hexz fails. */
-function hexz(commandArguments, goodStatuses = [0]) {
+function hexz(commandArguments, goodStatuses = [0], stderr = 'inherit') {
   const { error, status, stdout } = spawnSync(
     process.execPath,
     ['dist/cli/main.js', ...commandArguments],
-    { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] },
+    { cwd: root, stdio: ['ignore', 'pipe', stderr] },
   );
   if (error !== undefined) throw error;
   if (!goodStatuses.includes(status)) process.exit(status ?? 1);
-  return stdout;
+  return { status, output: stdout.toString() };
 }
 
-/** The bytes as xxd prints them. */
-function hexDump(bytes) {
-  const rows = [];
-  for (let offset = 0; offset < bytes.length; offset += BYTES_PER_ROW) {
-    const row = bytes.subarray(offset, offset + BYTES_PER_ROW);
-    const hex = (row.toString('hex').match(/.{1,4}/g) ?? []).join(' ').padEnd(39);
-    const text = row.toString('latin1').replace(/[^ -~]/g, '.');
-    rows.push(`${offset.toString(16).padStart(8, '0')}: ${hex}  ${text}`);
-  }
-  return `${rows.join('\n')}\n`;
+function show(commandArguments, goodStatuses) {
+  const { output } = hexz(commandArguments, goodStatuses);
+  process.stdout.write(`\n$ hexz ${commandArguments.join(' ')}\n${output}`);
 }
 
-function show(commandArguments, pipe = '', format = (bytes) => bytes) {
-  const output = format(hexz(commandArguments));
-  process.stdout.write(`\n$ hexz ${commandArguments.join(' ')}${pipe}\n${output}`);
-}
+const say = (text) => process.stdout.write(`\n${text}\n`);
 
-/** Mounts the snapshot writable, changes a few bytes of its disk, and unmounts. */
-function showMount() {
-  const directory = mkdtempSync(join(tmpdir(), 'hexz-demo-'));
-  const mountpoint = join(directory, 'mountpoint');
-  const overlay = join(directory, 'changes.overlay');
+/** Mounts the snapshot with its overlay, changes a few more bytes of its disk, and unmounts. */
+function showMount(snapshot, overlay) {
+  const mountpoint = join(DIRECTORY, 'mnt');
+  mkdirSync(join(root, mountpoint), { recursive: true });
+  show(['mount', snapshot, mountpoint, '--rw', '--overlay', overlay, '--daemon']);
   try {
-    mkdirSync(mountpoint);
-    show(['mount', SNAPSHOT, mountpoint, '--rw', '--overlay', overlay, '--daemon']);
-    try {
-      const sizes = readdirSync(mountpoint).map(
-        (name) => `${name}  ${statSync(join(mountpoint, name)).size} bytes\n`,
-      );
-      process.stdout.write(`\n$ ls ${mountpoint}\n${sizes.join('')}`);
-      process.stdout.write('\n(8 bytes are written into the disk at offset 100000)\n');
-      const disk = openSync(join(mountpoint, 'disk'), 'r+');
-      writeSync(disk, 'new text', 100_000);
-      closeSync(disk);
-    } finally {
-      show(['unmount', mountpoint]);
-    }
-    show(['overlay', 'verify', overlay]);
+    const names = readdirSync(join(root, mountpoint));
+    const sizes = names.map(
+      (name) => `${name}  ${statSync(join(root, mountpoint, name)).size} bytes`,
+    );
+    say([`$ ls ${mountpoint}`, ...sizes].join('\n'));
+    say('(8 bytes are written into the disk at offset 100000)');
+    const disk = openSync(join(root, mountpoint, 'disk'), 'r+');
+    writeSync(disk, 'new text', 100_000);
+    closeSync(disk);
   } finally {
-    rmSync(directory, { recursive: true, force: true });
+    show(['unmount', mountpoint]);
   }
 }
 
-show(['info', SNAPSHOT]);
-show(['extract', SNAPSHOT, '--stream', 'disk', '--length', '64'], ' | xxd', hexDump);
+rmSync(join(root, DIRECTORY), { recursive: true, force: true });
+mkdirSync(join(root, DIRECTORY));
+const tools = hexz(['fixture', 'build', RECIPE, '-o', DIRECTORY], [0, 1, 6, 8], 'ignore');
+const recipe = tools.status === 0 ? RECIPE : RECIPE_WITHOUT_FILES;
+if (recipe !== RECIPE)
+  say('Without e2fsprogs, the demo has a disk without a file system: apt install e2fsprogs');
+show(['fixture', 'build', recipe, '-o', DIRECTORY]);
 
-const { canMount } = JSON.parse(hexz(['doctor', '--json'], [0, 6]));
-if (canMount) showMount();
-else
-  process.stdout.write(
-    '\nThis machine cannot mount with FUSE yet; hexz doctor says what it lacks.\n',
-  );
+const name = recipe.replace(/^.*\/|\.yaml$/g, '');
+const snapshot = join(DIRECTORY, `${name}.hxz`);
+const overlay = join(DIRECTORY, `${name}.overlay`);
+show(['info', snapshot]);
+const { canMount } = JSON.parse(hexz(['doctor', '--json'], [0, 6]).output);
+if (canMount) showMount(snapshot, overlay);
+else say('This machine cannot mount with FUSE yet; hexz doctor says what it lacks.');
+show(['diff', overlay, '--base', snapshot], [0, 1]);
+show(['diff', overlay, '--base', snapshot, '--pages'], [0, 1]);
+const child = join(DIRECTORY, 'child.hxz');
+show(['commit', snapshot, overlay, child, '--thin', '--keep-overlay', '--message', 'what changed']);
+show(['verify', child]);
 
-process.stdout.write('\nIn this checkout, "hexz" is "node dist/cli/main.js".\n');
+say(`In this checkout, "hexz" is "node dist/cli/main.js"; the files are in ${DIRECTORY}/.`);

@@ -215,16 +215,16 @@ class HexReport implements DiffReport {
   }
 
   show(shown: DiffRow | BetweenRows): Waiting {
-    if (shown.kind === 'skipped') {
-      return this.#lines.write(`... ${countOf(shown.rowCount, 'row')} without a change`);
-    }
-    const stream = shown.kind === 'row' ? shown.stream : shown.difference.stream;
+    const { stream } = shown.kind === 'end' ? shown.difference : shown;
     if (stream !== this.#stream) {
       this.#stream = stream;
       const { before, after } = this.#subject;
       this.#lines.write(`${stream}: ${printable(before)} | ${printable(after)}`);
     }
     if (shown.kind === 'row') return this.#lines.write(rowText(shown, this.#layout));
+    if (shown.kind === 'skipped') {
+      return this.#lines.write(`... ${countOf(shown.rowCount, 'row')} without a change`);
+    }
     const { kind, offset, length } = shown.difference;
     return this.#lines.write(`${kind}: ${formatRange(offset, length)}`);
   }

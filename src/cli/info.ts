@@ -169,11 +169,11 @@ function toText(information: SnapshotInformation, counts: Counts | undefined): s
 function generationText({ generation }: SnapshotInformation): string {
   switch (generation) {
     case 'A4':
-      return 'A4 (written by hexz 0.4)';
+      return 'A4 (of hexz 0.4)';
     case 'A':
-      return 'A (written by hexz 0.5)';
+      return 'A (of hexz 0.5)';
     case 'B':
-      return 'B (written by hexz 0.8)';
+      return 'B (of hexz 0.8)';
     default:
       return 'A4 or A (the first index page is damaged)';
   }

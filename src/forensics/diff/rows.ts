@@ -25,7 +25,7 @@ export interface DiffRow {
 /** What is between rows that are shown. */
 export type BetweenRows =
   /** So many rows in which nothing has changed. */
-  | { readonly kind: 'skipped'; readonly rowCount: number }
+  | { readonly kind: 'skipped'; readonly stream: StreamName; readonly rowCount: number }
   /** One side ends; the difference says which. */
   | { readonly kind: 'end'; readonly difference: Difference };
 
@@ -162,7 +162,7 @@ class StreamRows {
     if (contextStart > tailEnd) {
       yield* this.#showUpTo(tailEnd);
       this.#shownRow = contextStart - 1;
-      yield { kind: 'skipped', rowCount: contextStart - tailEnd };
+      yield { kind: 'skipped', stream: this.stream, rowCount: contextStart - tailEnd };
     }
     if (this.#shownRow + 1 < row) {
       yield* this.#showUpTo(row);
