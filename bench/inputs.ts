@@ -27,7 +27,7 @@ const FILES_BYTES = 850 * 1024 ** 2;
 const BLOCK_BYTES = 65536;
 
 /** A 1 GiB ext4 image that holds part of this machine's /usr. */
-function fileSystemImage(): string {
+export function fileSystemImage(): string {
   return once('usr.ext4', (path) => {
     const tree = mkdtempSync(join(inputDirectory, 'tree-'));
     try {

@@ -4,6 +4,7 @@ import { decode } from './decode.js';
 import { extract } from './extract.js';
 import { mount } from './mount.js';
 import { sparse } from './sparse.js';
+import { write } from './write.js';
 
 /**
  * `npm run bench [-- NAME ...]`: each benchmark in a process of its own, so that one's memory and
@@ -14,6 +15,7 @@ const benchmarks: Readonly<Record<string, () => Promise<void> | void>> = {
   sparse,
   extract,
   mount,
+  write,
 };
 
 const wanted = process.argv.slice(2);

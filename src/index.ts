@@ -1,4 +1,4 @@
-/** The library: open snapshots, read them, check them, compare them, mount them. */
+/** The library: open snapshots, read them, check them, compare them, mount them, make new ones. */
 export { type ErrorLocation, errorTable, type HexzCode, HexzError } from './engine/errors.js';
 export type { SnapshotHeader } from './engine/format/header.js';
 export type { BlockKind } from './engine/format/indexPage.js';
@@ -26,6 +26,16 @@ export {
   verifyChain,
 } from './engine/snapshot/verify.js';
 export { openOverlay } from './engine/volume/openOverlay.js';
+export type { StreamCounts } from './engine/write/blockPipeline.js';
+export type { ChunkSizes } from './engine/write/chunking.js';
+export { type CommitOptions, type CommitReport, commit } from './engine/write/commit.js';
+export type {
+  NewEncryption,
+  NewSnapshotReport,
+  OutputOptions,
+  WriteProgress,
+} from './engine/write/newSnapshot.js';
+export { type PackOptions, type PackParent, pack } from './engine/write/pack.js';
 export {
   diffOverlay,
   type OverlayDiffOptions,

@@ -173,10 +173,11 @@ class PagesReport implements DiffReport {
 
   difference(difference: Difference): Waiting {
     const { stream, kind, offset, length, pageIndex, pageCount } = difference;
-    if (kind === 'grown' || kind === 'removed') {
+    // Sizes and cuts are no choice: a commit takes them over whatever is selected.
+    if (kind === 'grown' || kind === 'removed' || kind === 'cut') {
       return this.#lines.write(`# ${stream} ${kind}: ${formatRange(offset, length)}`);
     }
-    const name = kind === 'cut' ? formatRange(offset, length) : formatPages(pageIndex, pageCount);
+    const name = formatPages(pageIndex, pageCount);
     const facts = [`0x${offset.toString(16)}`, countOf(pageCount, 'page'), changeText(difference)];
     const line = `${name}  # ${facts.join(', ')}`;
     return this.#lines.write(stream === 'disk' ? line : `# ${stream}: ${line}`);

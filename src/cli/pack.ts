@@ -26,6 +26,7 @@ export interface PackCommandOptions extends ReadOptions {
   readonly message?: string;
   readonly force?: boolean;
   readonly silent?: boolean;
+  readonly verifyAll?: boolean;
 }
 
 /** `hexz pack [--disk F] [--memory F] -o OUT [...]` */
@@ -51,6 +52,7 @@ export async function pack(options: PackCommandOptions): Promise<void> {
       encryption,
       parent,
       message: options.message,
+      verifiesAll: options.verifyAll === true,
       signal: guard.abortSignal(),
       onProgress: (progress) => reporter.update(progress),
     }),
@@ -60,11 +62,16 @@ export async function pack(options: PackCommandOptions): Promise<void> {
       ['Size', sizeText(report)],
       ['Blocks', blocksText(report)],
       ['Encoder', report.encoder],
-      ['Checked', 'every block was read back'],
+      ['Checked', checkedText(options)],
       ['Time', `${report.seconds.toFixed(2)} s`],
     ]),
   );
 }
+
+const checkedText = ({ verifyAll }: PackCommandOptions): string =>
+  verifyAll === true
+    ? 'every block was read back and decoded'
+    : 'every block was read back, one in sixteen decoded';
 
 function chunkSizesOf({ cdc, minChunk, avgChunk, maxChunk }: PackCommandOptions) {
   const isGiven = minChunk !== undefined || avgChunk !== undefined || maxChunk !== undefined;

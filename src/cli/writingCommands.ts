@@ -21,6 +21,7 @@ function packCommand(): Command {
     .option('--encrypt', 'encrypt with a password')
     .option('--parent <snapshot>', 'borrow blocks that this snapshot has in the same place')
     .option('--message <text>', 'store a text with the snapshot')
+    .option('--verify-all', 'decode everything that was written, not only one block in sixteen')
     .addOption(
       new Option(
         '--salt <hex>',

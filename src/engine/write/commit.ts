@@ -37,8 +37,6 @@ export interface CommitOptions extends OutputOptions {
   readonly memory?: string | undefined;
   /** Leave the memory out. */
   readonly dropsMemory?: boolean;
-  /** Read back and compare every byte, also of what was copied or borrowed. */
-  readonly verifiesAll?: boolean;
   /** That opened the base, for opening what borrows from it. */
   readonly passwords?: readonly string[];
   readonly parentDirectories?: readonly string[];

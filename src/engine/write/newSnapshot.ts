@@ -35,6 +35,8 @@ export interface OutputOptions {
   readonly encoders?: EncoderChoice;
   /** Text that is stored with the snapshot. */
   readonly message?: string | undefined;
+  /** Decode and compare everything that was written, in place of as much as shows that all is well. */
+  readonly verifiesAll?: boolean;
   /** Threads beside this one; default: as many as there are cores, fewer for little work. */
   readonly workerCount?: number;
   readonly signal?: AbortSignal;
@@ -203,7 +205,8 @@ export class NewSnapshot {
   }
 
   /**
-   * Opens what was written and checks all blocks of these streams, in the threads that have encoded them.
+   * Opens what was written and checks these streams, in the threads that have encoded them: every stored block by its
+   * checksum, and one in sixteen, or all, decoded and by their hashes.
    *
    * @throws HexzError what is wrong with the first bad block
    */
@@ -229,6 +232,7 @@ export class NewSnapshot {
           ...this.#accessWith(access),
           stream,
           pageNumber,
+          everything: this.#options.verifiesAll === true,
         });
         done += bytes;
         this.progress('check', done, total);
