@@ -210,6 +210,7 @@ export class RecipeBuilder {
       compression,
       blockBytes,
       encoders: 'bundled',
+      verifiesAll: true,
       chunking,
       encryption,
       message,
