@@ -1,7 +1,7 @@
 import { constants, copyFileSync, existsSync, mkdirSync, realpathSync, rmSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { HexzError } from '../../errors.js';
-import type { StreamName } from '../../format/types.js';
+import { type StreamName, streamNames } from '../../format/types.js';
 import { overlayPaths } from '../../overlay/paths.js';
 import { openSnapshot } from '../../snapshot/open.js';
 import type { Snapshot } from '../../snapshot/snapshot.js';
@@ -171,18 +171,8 @@ export class RecipeBuilder {
       );
       if (spec.overlay !== undefined && overlay !== undefined) {
         const base = this.#open(snapshotPath, passwords);
-        try {
-          await makeOverlay({
-            recipe,
-            spec: spec.overlay,
-            path: overlay.data,
-            base,
-            contents,
-            signal,
-          });
-        } finally {
-          base.close();
-        }
+        const parts = { recipe, spec: spec.overlay, path: overlay.data, base, contents, signal };
+        await makeOverlay(parts).finally(() => base.close());
       }
       const e2fsprogs = contents.usesExt4 ? await this.#version() : parent?.e2fsprogs;
       const paths = [snapshotPath, ...Object.values(overlay ?? {})];
@@ -212,22 +202,7 @@ export class RecipeBuilder {
     const { signal, onProgress } = this.#parts;
     const { spec } = recipe;
     const { compression, blockBytes, chunking, encryption, message } = spec.pack;
-    const streams: Partial<Record<StreamName, Content>> = {};
-    for (const stream of ['disk', 'memory'] as const) {
-      const streamSpec = spec[stream];
-      if (streamSpec === undefined) continue;
-      const content = await contents.stream(streamSpec, [stream]);
-      if (content.length / (chunking?.minimumBytes ?? blockBytes) > MAX_BLOCKS) {
-        throw recipe.error([stream], `more than ${MAX_BLOCKS} blocks`, 'LIMIT');
-      }
-      streams[stream] = content;
-    }
-    const paths: Partial<Record<StreamName, string>> = {};
-    for (const [stream, content] of Object.entries(streams)) {
-      const path = join(workDirectory, stream);
-      await writeContent(content, path, signal);
-      paths[stream as StreamName] = path;
-    }
+    const paths = await this.#writeStreams(recipe, contents, workDirectory);
     const isThin = parent !== undefined && spec.parent?.isThin === true;
     const report = await pack({
       ...paths,
@@ -235,6 +210,7 @@ export class RecipeBuilder {
       compression,
       blockBytes,
       encoders: 'bundled',
+      verifiesAll: true,
       chunking,
       encryption,
       message,
@@ -246,6 +222,29 @@ export class RecipeBuilder {
     });
     for (const path of Object.values(paths)) rmSync(path);
     return report;
+  }
+
+  /** All lengths are known, and looked at, before the first stream is written. */
+  async #writeStreams(
+    { spec, error }: Recipe,
+    contents: ContentMaker,
+    directory: string,
+  ): Promise<Partial<Record<StreamName, string>>> {
+    const { chunking, blockBytes } = spec.pack;
+    const streams: (readonly [StreamName, Content])[] = [];
+    for (const stream of streamNames) {
+      const streamSpec = spec[stream];
+      if (streamSpec === undefined) continue;
+      const content = await contents.stream(streamSpec, [stream]);
+      if (content.length / (chunking?.minimumBytes ?? blockBytes) > MAX_BLOCKS) {
+        throw error([stream], `more than ${MAX_BLOCKS} blocks`, 'LIMIT');
+      }
+      streams.push([stream, content]);
+    }
+    for (const [stream, content] of streams) {
+      await writeContent(content, join(directory, stream), this.#parts.signal);
+    }
+    return Object.fromEntries(streams.map(([stream]) => [stream, join(directory, stream)]));
   }
 
   /** Takes a name for a file of a recipe. */

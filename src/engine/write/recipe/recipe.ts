@@ -26,7 +26,7 @@ export interface Recipe {
   readonly path: string;
   readonly spec: RecipeSpec;
   /** An error of a field, with its place in the file. */
-  error(field: FieldPath, message: string, code?: HexzCode): HexzError;
+  readonly error: (field: FieldPath, message: string, code?: HexzCode) => HexzError;
 }
 
 /**
