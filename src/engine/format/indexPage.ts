@@ -193,6 +193,19 @@ export class IndexPage {
     return undefined;
   }
 
+  /**
+   * Entries as they are stored, from one on: as many as have this logical length, at most so many. A view that is
+   * valid as long as the page. None of generation A4, whose entries are shorter.
+   */
+  encodedEntries(firstEntry: number, logicalLength: number, maximum: number): Buffer {
+    const start = this.#entryOffset(firstEntry);
+    const end = this.#entryBytes === LONG_ENTRY_BYTES ? firstEntry + maximum : firstEntry;
+    const last = Math.min(this.entryCount, end);
+    let entry = firstEntry;
+    while (entry < last && this.logicalLengthOf(entry) === logicalLength) entry++;
+    return this.#bytes.subarray(start, this.#entryOffset(entry));
+  }
+
   #entryOffset(entry: number): number {
     return PAGE_HEADER_BYTES + entry * this.#entryBytes;
   }
@@ -213,10 +226,38 @@ export type EncodableEntry =
 
 /** Encodes an index page of generation A or B (52-byte entries). */
 export function encodeIndexPage(entries: readonly EncodableEntry[]): Buffer {
-  const bytes = Buffer.alloc(PAGE_HEADER_BYTES + entries.length * LONG_ENTRY_BYTES);
-  writeU64(bytes, entries.length, 0);
-  entries.forEach((entry, position) => {
-    const at = PAGE_HEADER_BYTES + position * LONG_ENTRY_BYTES;
+  const page = new IndexPageBuilder(entries.length);
+  for (const entry of entries) page.add(entry);
+  return page.encode();
+}
+
+/**
+ * An index page of generation A or B (52-byte entries) in the making, in memory that serves for the next one, too.
+ *
+ * State: the first `entryCount` entries are encoded; what lies behind them means nothing.
+ */
+export class IndexPageBuilder {
+  readonly #bytes: Buffer;
+  #entryCount = 0;
+
+  constructor(maximumEntries: number) {
+    this.#bytes = Buffer.alloc(PAGE_HEADER_BYTES + maximumEntries * LONG_ENTRY_BYTES);
+  }
+
+  get entryCount(): number {
+    return this.#entryCount;
+  }
+
+  /** How many entries it still takes. */
+  get room(): number {
+    return (this.#bytes.length - PAGE_HEADER_BYTES) / LONG_ENTRY_BYTES - this.#entryCount;
+  }
+
+  add(entry: EncodableEntry): void {
+    const at = this.#endOffset;
+    const bytes = this.#bytes;
+    bytes.fill(0, at, at + LONG_ENTRY_BYTES);
+    this.#entryCount++;
     bytes.writeUInt32LE(entry.logicalLength, at + 12);
     if (entry.kind === 'zero') return;
     entry.hash?.copy(bytes, at + HASH_OFFSET);
@@ -227,12 +268,40 @@ export function encodeIndexPage(entries: readonly EncodableEntry[]): Buffer {
     writeU64(bytes, entry.storedOffset, at);
     bytes.writeUInt32LE(entry.storedLength, at + 8);
     bytes.writeUInt32LE(entry.checksum, at + 16);
-  });
-  return bytes;
+  }
+
+  /** Adds entries that are encoded already. */
+  addEncoded(entries: Buffer): void {
+    entries.copy(this.#bytes, this.#endOffset);
+    this.#entryCount += entries.length / LONG_ENTRY_BYTES;
+  }
+
+  /** An entry of a data block that was added. */
+  dataEntryAt(entry: number): DataEntry {
+    const at = PAGE_HEADER_BYTES + entry * LONG_ENTRY_BYTES;
+    return parseDataEntry(this.#bytes.subarray(at, at + LONG_ENTRY_BYTES));
+  }
+
+  /** The page as it is stored; a view that is valid until the next `add`. */
+  encode(): Buffer {
+    writeU64(this.#bytes, this.#entryCount, 0);
+    return this.#bytes.subarray(0, this.#endOffset);
+  }
+
+  clear(): void {
+    this.#entryCount = 0;
+  }
+
+  get #endOffset(): number {
+    return PAGE_HEADER_BYTES + this.#entryCount * LONG_ENTRY_BYTES;
+  }
 }
 
+/** The entry of a data block. */
+export type DataEntry = Extract<EncodableEntry, { kind: 'data' }>;
+
 /** Decodes one long entry that is known to be of a data block. */
-export function parseDataEntry(bytes: Buffer): Extract<EncodableEntry, { kind: 'data' }> {
+export function parseDataEntry(bytes: Buffer): DataEntry {
   const hash = Buffer.from(bytes.subarray(HASH_OFFSET, HASH_OFFSET + HASH_BYTES));
   return {
     kind: 'data',
@@ -242,4 +311,14 @@ export function parseDataEntry(bytes: Buffer): Extract<EncodableEntry, { kind: '
     checksum: bytes.readUInt32LE(16),
     hash: hash.some((byte) => byte !== 0) ? hash : undefined,
   };
+}
+
+/** Makes encoded entries of any kind references to the same blocks of a parent, whose hashes they have. */
+export function makeReferences(entries: Buffer): void {
+  for (let at = 0; at < entries.length; at += LONG_ENTRY_BYTES) {
+    entries.writeUInt32LE(UINT32_MAX, at);
+    entries.writeUInt32LE(UINT32_MAX, at + 4);
+    entries.writeUInt32LE(0, at + 8);
+    entries.writeUInt32LE(0, at + 16);
+  }
 }

@@ -179,11 +179,13 @@ export class Overlay {
     return pageIndex < pagesIn(this.length) && this.#store.pages.has(pageIndex);
   }
 
-  /** Whether one of the pages before `endPageIndex` is dirty, from this one on. */
-  isAnyDirty(pageIndex: number, endPageIndex: number): boolean {
+  /** The first dirty page from this one on, and before `endPageIndex`; undefined if there is none. */
+  firstDirtyPage(pageIndex: number, endPageIndex: number): number | undefined {
     const end = Math.min(endPageIndex, pagesIn(this.length));
     const { pages } = this.#store;
-    return pageIndex < end && (pages.has(pageIndex) || pages.runEnd(pageIndex, end) < end);
+    if (pageIndex >= end) return undefined;
+    const found = pages.has(pageIndex) ? pageIndex : pages.runEnd(pageIndex, end);
+    return found < end ? found : undefined;
   }
 
   /** The runs of dirty pages, in order. */

@@ -23,6 +23,7 @@ export interface Run {
 }
 
 const ZERO_HASH = Buffer.alloc(32);
+const NO_ENTRIES = Buffer.alloc(0);
 
 /**
  * An open snapshot file with its parents: reads any range of its streams, synchronously.
@@ -98,6 +99,23 @@ export class Snapshot {
     if (offset >= this.streamLength(stream)) return undefined;
     const index = this.#seek(stream, offset);
     return index.page === undefined ? undefined : describeBlock(stream, index.page, index.entry);
+  }
+
+  /**
+   * Index entries as they are stored, from the block on that begins at an offset: as many as lie together in the index and
+   * have this length, at most so many; none if no block begins there. A view that is valid until the next call.
+   */
+  encodedEntriesAt(
+    stream: StreamName,
+    offset: number,
+    blockLength: number,
+    maximum: number,
+  ): Buffer {
+    checkOffset(offset);
+    if (offset >= this.streamLength(stream)) return NO_ENTRIES;
+    const { page, entry, start } = this.#seek(stream, offset);
+    if (page === undefined || start !== offset) return NO_ENTRIES;
+    return page.encodedEntries(entry, blockLength, maximum);
   }
 
   /** All blocks of a stream in order, also empty ones. */

@@ -1,9 +1,9 @@
-import type { EncodableEntry } from '../format/indexPage.js';
+import { type DataEntry, type EncodableEntry, LONG_ENTRY_BYTES } from '../format/indexPage.js';
 import type { StreamName } from '../format/types.js';
 import { BlockBatch } from './blockBatch.js';
 import type { BlockPool } from './blockPool.js';
 import { DeduplicationTable } from './deduplication.js';
-import type { DataEntry, SnapshotFile } from './snapshotFile.js';
+import type { SnapshotFile } from './snapshotFile.js';
 
 /** A block that goes into the new file as it is stored in another. */
 export interface StoredCopy {
@@ -31,7 +31,7 @@ export interface StreamCounts {
 
 const BATCH_BYTES = 1024 * 1024;
 
-/** Blocks that wait for the ones before them: how many entries, and how many bytes of copies. */
+/** What waits for blocks before it: how many entries of the queue, and how many bytes of copies. */
 const MAX_WAITING = 8192;
 const MAX_WAITING_BYTES = 8 * 1024 * 1024;
 
@@ -55,6 +55,7 @@ type Waiting =
   | Segment
   | { readonly kind: 'entry'; readonly entry: EncodableEntry }
   | { readonly kind: 'copy'; readonly copy: StoredCopy }
+  | { readonly kind: 'references'; readonly entries: Buffer; readonly blockBytes: number }
   | { readonly kind: 'stream'; readonly stream: StreamName };
 
 /**
@@ -156,6 +157,17 @@ export class BlockPipeline {
     this.#give({ kind: 'entry', entry });
   }
 
+  /** Parent references of blocks of one length, encoded; they are copied if they have to wait. */
+  addReferences(entries: Buffer, blockBytes: number): void {
+    this.#givenBlocks += entries.length / LONG_ENTRY_BYTES;
+    if (this.#isIdle()) {
+      this.#write({ kind: 'references', entries, blockBytes });
+      return;
+    }
+    this.#waitingBytes += entries.length;
+    this.#queue.push({ kind: 'references', entries: Buffer.from(entries), blockBytes });
+  }
+
   /** A block as another file stores it; its bytes are copied if they have to wait. */
   addCopy(copy: StoredCopy): void {
     this.#givenBlocks++;
@@ -172,13 +184,14 @@ export class BlockPipeline {
   /** Waits until not too much is waiting. */
   async settle(): Promise<void> {
     this.#throwFailure();
-    if (this.#queue.length - this.#queueStart > MAX_WAITING) this.#submit();
-    while (
-      this.#queue.length - this.#queueStart > MAX_WAITING ||
-      this.#waitingBytes > MAX_WAITING_BYTES
-    ) {
-      await this.#change();
-    }
+    if (this.#isTooMuch()) this.#submit();
+    while (this.#isTooMuch()) await this.#change();
+  }
+
+  #isTooMuch(): boolean {
+    return (
+      this.#queue.length - this.#queueStart > MAX_WAITING || this.#waitingBytes > MAX_WAITING_BYTES
+    );
   }
 
   /** Waits until everything that was given is in the file. */
@@ -223,6 +236,7 @@ export class BlockPipeline {
         if (first.kind === 'segment' && !first.work.isDone) break;
         this.#queueStart++;
         if (first.kind === 'copy') this.#waitingBytes -= first.copy.stored.length;
+        if (first.kind === 'references') this.#waitingBytes -= first.entries.length;
         this.#write(first);
       }
     } catch (error) {
@@ -247,6 +261,10 @@ export class BlockPipeline {
         if (waiting.entry.kind === 'zero') counts.zeroBlocks++;
         else counts.parentBlocks++;
         this.#file.add(waiting.entry);
+        break;
+      case 'references':
+        counts.parentBlocks += waiting.entries.length / LONG_ENTRY_BYTES;
+        this.#file.addEncoded(waiting.entries, waiting.blockBytes);
         break;
       case 'copy':
         this.#writeCopy(waiting.copy, counts);

@@ -72,7 +72,7 @@ export async function commit(base: Snapshot, options: CommitOptions): Promise<Co
   try {
     const remaining = selection === undefined ? undefined : remainingPages(overlay, selection);
     const disk = changedDisk(base, overlay, selection);
-    if (selection !== undefined && !disk.isChanged(0, overlay.length)) {
+    if (selection !== undefined && disk.firstChange(0, overlay.length) === undefined) {
       throw new HexzError('USAGE', 'the selection holds no dirty page of the overlay', {
         location: { file: path },
         hint: 'hexz diff --pages lists them',

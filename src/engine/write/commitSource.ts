@@ -12,8 +12,8 @@ export interface CommitSource {
   readonly length: number;
   /** Up to here what is not changed is the base's; behind it it is zero. */
   readonly baseEnd: number;
-  /** Whether any byte of a range may be another one than the base's. */
-  isChanged(startOffset: number, endOffset: number): boolean;
+  /** Where the first change lies in a range: bytes that may be others than the base's; undefined if there is none. */
+  firstChange(startOffset: number, endOffset: number): number | undefined;
   /**
    * Fills the whole target.
    *
@@ -27,7 +27,7 @@ export const unchangedStream = (base: Snapshot, stream: StreamName): CommitSourc
   stream,
   length: base.streamLength(stream),
   baseEnd: base.streamLength(stream),
-  isChanged: () => false,
+  firstChange: () => undefined,
   read: (offset, target) => filled(base.readInto(stream, offset, target), target, offset),
 });
 
@@ -52,11 +52,10 @@ export function changedDisk(
     stream: 'disk',
     length,
     baseEnd,
-    isChanged(startOffset, endOffset) {
-      if (selection === undefined)
-        return overlay.isAnyDirty(pageOf(startOffset), pagesIn(endOffset));
-      return hasDirty(overlay, selection, startOffset, endOffset);
-    },
+    firstChange: (startOffset, endOffset) =>
+      selection === undefined
+        ? firstDirty(overlay, startOffset, endOffset)
+        : firstSelected(overlay, selection, startOffset, endOffset),
     read:
       selection === undefined
         ? read
@@ -83,16 +82,22 @@ export function remainingPages(overlay: Overlay, selection: Selection): DirtyPag
   return remaining;
 }
 
-function hasDirty(
+function firstDirty(overlay: Overlay, startOffset: number, endOffset: number): number | undefined {
+  const page = overlay.firstDirtyPage(pageOf(startOffset), pagesIn(endOffset));
+  return page === undefined ? undefined : Math.max(startOffset, page * PAGE_BYTES);
+}
+
+function firstSelected(
   overlay: Overlay,
   selection: Selection,
   startOffset: number,
   endOffset: number,
-): boolean {
+): number | undefined {
   for (const part of selection.partsIn(startOffset, endOffset)) {
-    if (overlay.isAnyDirty(pageOf(part.startOffset), pagesIn(part.endOffset))) return true;
+    const change = firstDirty(overlay, part.startOffset, part.endOffset);
+    if (change !== undefined) return change;
   }
-  return false;
+  return undefined;
 }
 
 /** Puts what is dirty of a part over what the base has there. */

@@ -1,6 +1,8 @@
+import { LONG_ENTRY_BYTES } from '../format/indexPage.js';
 import type { Snapshot } from '../snapshot/snapshot.js';
 import type { BlockPipeline } from './blockPipeline.js';
 import type { CommitSource } from './commitSource.js';
+import { ParentReferences } from './parentReferences.js';
 import type { StoredSource } from './storedSource.js';
 
 /** How the blocks of a commit are made. */
@@ -16,7 +18,7 @@ export interface CommitRules {
 /** What a block of the new snapshot is made of. */
 export type BlockOrigin = 'parent' | 'zero' | 'base' | 'changed';
 
-/** Blocks between two looks at what is waiting. */
+/** Blocks without bytes between two looks at what is waiting. */
 const BLOCKS_AT_ONCE = 1024;
 
 /**
@@ -30,7 +32,7 @@ export function originOf(
   length: number,
 ): BlockOrigin {
   const end = offset + length;
-  if (source.isChanged(offset, end)) return 'changed';
+  if (source.firstChange(offset, end) !== undefined) return 'changed';
   if (offset >= source.baseEnd) return 'zero';
   const isWhole = end <= source.baseEnd;
   // A reference may reach behind the end of the parent, where zeros are; a cut is not one.
@@ -51,41 +53,61 @@ export async function* commitStream(
   source: CommitSource,
   rules: CommitRules,
 ): AsyncGenerator<number, void> {
-  const { base, blockBytes, storedSource } = rules;
+  const { base, blockBytes, isThin } = rules;
   const { stream, length: streamLength } = source;
+  const references = isThin ? new ParentReferences(base, source, blockBytes) : undefined;
   pipeline.beginStream(stream);
-  let count = 0;
-  for (let offset = 0; offset < streamLength; offset += blockBytes) {
-    const logicalLength = Math.min(blockBytes, streamLength - offset);
-    const origin = originOf(rules, source, offset, logicalLength);
-    if (origin === 'parent') {
-      const block = base.blockAt(stream, offset);
-      const isSameRange = block?.offset === offset && block.length === logicalLength;
-      const hash = isSameRange ? block.hash : undefined;
-      pipeline.addEntry({ kind: 'parent', logicalLength, hash });
-    } else if (
-      origin === 'zero' ||
-      (origin === 'base' && isZeroRun(base, source, offset, logicalLength))
-    ) {
-      pipeline.addEntry({ kind: 'zero', logicalLength });
+  let untilSettled = BLOCKS_AT_ONCE;
+  for (let offset = 0; offset < streamLength; ) {
+    const run = references?.from(offset);
+    if (run !== undefined && run.length > 0) {
+      pipeline.addReferences(run, blockBytes);
+      offset += (run.length / LONG_ENTRY_BYTES) * blockBytes;
+      untilSettled = 0;
     } else {
-      const copy =
-        origin === 'base' ? storedSource?.find(stream, offset, logicalLength) : undefined;
-      if (copy !== undefined) pipeline.addCopy(copy);
-      else {
-        const bytes = (await pipeline.reserve(logicalLength)).subarray(0, logicalLength);
-        source.read(offset, bytes);
-        pipeline.addBlock(bytes);
-      }
-      await pipeline.settle();
-      yield offset + logicalLength;
+      const logicalLength = Math.min(blockBytes, streamLength - offset);
+      const isHeavy = await giveBlock(pipeline, source, rules, offset, logicalLength);
+      offset += logicalLength;
+      untilSettled = isHeavy ? 0 : untilSettled - 1;
     }
-    if (++count % BLOCKS_AT_ONCE === 0) {
-      await pipeline.settle();
-      yield offset + logicalLength;
-    }
+    if (untilSettled > 0) continue;
+    untilSettled = BLOCKS_AT_ONCE;
+    await pipeline.settle();
+    yield offset;
   }
-  yield streamLength;
+}
+
+/** Gives one block; answers whether it has bytes. */
+async function giveBlock(
+  pipeline: BlockPipeline,
+  source: CommitSource,
+  rules: CommitRules,
+  offset: number,
+  logicalLength: number,
+): Promise<boolean> {
+  const { base, storedSource } = rules;
+  const { stream } = source;
+  const origin = originOf(rules, source, offset, logicalLength);
+  if (origin === 'parent') {
+    const block = base.blockAt(stream, offset);
+    const isSameRange = block?.offset === offset && block.length === logicalLength;
+    const hash = isSameRange ? block.hash : undefined;
+    pipeline.addEntry({ kind: 'parent', logicalLength, hash });
+    return false;
+  }
+  const isFromBase = origin === 'base';
+  if (origin === 'zero' || (isFromBase && isZeroRun(base, source, offset, logicalLength))) {
+    pipeline.addEntry({ kind: 'zero', logicalLength });
+    return false;
+  }
+  const copy = isFromBase ? storedSource?.find(stream, offset, logicalLength) : undefined;
+  if (copy !== undefined) pipeline.addCopy(copy);
+  else {
+    const bytes = (await pipeline.reserve(logicalLength)).subarray(0, logicalLength);
+    source.read(offset, bytes);
+    pipeline.addBlock(bytes);
+  }
+  return true;
 }
 
 /** Whether the index of the base says that a range is zero. */

@@ -1,8 +1,10 @@
 import { HexzError } from '../errors.js';
+import { LONG_ENTRY_BYTES } from '../format/indexPage.js';
 import type { Block } from '../snapshot/fileIndex.js';
 import type { Snapshot } from '../snapshot/snapshot.js';
 import type { CommitSource } from './commitSource.js';
 import { type CommitRules, originOf } from './commitStream.js';
+import { ParentReferences } from './parentReferences.js';
 import { isZero } from './zeros.js';
 
 const CHUNK_BYTES = 1024 * 1024;
@@ -25,15 +27,10 @@ export function* readBack(
     throw mismatch(made, `${made.streamLength(stream)} bytes in place of ${length}`, 0);
   }
   const comparison = new Comparison(made, source, rules);
-  let end = 0;
-  for (const block of made.blocks(stream)) {
-    if (block.offset !== end) throw mismatch(made, 'a gap between blocks', end);
-    end = block.offset + block.length;
-    comparison.checkBlock(block);
-    yield everything ? block.offset / 2 : end;
+  for (let offset = 0; offset < length; ) {
+    offset = comparison.checkReferences(offset) ?? comparison.checkBlockAt(offset);
+    yield everything ? offset / 2 : offset;
   }
-  if (end !== length)
-    throw mismatch(made, `the blocks end at ${end}, the stream at ${length}`, end);
   if (!everything) return;
   for (let offset = 0; offset < length; offset += CHUNK_BYTES) {
     comparison.checkBytes(offset, Math.min(CHUNK_BYTES, length - offset));
@@ -46,6 +43,7 @@ class Comparison {
   readonly #made: Snapshot;
   readonly #source: CommitSource;
   readonly #rules: CommitRules;
+  readonly #references: ParentReferences | undefined;
   #actual = Buffer.alloc(0);
   #wanted = Buffer.alloc(0);
 
@@ -53,9 +51,33 @@ class Comparison {
     this.#made = made;
     this.#source = source;
     this.#rules = rules;
+    const { base, blockBytes, isThin } = rules;
+    this.#references = isThin ? new ParentReferences(base, source, blockBytes) : undefined;
   }
 
-  checkBlock(block: Block): void {
+  /** Checks a run of parent references; answers where it ends, or undefined where there is none. */
+  checkReferences(offset: number): number | undefined {
+    const { blockBytes } = this.#rules;
+    const wanted = this.#references?.from(offset);
+    if (wanted === undefined || wanted.length === 0) return undefined;
+    const count = wanted.length / LONG_ENTRY_BYTES;
+    const { stream } = this.#source;
+    const entries = this.#made.encodedEntriesAt(stream, offset, blockBytes, count);
+    // What is not the same is looked at more closely.
+    if (entries.length === 0 || !entries.equals(wanted.subarray(0, entries.length)))
+      return undefined;
+    return offset + (entries.length / LONG_ENTRY_BYTES) * blockBytes;
+  }
+
+  /** Checks the block that begins at an offset; answers where it ends. */
+  checkBlockAt(offset: number): number {
+    const block = this.#made.blockAt(this.#source.stream, offset);
+    if (block?.offset !== offset) throw mismatch(this.#made, 'no block begins there', offset);
+    this.#checkBlock(block);
+    return offset + block.length;
+  }
+
+  #checkBlock(block: Block): void {
     const { offset, length, kind } = block;
     const origin = originOf(this.#rules, this.#source, offset, length);
     if (kind === 'parent') {
@@ -79,7 +101,7 @@ class Comparison {
 
   #checkZero(offset: number, length: number): void {
     const run = this.#rules.base.runAt(this.#source.stream, offset, length);
-    const isUnchanged = !this.#source.isChanged(offset, offset + length);
+    const isUnchanged = this.#source.firstChange(offset, offset + length) === undefined;
     if (isUnchanged && run.kind === 'zero' && run.length === length) return;
     const [, wanted] = this.#memory(length);
     this.#source.read(offset, wanted);

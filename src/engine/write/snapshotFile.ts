@@ -1,8 +1,9 @@
 import { readSync } from 'node:fs';
 import { encodeHeader, type SnapshotHeader } from '../format/header.js';
 import {
+  type DataEntry,
   type EncodableEntry,
-  encodeIndexPage,
+  IndexPageBuilder,
   LONG_ENTRY_BYTES,
   parseDataEntry,
 } from '../format/indexPage.js';
@@ -11,9 +12,6 @@ import { encodeMasterIndex, type PageReference } from '../format/masterIndex.js'
 import type { StreamName } from '../format/types.js';
 import { writeFully } from './outputFile.js';
 import { attempt, type TemporaryFile } from './temporaryFile.js';
-
-/** The entry of a data block. */
-export type DataEntry = Extract<EncodableEntry, { kind: 'data' }>;
 
 /** What the writer of a file decides, and what the file cannot know by itself. */
 export type HeaderChoices = Omit<
@@ -33,7 +31,7 @@ const DIRECT_BYTES = BUFFER_BYTES / 4;
  * 4096 entries are together, at the end master index and metadata, and the header last of all.
  *
  * State: `#end` is where the next byte goes. What lies from `#end - #buffered` on is still in `#buffer`. Entries
- * of the page that is not full yet are in `#entries`; the disk's come first, `beginStream` ends a page early.
+ * of the page that is not full yet are in `#page`; the disk's come first, `beginStream` ends a page early.
  *
  * Invariant: every entry refers to bytes that were appended before it. Until `finish`, the header is zeros, so
  * that no reader takes an unfinished file for a snapshot.
@@ -44,7 +42,7 @@ export class SnapshotFile {
   #buffered = 0;
   #end = 0;
   #stream: StreamName = 'disk';
-  #entries: EncodableEntry[] = [];
+  readonly #page = new IndexPageBuilder(PAGE_ENTRIES);
   #pageStartBlockIndex = 0;
   #pageStartOffset = 0;
   #blockCount = 0;
@@ -100,16 +98,29 @@ export class SnapshotFile {
 
   /** Adds the entry of the next block. */
   add(entry: EncodableEntry): void {
-    this.#entries.push(entry);
+    this.#page.add(entry);
     this.#lengths[this.#stream] += entry.logicalLength;
     this.#blockCount++;
-    if (this.#entries.length === PAGE_ENTRIES) this.#flushPage();
+    if (this.#page.room === 0) this.#flushPage();
+  }
+
+  /** Adds encoded entries of the next blocks, all of one length. */
+  addEncoded(entries: Buffer, logicalLength: number): void {
+    for (let start = 0; start < entries.length; ) {
+      const end = Math.min(entries.length, start + this.#page.room * LONG_ENTRY_BYTES);
+      const count = (end - start) / LONG_ENTRY_BYTES;
+      this.#page.addEncoded(entries.subarray(start, end));
+      this.#lengths[this.#stream] += count * logicalLength;
+      this.#blockCount += count;
+      if (this.#page.room === 0) this.#flushPage();
+      start = end;
+    }
   }
 
   /** The entry of a data block that was added before. */
   entryAt(blockIndex: number): DataEntry {
-    const recent = this.#entries[blockIndex - this.#pageStartBlockIndex];
-    if (recent?.kind === 'data') return recent;
+    const recent = blockIndex - this.#pageStartBlockIndex;
+    if (recent >= 0) return this.#page.dataEntryAt(recent);
     const page = this.#pageOf(blockIndex);
     const at = page.offset + 8 + (blockIndex - page.startBlockIndex) * LONG_ENTRY_BYTES;
     if (at + LONG_ENTRY_BYTES > this.#end - this.#buffered) this.#flush();
@@ -162,15 +173,15 @@ export class SnapshotFile {
   }
 
   #flushPage(): void {
-    if (this.#entries.length > 0) {
-      const bytes = encodeIndexPage(this.#entries);
+    if (this.#page.entryCount > 0) {
+      const bytes = this.#page.encode();
       this.#pages[this.#stream].push({
         offset: this.append(bytes),
         length: bytes.length,
         startBlockIndex: this.#pageStartBlockIndex,
         startOffset: this.#pageStartOffset,
       });
-      this.#entries = [];
+      this.#page.clear();
     }
     this.#pageStartBlockIndex = this.#blockCount;
     this.#pageStartOffset = this.#lengths[this.#stream];
