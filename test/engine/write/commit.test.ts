@@ -328,6 +328,34 @@ describe('the memory', () => {
 });
 
 describe('a thin snapshot', () => {
+  test.each([false, true])(
+    'of many index pages borrows all but what changed (everything verified: %s)',
+    async (verifiesAll) => {
+      const disk = randomBytes(10_000 * 64 + 5);
+      const changes: Change[] = [0, 262_100, 300_000, 640_000].map((offset) => ({
+        kind: 'write',
+        offset,
+        bytes: randomBytes(70),
+      }));
+      const given = await scene(disk, changes, { blockBytes: 64 });
+      const base = read(given.base).blocks;
+      await commitScene(given, { thin: true, blockBytes: 64, verifiesAll });
+      const { disk: committed, blocks } = read(given.output);
+      expectSameBytes(committed, given.disk);
+      const borrowed = blocks.filter(({ kind }) => kind === 'parent');
+      // Four pages of 64 blocks have changed, and the 18 blocks of the last page.
+      expect(blocks.length - borrowed.length).toBe(4 * 64 + 18);
+      for (const { blockIndex, hash, offset, storedLength, checksum } of borrowed) {
+        expect(hash).toEqual(base[blockIndex]?.hash);
+        expect({ offset, storedLength, checksum }).toEqual({
+          offset: blockIndex * 64,
+          storedLength: 0,
+          checksum: 0,
+        });
+      }
+    },
+  );
+
   test('finds its base when both have moved', async () => {
     const given = await scene(content(), someChanges());
     await commitScene(given, { thin: true });
