@@ -13,6 +13,7 @@ import { HEADER_BYTES, MAX_MASTER_INDEX_BYTES } from '../format/limits.js';
 import { type MasterIndex, parseMasterIndex } from '../format/masterIndex.js';
 import { checkIndexOffset, findProblems } from '../format/references.js';
 import { type StreamName, streamNames } from '../format/types.js';
+import { type BlockPlace, HashIndex } from './hashIndex.js';
 import type { Source } from './source.js';
 import { type PageCache, StreamIndex } from './streamIndex.js';
 
@@ -118,6 +119,7 @@ export class FileIndex {
   readonly masterIndex: MasterIndex;
   readonly generation: Generation;
   readonly streams: Readonly<Record<StreamName, StreamIndex>>;
+  #hashIndex: HashIndex | undefined;
 
   /**
    * Reads header and master index and holds every reference in them against the file; index pages are
@@ -139,6 +141,17 @@ export class FileIndex {
       disk: new StreamIndex(source, masterIndex.disk, entryBytes, pageCache),
       memory: new StreamIndex(source, masterIndex.memory, entryBytes, pageCache),
     };
+  }
+
+  /** Where the data block with a hash stands. The first call reads the whole index. */
+  placeOf(hash: Buffer): BlockPlace | undefined {
+    this.#hashIndex ??= new HashIndex(streamNames.map((stream) => this.streams[stream]));
+    return this.#hashIndex.find(hash);
+  }
+
+  /** What kept `placeOf` from seeing all blocks. */
+  get hashDamage(): HexzError | undefined {
+    return this.#hashIndex?.damage;
   }
 
   /**

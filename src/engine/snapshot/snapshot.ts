@@ -1,7 +1,7 @@
 import { HexzError } from '../errors.js';
 import type { SnapshotHeader } from '../format/header.js';
 import type { IndexPage } from '../format/indexPage.js';
-import { type StreamName, streamNames } from '../format/types.js';
+import type { StreamName } from '../format/types.js';
 import type { BlockCache } from './blockCache.js';
 import type { BlockDecoder } from './blockDecoder.js';
 import { BlockReader } from './blockReader.js';
@@ -12,7 +12,8 @@ import {
   type Generation,
   hasStream,
 } from './fileIndex.js';
-import { type BlockPlace, HashIndex } from './hashIndex.js';
+import type { BlockPlace } from './hashIndex.js';
+import { checkReferenceLength, lenderByHash, lenderByOffset } from './lenders.js';
 import { type Origin, storedOrigin } from './origin.js';
 import type { StreamIndex } from './streamIndex.js';
 
@@ -22,7 +23,6 @@ export interface Run {
   readonly length: number;
 }
 
-const ZERO_HASH = Buffer.alloc(32);
 const NO_ENTRIES = Buffer.alloc(0);
 
 /**
@@ -46,7 +46,6 @@ export class Snapshot {
   readonly #blocks: BlockReader;
   readonly #cache: BlockCache;
   #ancestors: readonly Snapshot[] | undefined;
-  #hashIndex: HashIndex | undefined;
 
   /** @internal Use `openSnapshot`. */
   constructor(
@@ -172,7 +171,7 @@ export class Snapshot {
       if (this.generation === 'B') {
         return { kind: 'block', length, blockLength, innerOffset, hash, stored: undefined };
       }
-      return this.#parentByOffset(stream, start, blockLength, hash).originAt(
+      return lenderByOffset(this.parents, stream, start, blockLength, hash).originAt(
         stream,
         offset,
         length,
@@ -220,7 +219,7 @@ export class Snapshot {
     try {
       checkReferenceLength(block.storedLength);
       if (this.generation === 'B') this.#findByHash(block.hash, block.length);
-      else this.#parentByOffset(block.stream, block.offset, block.length, block.hash);
+      else lenderByOffset(this.parents, block.stream, block.offset, block.length, block.hash);
     } catch (error) {
       throw this.#located(error, block.stream, block.blockIndex, block.offset);
     }
@@ -296,57 +295,14 @@ export class Snapshot {
       plain.copy(target, 0, offset - start, offset - start + target.length);
       return;
     }
-    const parent = this.#parentByOffset(stream, start, length, hash);
+    const parent = lenderByOffset(this.parents, stream, start, length, hash);
     target.fill(0, parent.readInto(stream, offset, target));
-  }
-
-  /** The parent of an A or A4 file, once its block is known to be the one that was meant. */
-  #parentByOffset(
-    stream: StreamName,
-    start: number,
-    length: number,
-    hash: Buffer | undefined,
-  ): Snapshot {
-    const [parent] = this.parents;
-    if (parent === undefined) throw withoutParent();
-    if (hash === undefined) return parent;
-    const meant = parent.blockAt(stream, start);
-    if (meant?.offset !== start || meant.length !== length || meant.hash === undefined)
-      return parent;
-    if (!meant.hash.equals(hash)) {
-      throw new HexzError(
-        'PARENT_MISMATCH',
-        `the parent ${parent.path} holds other data here than when this snapshot was made`,
-        { hint: 'give the directory of the right parent with --parent-dir' },
-      );
-    }
-    return parent;
   }
 
   /** The block with this hash in the parents of a B file, their own parents included. */
   #findByHash(hash: Buffer | undefined, length: number): { owner: Snapshot; place: BlockPlace } {
-    if (this.parents.length === 0) throw withoutParent();
     this.#ancestors ??= this.chain().slice(1);
-    for (const owner of this.#ancestors) {
-      if (hash === undefined) break;
-      const place = owner.#blockWithHash(hash);
-      if (place === undefined) continue;
-      const found = owner.#streams[place.stream].loadPage(place.pageNumber);
-      if (found.logicalLengthOf(place.entry) === length) return { owner, place };
-    }
-    for (const owner of this.#ancestors) {
-      const damage = owner.#hashIndex?.damage;
-      if (damage !== undefined) throw damage.at({ file: owner.path });
-    }
-    throw new HexzError(
-      'PARENT_BLOCK_MISSING',
-      `no parent holds the block ${(hash ?? ZERO_HASH).toString('hex')}`,
-    );
-  }
-
-  #blockWithHash(hash: Buffer): BlockPlace | undefined {
-    this.#hashIndex ??= new HashIndex(streamNames.map((stream) => this.#streams[stream]));
-    return this.#hashIndex.find(hash);
+    return lenderByHash(this.#ancestors, hash, length);
   }
 
   #plaintextAt({ stream, pageNumber, entry }: BlockPlace): Buffer {
@@ -377,7 +333,7 @@ export class Snapshot {
     if (this.generation === 'B' || page.storedLengthOf(entry) !== 0) return false;
     try {
       const length = page.logicalLengthOf(entry);
-      this.#parentByOffset(stream, page.offsetOf(entry), length, page.hashOf(entry));
+      lenderByOffset(this.parents, stream, page.offsetOf(entry), length, page.hashOf(entry));
       return true;
     } catch {
       return false;
@@ -402,15 +358,6 @@ export class Snapshot {
     return error.at({ file: this.path, stream, blockIndex, offset });
   }
 }
-
-function checkReferenceLength(storedLength: number): void {
-  if (storedLength !== 0) {
-    throw new HexzError('BAD_INDEX', 'a parent reference with stored bytes');
-  }
-}
-
-const withoutParent = (): HexzError =>
-  new HexzError('BAD_INDEX', 'a parent reference in a snapshot without parent');
 
 function checkStream(stream: string): void {
   if (stream !== 'disk' && stream !== 'memory') {
