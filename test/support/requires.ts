@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
+import { loadNativeLibrary } from '../../src/engine/codec/nativeLibrary.js';
 import { cliPath } from './cli.js';
 import { projectDirectory } from './fixtures.js';
 
@@ -25,6 +26,8 @@ const needs = {
       succeeds('mkfs.ext4', ['-V']) && succeeds('e2fsck', ['-V']),
       'e2fsprogs is not installed',
     ),
+  libzstd: () =>
+    missing(loadNativeLibrary('libzstd.so.1') !== undefined, "the system's libzstd is not there"),
   openssl: () => missing(succeeds('openssl', ['version']), 'openssl is not installed'),
   tmpfs: () =>
     missing(
