@@ -88,7 +88,7 @@ export function blocksText({ streams }: NewSnapshotReport): string {
   return said.map(([count, what]) => `${formatCount(count)} ${what}`).join(', ');
 }
 
-export function logicalBytesOf({ streams }: NewSnapshotReport): number {
+function logicalBytesOf({ streams }: NewSnapshotReport): number {
   return Object.values(streams).reduce((sum, { length }) => sum + length, 0);
 }
 

@@ -27,7 +27,7 @@ export interface PackOptions extends OutputOptions {
 }
 
 /** A snapshot that the new one borrows equal blocks from. */
-export interface PackParent {
+interface PackParent {
   readonly path: string;
   readonly passwords?: readonly string[];
   readonly parentDirectories?: readonly string[];

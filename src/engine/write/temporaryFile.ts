@@ -201,7 +201,7 @@ function keep({ path, temporaryPath }: TemporaryFile): string | undefined {
 export const isTaken = (path: string): boolean =>
   lstatSync(path, { throwIfNoEntry: false }) !== undefined;
 
-export const exists = (path: string): HexzError =>
+const exists = (path: string): HexzError =>
   new HexzError('OUTPUT_EXISTS', 'the file exists', {
     location: { file: path },
     hint: 'give --force to replace it',
@@ -216,7 +216,7 @@ export function attempt<T>(path: string, action: () => T): T {
   }
 }
 
-export function failed(path: string, cause: unknown): HexzError {
+function failed(path: string, cause: unknown): HexzError {
   if (cause instanceof HexzError) return cause;
   return new HexzError('OUTPUT_FAILED', `cannot write it: ${describeSystemError(cause)}`, {
     location: { file: path },
