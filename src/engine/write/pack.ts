@@ -72,7 +72,7 @@ export async function pack(options: PackOptions): Promise<NewSnapshotReport> {
     for (const { stream, input } of inputs) {
       const cutter = chunking === undefined ? blockBytes : new Chunker(chunking);
       for await (const bytes of packStream(made.pipeline, stream, input, cutter, borrowed)) {
-        made.progress('write', done + bytes, total);
+        await made.progress('write', done + bytes, total);
       }
       done += input.length ?? 0;
       if (input.wasModified()) {
