@@ -1,54 +1,18 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { afterEach, describe, expect, test } from 'vitest';
+import { closeSync, openSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
 import { Overlay } from '../../src/engine/overlay/overlay.js';
 import { baseDiskOf } from '../../src/engine/volume/volume.js';
 import { openSnapshot, type Snapshot } from '../../src/index.js';
 import { goldenPath } from '../support/fixtures.js';
+import { hasReference, referenceMounts } from '../support/reference.js';
 import { requires } from '../support/requires.js';
 import { expectSameBytes, someBytes } from '../support/streams.js';
 import { temporaryDirectories } from '../support/temporary.js';
-import { runTool } from '../support/tools.js';
-import { until } from '../support/until.js';
-
-const { HEXZ_REFERENCE: reference } = process.env;
-if (reference === undefined) {
-  console.info(
-    'skipped: set HEXZ_REFERENCE to the path of the Rust hexz to exchange overlays with',
-  );
-}
 
 const BASE = goldenPath('a-lz4-64k-disk.hxz');
 const newDirectory = temporaryDirectories();
-
-/** What a test has mounted, to be taken away also when it fails. */
-let mounted: { process: ChildProcess; mountpoint: string } | undefined;
-afterEach(async () => {
-  if (mounted !== undefined) await unmount();
-});
-
-async function unmount(): Promise<void> {
-  if (mounted === undefined) return;
-  const { process: server, mountpoint } = mounted;
-  mounted = undefined;
-  const ended = once(server, 'exit');
-  if (!runTool('umount', mountpoint)) server.kill('SIGKILL');
-  await ended;
-  runTool('umount', '--lazy', mountpoint);
-}
-
-/** Mounts with the Rust hexz; answers the path of the disk. */
-async function mountByReference(overlay: string): Promise<string> {
-  const mountpoint = join(dirname(overlay), 'mountpoint');
-  if (!existsSync(mountpoint)) mkdirSync(mountpoint);
-  const args = ['mount', BASE, mountpoint, '--rw', '--overlay', overlay];
-  mounted = { process: spawn(reference ?? '', args, { stdio: 'ignore' }), mountpoint };
-  const disk = join(mountpoint, 'disk');
-  await until('the mount of the Rust hexz', () => existsSync(disk));
-  return disk;
-}
+const mountByReference = referenceMounts();
 
 async function here<T>(path: string, action: (overlay: Overlay) => T): Promise<T> {
   const snapshot: Snapshot = openSnapshot(BASE);
@@ -76,7 +40,7 @@ function writeAt(path: string, bytes: Buffer, offset: number): void {
   closeSync(descriptor);
 }
 
-describe.skipIf(reference === undefined || !requires('FUSE') || !requires('root'))(
+describe.runIf(hasReference() && requires('FUSE', 'root'))(
   'an overlay goes from one to the other',
   () => {
     test('the Rust hexz shows what was written here, and the other way round', async () => {
@@ -88,8 +52,8 @@ describe.skipIf(reference === undefined || !requires('FUSE') || !requires('root'
         return contentsOf(overlay);
       });
       for (let turn = 0; turn < 3; turn++) {
-        const disk = await mountByReference(path);
-        const shown = readFileSync(disk);
+        const mount = await mountByReference(BASE, { overlay: path });
+        const shown = mount.read('disk');
         // It knows whole pages only at the end of the data file.
         expect(shown.length - expected.length).toBeLessThan(4096);
         expectSameBytes(shown.subarray(0, expected.length), expected);
@@ -98,8 +62,8 @@ describe.skipIf(reference === undefined || !requires('FUSE') || !requires('root'
           Buffer.alloc(shown.length - expected.length),
         );
         const change = someBytes(5000);
-        writeAt(disk, change, 200_000 + turn * 4099);
-        await unmount();
+        writeAt(mount.pathOf('disk'), change, 200_000 + turn * 4099);
+        await mount.end();
         const wanted = Buffer.from(shown);
         change.copy(wanted, 200_000 + turn * 4099);
         expected = await here(path, (overlay) => {

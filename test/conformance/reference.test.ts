@@ -40,29 +40,6 @@ function use(path: string, action: (snapshot: Snapshot) => void): void {
 }
 
 describe.skipIf(reference === undefined)('snapshots of the reference', () => {
-  test.each([
-    '--compression lz4',
-    '--compression lz4 --block-size 4096',
-    '--compression lz4 --block-size 1000',
-    '--compression zstd',
-    '--compression zstd --block-size 1048576',
-    '--compression zstd --block-size 4096 --train-dict',
-    '--compression lz4 --cdc',
-    '--compression zstd --cdc --min-chunk 2048 --avg-chunk 8192 --max-chunk 32768',
-  ])('packed with %s read as what was packed', (options) => {
-    const directory = newDirectory();
-    const [disk, memory] = [content(), content()];
-    writeFileSync(join(directory, 'disk'), disk);
-    writeFileSync(join(directory, 'memory'), memory);
-    const inputs = ['--disk', 'disk', '--memory', 'memory', '-o', 'packed.hxz'];
-    run(directory, 'pack', '--silent', ...inputs, ...options.split(' '));
-    use(join(directory, 'packed.hxz'), (snapshot) => {
-      expectSameBytes(readStream(snapshot, 'disk'), disk);
-      expectSameBytes(readStream(snapshot, 'memory'), memory);
-      expect(snapshot.header.variableBlocks).toBe(options.includes('--cdc'));
-    });
-  });
-
   test('that it signed are well signed', () => {
     const directory = newDirectory();
     writeFileSync(join(directory, 'disk'), content());

@@ -24,6 +24,8 @@ export interface GoldenFixture extends Readonly<Record<StreamName, GoldenStream>
   readonly file_sha256: string;
   readonly file_size: number;
   readonly generation: Generation;
+  /** What made it; "(none)" for those that a script has written. */
+  readonly command: string;
   readonly parent: readonly string[] | null;
   readonly password: string | null;
   readonly compression: 'lz4' | 'zstd';

@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
+import { loadNativeLibrary } from '../../src/engine/codec/nativeLibrary.js';
 import { cliPath } from './cli.js';
 import { projectDirectory } from './fixtures.js';
 
@@ -25,6 +26,8 @@ const needs = {
       ['mkfs.ext4', 'debugfs', 'e2fsck'].every((program) => succeeds(program, ['-V'])),
       'e2fsprogs is not installed',
     ),
+  libzstd: () =>
+    missing(loadNativeLibrary('libzstd.so.1') !== undefined, "the system's libzstd is not there"),
   openssl: () => missing(succeeds('openssl', ['version']), 'openssl is not installed'),
   tmpfs: () =>
     missing(

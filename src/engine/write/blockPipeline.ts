@@ -31,6 +31,9 @@ export interface StreamCounts {
 
 const BATCH_BYTES = 1024 * 1024;
 
+/** Plaintext of all batches together; their stored forms take as much again. Two there are in any case. */
+const ALL_BATCHES_BYTES = 96 * 1024 * 1024;
+
 /** What waits for blocks before it: how many entries of the queue, and how many bytes of copies. */
 const MAX_WAITING = 8192;
 const MAX_WAITING_BYTES = 8 * 1024 * 1024;
@@ -64,7 +67,7 @@ type Waiting =
  *
  * What is given waits in `#queue` until everything before it is written. Blocks to encode are collected in batches,
  * whose memory goes round: free -> filled here -> encoded in the pool -> written -> free. As many batches exist
- * as the pool wants, so memory is bounded, whatever the input.
+ * as the pool wants, fewer of large blocks, so memory is bounded, whatever the input.
  *
  * Which block is written and which is shared is decided while writing, in order: the file depends on the input
  * alone, and not on which thread was faster.
@@ -77,6 +80,7 @@ export class BlockPipeline {
   readonly #pool: BlockPool;
   readonly #isEncrypted: boolean;
   readonly #batchBytes: number;
+  readonly #batchLimit: number;
   readonly #free: BlockBatch[] = [];
   #batchCount = 0;
   #current: Work | undefined;
@@ -100,6 +104,8 @@ export class BlockPipeline {
     this.#pool = pool;
     this.#isEncrypted = options.isEncrypted;
     this.#batchBytes = Math.max(BATCH_BYTES, options.maximumBlockBytes);
+    const affordable = Math.max(2, Math.floor(ALL_BATCHES_BYTES / this.#batchBytes));
+    this.#batchLimit = Math.min(pool.batchesAtOnce, affordable);
   }
 
   /** From here on blocks belong to this stream; the disk comes first. */
@@ -120,7 +126,7 @@ export class BlockPipeline {
       if (room.length >= bytes && !isFull) return room;
       this.#submit();
     }
-    while (this.#free.length === 0 && this.#batchCount === this.#pool.batchesAtOnce) {
+    while (this.#free.length === 0 && this.#batchCount === this.#batchLimit) {
       await this.#change();
     }
     let batch = this.#free.pop();

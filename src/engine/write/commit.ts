@@ -24,6 +24,10 @@ import { packStream } from './packStream.js';
 import { readBack } from './readBack.js';
 import { StoredSource } from './storedSource.js';
 
+/** What is read back between two looks at signals. */
+const TELL_BYTES = 8 * 1024 * 1024;
+const TELL_BLOCKS = 256;
+
 export interface CommitOptions extends OutputOptions {
   /** Data file of the overlay. */
   readonly overlay: string;
@@ -144,7 +148,7 @@ async function write(
     let done = 0;
     for (const source of sources) {
       for await (const bytes of commitStream(made.pipeline, source, rules)) {
-        made.progress('write', done + bytes, total);
+        await made.progress('write', done + bytes, total);
       }
       done += source.length;
     }
@@ -157,7 +161,7 @@ async function write(
         blockBytes,
         parent,
       )) {
-        made.progress('write', done + bytes, total);
+        await made.progress('write', done + bytes, total);
       }
     }
     await made.complete();
@@ -191,11 +195,11 @@ async function check(
     let done = 0;
     let step = 0;
     for (const source of sources) {
+      let told = 0;
       for (const bytes of readBack(snapshot, source, rules, options.verifiesAll === true)) {
-        if (++step % 256 !== 0) continue;
-        made.progress('check', done + bytes, total);
-        // Lets signals through.
-        await new Promise((resolve) => setImmediate(resolve));
+        if (bytes - told < TELL_BYTES && ++step % TELL_BLOCKS !== 0) continue;
+        told = bytes;
+        await made.progress('check', done + bytes, total);
       }
       done += source.length;
     }

@@ -43,7 +43,7 @@ export interface OutputOptions {
   readonly onProgress?: (progress: WriteProgress) => void;
 }
 
-export interface NewEncryption {
+interface NewEncryption {
   readonly password: string;
   /** 16 bytes. For fixtures only: two snapshots of one salt and password give away what they share. */
   readonly salt?: Buffer | undefined;
@@ -92,6 +92,9 @@ const KEY_ITERATIONS = 600_000;
 /** For fewer bytes a thread is not worth its start. */
 const BYTES_PER_WORKER = 64 * 1024 * 1024;
 
+/** How long signals, timers and the threads' answers may have to wait. */
+const YIELD_MS = 50;
+
 /** How much is written between two calls that bring it onto the disk. */
 const FLUSH_BYTES = 32 * 1024 * 1024;
 
@@ -115,6 +118,7 @@ export class NewSnapshot {
   readonly #onAbort = () => this.#temporary.removeName();
   #flushedAt = 0;
   #isFlushing = false;
+  #yieldedAt = performance.now();
 
   private constructor(
     options: OutputOptions,
@@ -184,10 +188,25 @@ export class NewSnapshot {
     return this.#temporary.temporaryPath;
   }
 
-  /** Tells how far it is, and stops where that is wanted. */
-  progress(phase: WriteProgress['phase'], doneBytes: number, totalBytes: number | undefined): void {
+  /**
+   * Tells how far it is, and stops where that is wanted. Answers a promise where the rest of the process has to
+   * get a turn: much of the work waits for nothing.
+   */
+  progress(
+    phase: WriteProgress['phase'],
+    doneBytes: number,
+    totalBytes: number | undefined,
+  ): Promise<void> | undefined {
     this.#options.signal?.throwIfAborted();
     this.#options.onProgress?.({ phase, doneBytes, totalBytes });
+    this.#flushBehind();
+    const now = performance.now();
+    if (now - this.#yieldedAt < YIELD_MS) return undefined;
+    this.#yieldedAt = now;
+    return new Promise((resolve) => setImmediate(resolve));
+  }
+
+  #flushBehind(): void {
     if (this.#isFlushing || this.#file.length - this.#flushedAt < FLUSH_BYTES) return;
     this.#isFlushing = true;
     this.#flushedAt = this.#file.length;
@@ -235,7 +254,7 @@ export class NewSnapshot {
           everything: this.#options.verifiesAll === true,
         });
         done += bytes;
-        this.progress('check', done, total);
+        await this.progress('check', done, total);
       }
     };
     await Promise.all(Array.from({ length: this.#pool.batchesAtOnce }, checkOneByOne));

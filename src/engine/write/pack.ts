@@ -27,7 +27,7 @@ export interface PackOptions extends OutputOptions {
 }
 
 /** A snapshot that the new one borrows equal blocks from. */
-export interface PackParent {
+interface PackParent {
   readonly path: string;
   readonly passwords?: readonly string[];
   readonly parentDirectories?: readonly string[];
@@ -72,7 +72,7 @@ export async function pack(options: PackOptions): Promise<NewSnapshotReport> {
     for (const { stream, input } of inputs) {
       const cutter = chunking === undefined ? blockBytes : new Chunker(chunking);
       for await (const bytes of packStream(made.pipeline, stream, input, cutter, borrowed)) {
-        made.progress('write', done + bytes, total);
+        await made.progress('write', done + bytes, total);
       }
       done += input.length ?? 0;
       if (input.wasModified()) {

@@ -45,7 +45,9 @@ async function* packBlocks(
       input.skip(hole);
       for (let left = hole, count = 1; left > 0; left -= blockBytes, count++) {
         pipeline.addEntry({ kind: 'zero', logicalLength: Math.min(blockBytes, left) });
-        if (count % ZEROS_AT_ONCE === 0) await pipeline.settle();
+        if (count % ZEROS_AT_ONCE !== 0) continue;
+        await pipeline.settle();
+        yield offset + count * blockBytes;
       }
       offset += hole;
       yield offset;
