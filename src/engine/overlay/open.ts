@@ -89,9 +89,12 @@ export function openOverlayFiles(
   }
 }
 
-/** Deletes the files of an overlay that are there. */
+/**
+ * Deletes the files of an overlay that are there. The list goes first: without it, what a kill leaves is taken for
+ * a damaged overlay, and never for one without what the side file knows.
+ */
 export function removeOverlayFiles({ data, list, side }: OverlayPaths, files: OverlayFiles): void {
-  for (const path of [temporaryPathOf(side), side, list, data]) {
+  for (const path of [list, data, temporaryPathOf(side), side]) {
     try {
       files.remove(path);
     } catch {
