@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import {
   copyFileSync,
   existsSync,
@@ -9,14 +10,21 @@ import {
 import { join } from 'node:path';
 import { pack } from '../../../src/engine/write/pack.js';
 import { HexzError, openSnapshot, verifyChain } from '../../../src/index.js';
-import { sha256 } from '../fixtures.js';
 import { expectSameBytes, readStream } from '../streams.js';
 import { type Change, changeDisk, diskUnder } from './changedOverlay.js';
 
 const OVERLAY_FILES = ['changes.overlay', 'changes.meta', 'changes.overlay.hexz.json'] as const;
 
-/** What a commit left: no output and all as it was; an output beside an overlay that it made needless; or both in use. */
+/**
+ * What a killed command left: no output, and all as it was; an output, and the overlay on its base still; an output
+ * that holds everything, and at most rests of the overlay; an output that the overlay lies on.
+ */
 export type CommitOutcome = 'nothing' | 'made' | 'deleted' | 'rebound';
+
+interface Streams {
+  readonly disk: Buffer;
+  readonly memory: Buffer;
+}
 
 /**
  * A base and an overlay of it, which are copied for every commit that is going to be killed, and what may be left
@@ -39,14 +47,14 @@ export class CommitScene {
 
   static async make(
     directory: string,
-    streams: { readonly disk: Buffer; readonly memory: Buffer },
+    streams: Streams,
     changes: readonly Change[],
   ): Promise<CommitScene> {
     const paths = { disk: join(directory, 'disk'), memory: join(directory, 'memory') };
     writeFileSync(paths.disk, streams.disk);
     writeFileSync(paths.memory, streams.memory);
     const base = join(directory, 'base.hxz');
-    await pack({ ...paths, output: base });
+    await pack({ ...paths, output: base, workerCount: 0 });
     const disk = await changeDisk(base, join(directory, 'changes.overlay'), changes);
     return new CommitScene(directory, disk, streams.memory);
   }
@@ -79,7 +87,7 @@ export class CommitScene {
       expectSameBytes(await diskUnder(this.base, overlay), this.#disk);
       return 'nothing';
     }
-    this.#expectSound(output, selected ?? this.#disk);
+    expectSound(output, { disk: selected ?? this.#disk, memory: this.#memory });
     const onBase = await shownOrRefused(this.base, overlay);
     if (Buffer.isBuffer(onBase)) {
       expectSameBytes(onBase, this.#disk);
@@ -96,18 +104,25 @@ export class CommitScene {
     expectSameBytes(await diskUnder(output, overlay), this.#disk);
     return 'rebound';
   }
+}
 
-  #expectSound(path: string, disk: Buffer): void {
-    const snapshot = openSnapshot(path);
-    try {
-      for (const { finding } of verifyChain(snapshot)) {
-        if (finding !== undefined) throw finding.error;
-      }
-      expectSameBytes(readStream(snapshot, 'disk'), disk);
-      expectSameBytes(readStream(snapshot, 'memory'), this.#memory);
-    } finally {
-      snapshot.close();
+/** The same of `pack`. */
+export function expectPacked(output: string, streams: Streams): 'nothing' | 'made' {
+  if (!existsSync(output)) return 'nothing';
+  expectSound(output, streams);
+  return 'made';
+}
+
+function expectSound(path: string, { disk, memory }: Streams): void {
+  const snapshot = openSnapshot(path);
+  try {
+    for (const { finding } of verifyChain(snapshot)) {
+      if (finding !== undefined) throw finding.error;
     }
+    expectSameBytes(readStream(snapshot, 'disk'), disk);
+    expectSameBytes(readStream(snapshot, 'memory'), memory);
+  } finally {
+    snapshot.close();
   }
 }
 
@@ -124,5 +139,11 @@ async function shownOrRefused(base: string, overlay: string): Promise<Buffer | s
 
 function stateOfFile(path: string): string {
   const { mtimeNs, ctimeNs, size, ino } = statSync(path, { bigint: true });
-  return [sha256(readFileSync(path)), mtimeNs, ctimeNs, size, ino].join(' ');
+  return [
+    createHash('sha256').update(readFileSync(path)).digest('hex'),
+    mtimeNs,
+    ctimeNs,
+    size,
+    ino,
+  ].join(' ');
 }
