@@ -4,7 +4,7 @@ import type { Compression } from '../format/types.js';
 import { baseIdentity } from '../overlay/baseIdentity.js';
 import type { Overlay } from '../overlay/overlay.js';
 import { MAX_PAGES } from '../overlay/pages.js';
-import { overlayPaths } from '../overlay/paths.js';
+import { namesOfOverlay, overlayPaths } from '../overlay/paths.js';
 import type { Selection } from '../overlay/selection.js';
 import { openSnapshot } from '../snapshot/open.js';
 import type { Snapshot } from '../snapshot/snapshot.js';
@@ -142,7 +142,7 @@ async function write(
       expectedBytes: expectedBytes(base, overlay, rules, compression, total, memoryInput),
       inputs: [
         ...base.chain().map(({ path }) => path),
-        ...Object.values(overlayPaths(options.overlay)),
+        ...namesOfOverlay(overlayPaths(options.overlay)),
         ...(memoryInput === undefined ? [] : [memoryInput.path]),
       ],
       isPrivate: isEncrypted(base),

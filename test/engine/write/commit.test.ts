@@ -1,11 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import {
+  copyFileSync,
   existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
   renameSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
@@ -432,6 +434,15 @@ describe('nothing is changed', () => {
   test.each<[string, (given: Scene) => Partial<CommitOptions>, string]>([
     ['the output is the base', ({ base }) => ({ output: base, force: true }), 'USAGE'],
     ['the output is the overlay', ({ overlay }) => ({ output: overlay, force: true }), 'USAGE'],
+    [
+      'the output has the name of a file that the overlay may come to have',
+      ({ overlay }) => {
+        const directory = join(newDirectory(), 'link');
+        symlinkSync(join(overlay, '..'), directory);
+        return { output: join(directory, 'changes.overlay.hexz.json.tmp') };
+      },
+      'USAGE',
+    ],
     ['the output exists', ({ base }) => ({ output: join(base, '..', 'disk') }), 'OUTPUT_EXISTS'],
     ['blocks cannot be', () => ({ blockBytes: -1 }), 'USAGE'],
     ['the memory is not there', () => ({ memory: '/nowhere/memory' }), 'UNREADABLE'],
@@ -458,6 +469,23 @@ describe('nothing is changed', () => {
     await expect(commitScene({ ...given, base: other.base })).rejects.toMatchObject({
       code: 'WRONG_BASE',
     });
+  });
+
+  test('when the output has the name that the side file of an overlay of the Rust hexz would have', async () => {
+    const directory = newDirectory();
+    for (const name of ['ov1.overlay', 'ov1.meta']) {
+      copyFileSync(goldenPath(`overlay/${name}`), join(directory, name));
+    }
+    const given = {
+      base: goldenPath('a-lz4-64k-disk.hxz'),
+      overlay: join(directory, 'ov1.overlay'),
+      output: join(directory, 'ov1.overlay.hexz.json'),
+    };
+    await expect(commitScene(given)).rejects.toMatchObject({ code: 'USAGE' });
+    await expect(commitScene(given, { keepsOverlay: true })).rejects.toMatchObject({
+      code: 'USAGE',
+    });
+    expect(readdirSync(directory).sort()).toEqual(['ov1.meta', 'ov1.overlay']);
   });
 
   test('while somebody has the overlay open', async () => {
