@@ -220,10 +220,12 @@ describe.concurrent('pack', () => {
 });
 
 describe.concurrent('pack from a pipe', () => {
-  test.each([['-', '/dev/stdin']])('named %s', async (name) => {
-    const directory = newDirectory();
-    const result = await pack(directory, ['--disk', name, '-o', 'out.hxz'], { input: DISK });
-    expect([result.status, result.stderr]).toEqual([0, '']);
+  test.each(['-', '/dev/stdin'])('named %s', (name) => {
+    const directory = newInputs();
+    const command = `cat disk | '${process.execPath}' '${cliPath}' pack --disk ${name} -o out.hxz`;
+    const options = { cwd: directory, env: cliEnvironment(), encoding: 'utf8' } as const;
+    const { status, stderr } = spawnSync('sh', ['-c', command], options);
+    expect([status, stderr]).toEqual([0, '']);
     expectSameBytes(read(join(directory, 'out.hxz')).disk, DISK);
   });
 
