@@ -215,6 +215,32 @@ describe.concurrent('commit', () => {
     expectSameBytes(found.disk, disk);
   });
 
+  test('warns where that one is written to meanwhile', async () => {
+    const { directory } = await newScene();
+    const memory = join(directory, 'new');
+    writeFileSync(memory, someBytes(70_001));
+    const { status, stderr } = await commit(directory, ['--memory', 'new'], {
+      before: `
+        import fs from 'node:fs';
+        import { syncBuiltinESMExports } from 'node:module';
+        const { openSync, readSync } = fs;
+        let opened;
+        fs.openSync = (path, ...rest) => {
+          const descriptor = openSync(path, ...rest);
+          if (path === 'new') opened = descriptor;
+          return descriptor;
+        };
+        fs.readSync = (descriptor, ...rest) => {
+          if (descriptor === opened) fs.appendFileSync(${JSON.stringify(memory)}, 'more');
+          return readSync(descriptor, ...rest);
+        };
+        syncBuiltinESMExports();
+      `,
+    });
+    expect(status).toBe(0);
+    expect(stderr).toMatch(/^hexz: warning: new was written to while it was read; [^\n]+\n$/);
+  });
+
   test('leaves the memory out', async () => {
     const { directory } = await newScene();
     expect((await commit(directory, ['--drop-memory'])).status).toBe(0);

@@ -13,7 +13,7 @@ import { openOverlay } from '../volume/openOverlay.js';
 import { baseDiskOf } from '../volume/volume.js';
 import { type CommitSource, changedDisk, divide, unchangedStream } from './commitSource.js';
 import { type CommitRules, commitStream } from './commitStream.js';
-import { openInput, type StreamInput } from './input.js';
+import { modifiedWhileRead, openInput, type StreamInput } from './input.js';
 import {
   checkBlockBytes,
   DEFAULT_BLOCK_BYTES,
@@ -155,7 +155,7 @@ async function write(
   overlay: Overlay,
   disk: CommitSource,
   options: CommitOptions,
-  warnings: readonly string[],
+  warnings: string[],
 ): Promise<NewSnapshotReport> {
   const { blockBytes = DEFAULT_BLOCK_BYTES, compression = 'lz4', thin: isThin = false } = options;
   const identityBefore = baseIdentity(base);
@@ -204,6 +204,7 @@ async function write(
       )) {
         await made.progress('write', done + bytes, total);
       }
+      if (memoryInput.wasModified()) warnings.push(modifiedWhileRead(memoryInput));
     }
     await made.complete();
     await check(made, sources, rules, options, memoryInput !== undefined);
