@@ -83,11 +83,30 @@ export function goOnWithoutOutput(): void {
   process.stdout.on('error', () => {});
 }
 
+/**
+ * For a command that makes something: from here on it comes to its end, whoever reads what it prints. That somebody
+ * did not get to read all of it, for another reason than that he stopped, shows in the exit status.
+ */
+export function finishWithoutOutput(): void {
+  process.stdout.removeListener('error', endOnOutputError);
+  let isReported = false;
+  process.stdout.on('error', (cause: NodeJS.ErrnoException) => {
+    if (cause.code === 'EPIPE' || isReported) return;
+    isReported = true;
+    process.exitCode = reportOutputError(cause);
+  });
+}
+
 function endOnOutputError(cause: NodeJS.ErrnoException): void {
   if (cause.code === 'EPIPE') process.exit();
+  process.exit(reportOutputError(cause));
+}
+
+/** Answers the exit status. */
+function reportOutputError(cause: NodeJS.ErrnoException): number {
   const error = new HexzError('OUTPUT_FAILED', `cannot write it: ${describeSystemError(cause)}`, {
     location: { file: STANDARD_OUTPUT },
   });
   reportError(error, undefined);
-  process.exit(error.exitStatus);
+  return error.exitStatus;
 }

@@ -1,5 +1,11 @@
 import type { NewSnapshotReport, WriteProgress } from '../engine/write/newSnapshot.js';
-import { formatBytes, formatCount, printable, printJsonLine } from './output.js';
+import {
+  finishWithoutOutput,
+  formatBytes,
+  formatCount,
+  printable,
+  printJsonLine,
+} from './output.js';
 import { ProgressBar } from './progress.js';
 
 const PROGRESS_LINE_MS = 200;
@@ -11,7 +17,10 @@ export interface ReportOptions {
   readonly silent?: boolean;
 }
 
-/** Tells how far a command is: a bar on a terminal, lines with --json, nothing with --silent. */
+/**
+ * Tells how far a command is: a bar on a terminal, lines with --json, nothing with --silent. That nobody listens does
+ * not stop the command.
+ */
 export class WriteReporter {
   readonly #label: string;
   readonly #options: ReportOptions;
@@ -22,6 +31,7 @@ export class WriteReporter {
   constructor(label: string, options: ReportOptions) {
     this.#label = label;
     this.#options = options;
+    finishWithoutOutput();
   }
 
   update(progress: WriteProgress): void {

@@ -85,7 +85,7 @@ function endOptions(command: Command): Command {
     .option('--password-file <file>', 'file that holds a password (repeatable)', collect)
     .option('--parent-dir <dir>', 'look for parents here too (repeatable)', collect)
     .option('--force', 'replace an existing file')
-    .option('-s, --silent', 'say nothing but errors')
+    .option('-s, --silent', 'say nothing but warnings and errors')
     .option('--json', 'print JSON lines: progress, then the result')
     .helpOption('-h, --help', 'show this help');
 }

@@ -29,6 +29,8 @@ export interface CliOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
   readonly uid?: number;
+  /** What it reads from standard input, a pipe. Without, there is none. */
+  readonly input?: Buffer;
   /** JavaScript that runs in the process before the command. */
   readonly before?: string;
 }
@@ -40,13 +42,15 @@ export function cliEnvironment(added: Readonly<Record<string, string>> = {}): No
 
 /** Runs the built command to its end, without a terminal. */
 export function runCli(args: readonly string[], options: CliOptions = {}): Promise<CliResult> {
-  const { env, before = '', ...spawnOptions } = options;
+  const { env, before = '', input, ...spawnOptions } = options;
   const imports = ['--import', REPORT_PEAK, '--import', moduleOf(before)];
   const child = spawn(process.execPath, [...imports, cliPath, ...args], {
     ...spawnOptions,
     env: cliEnvironment(env),
-    stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
+    stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe', 'pipe'],
   });
+  // It may end before it has read everything.
+  child.stdin?.on('error', () => {}).end(input);
   const collected = [1, 2, 3].map((descriptor) => {
     const chunks: Buffer[] = [];
     child.stdio[descriptor]?.on('data', (chunk: Buffer) => chunks.push(chunk));
@@ -66,6 +70,14 @@ export function runCli(args: readonly string[], options: CliOptions = {}): Promi
     });
   });
 }
+
+/** The JSON documents that a command printed, one a line. */
+export const jsonLinesOf = ({ stdout }: CliResult): Record<string, unknown>[] =>
+  stdout
+    .toString()
+    .split('\n')
+    .slice(0, -1)
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
 
 /** The one JSON document that a command printed. */
 export const jsonOf = ({ stdout }: CliResult): Record<string, unknown> =>

@@ -2,7 +2,7 @@ import { type CliResult, runCli } from './cli.js';
 
 /** A signal in the midst of a command, at a moment that can be repeated. */
 interface Interruption {
-  readonly signal: 'SIGINT' | 'SIGKILL';
+  readonly signal: 'SIGINT' | 'SIGTERM' | 'SIGKILL';
   /** Which file operation it comes before, counted from 1 on. */
   readonly call: number;
 }
@@ -11,7 +11,10 @@ interface Interruption {
 const SENT = 'the signal was sent\n';
 
 /** The file operations between which something may be left half done. */
-const SYNCHRONOUS = ['openSync', 'writeSync', 'fsyncSync', 'linkSync', 'renameSync', 'unlinkSync'];
+const SYNCHRONOUS = [
+  ...['openSync', 'writeSync', 'ftruncateSync', 'closeSync', 'fsyncSync', 'fdatasyncSync'],
+  ...['linkSync', 'renameSync', 'unlinkSync', 'fsync', 'fdatasync'],
+];
 
 /**
  * JavaScript for `before` of `runCli`: sends a signal to its own process before a file operation. Counting

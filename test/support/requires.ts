@@ -28,6 +28,11 @@ const needs = {
     ),
   libzstd: () =>
     missing(loadNativeLibrary('libzstd.so.1') !== undefined, "the system's libzstd is not there"),
+  chattr: () =>
+    missing(
+      succeeds('sh', ['-c', 'd=$(mktemp -d) && chattr +a "$d" && chattr -a "$d" && rmdir "$d"']),
+      'the temporary directory knows no attributes',
+    ),
   openssl: () => missing(succeeds('openssl', ['version']), 'openssl is not installed'),
   tmpfs: () =>
     missing(

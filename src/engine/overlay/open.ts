@@ -2,8 +2,8 @@ import { basename, dirname } from 'node:path';
 import { HexzError } from '../errors.js';
 import { asOverlayError, codeOf, damaged, onFile } from './failures.js';
 import type { FileAccess, OverlayFile, OverlayFiles } from './files.js';
-import type { OverlayPaths } from './paths.js';
-import { readSideFile, type SideFile, temporaryPathOf } from './sideFile.js';
+import { namesOfOverlay, type OverlayPaths } from './paths.js';
+import { readSideFile, type SideFile } from './sideFile.js';
 
 /**
  * read: nothing is created or changed, and others may read, too. alone: the same without others, until
@@ -89,9 +89,12 @@ export function openOverlayFiles(
   }
 }
 
-/** Deletes the files of an overlay that are there. */
-export function removeOverlayFiles({ data, list, side }: OverlayPaths, files: OverlayFiles): void {
-  for (const path of [temporaryPathOf(side), side, list, data]) {
+/**
+ * Deletes the files of an overlay that are there. The list goes first: without it, what a kill leaves is taken for
+ * a damaged overlay, and never for one without what the side file knows.
+ */
+export function removeOverlayFiles(paths: OverlayPaths, files: OverlayFiles): void {
+  for (const path of namesOfOverlay(paths)) {
     try {
       files.remove(path);
     } catch {

@@ -203,12 +203,12 @@ export class PageStore {
     }
   }
 
-  /** Closes and deletes the files, in the place of `close`. */
+  /** Deletes the files and closes them, in the place of `close`: until they are gone, nobody else can open them. */
   async remove(): Promise<void> {
     await this.#syncing;
+    removeOverlayFiles(this.#paths, this.#files);
     this.#data.close();
     this.#list.close();
-    removeOverlayFiles(this.#paths, this.#files);
   }
 
   /**

@@ -32,3 +32,15 @@ export function overlayPaths(dataPath: string): OverlayPaths {
   }
   return { data, list, side: `${data}.hexz.json` };
 }
+
+/** A file under a temporary name, to be given this path later. */
+export const temporaryPathOf = (path: string): string => `${path}.tmp`;
+
+/**
+ * All names that an overlay may use, the list's first, whether there is such a file now or not. No other file may
+ * have one of them.
+ */
+export const namesOfOverlay = ({ data, list, side }: OverlayPaths): string[] => [
+  ...[list, data],
+  ...[temporaryPathOf(list), temporaryPathOf(side), side],
+];

@@ -2,6 +2,7 @@ import { dirname } from 'node:path';
 import { HexzError } from '../errors.js';
 import type { OverlayFile, OverlayFiles } from './files.js';
 import { MAX_DISK_BYTES } from './pages.js';
+import { temporaryPathOf } from './paths.js';
 
 /**
  * What hexz records beside the two files of an overlay (docs/format.md, 13.4). Lengths are in bytes.
@@ -64,8 +65,6 @@ export function writeSideFile(files: OverlayFiles, path: string, sideFile: SideF
   files.rename(file.path, path);
   files.syncDirectory(dirname(path));
 }
-
-export const temporaryPathOf = (path: string): string => `${path}.tmp`;
 
 /**
  * Creates a file under a temporary name, to be given this path later. Only the holder of the overlay's lock does:

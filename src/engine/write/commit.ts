@@ -1,18 +1,19 @@
 import { realpathSync } from 'node:fs';
-import { HexzError } from '../errors.js';
+import { asHexzError, HexzError } from '../errors.js';
 import type { Compression } from '../format/types.js';
 import { baseIdentity } from '../overlay/baseIdentity.js';
+import type { DirtyPages } from '../overlay/dirtyPages.js';
 import type { Overlay } from '../overlay/overlay.js';
 import { MAX_PAGES } from '../overlay/pages.js';
-import { overlayPaths } from '../overlay/paths.js';
+import { namesOfOverlay, overlayPaths } from '../overlay/paths.js';
 import type { Selection } from '../overlay/selection.js';
 import { openSnapshot } from '../snapshot/open.js';
 import type { Snapshot } from '../snapshot/snapshot.js';
 import { openOverlay } from '../volume/openOverlay.js';
 import { baseDiskOf } from '../volume/volume.js';
-import { type CommitSource, changedDisk, remainingPages, unchangedStream } from './commitSource.js';
+import { type CommitSource, changedDisk, divide, unchangedStream } from './commitSource.js';
 import { type CommitRules, commitStream } from './commitStream.js';
-import { openInput, type StreamInput } from './input.js';
+import { modifiedWhileRead, openInput, type StreamInput } from './input.js';
 import {
   checkBlockBytes,
   DEFAULT_BLOCK_BYTES,
@@ -23,6 +24,7 @@ import {
 import { packStream } from './packStream.js';
 import { readBack } from './readBack.js';
 import { StoredSource } from './storedSource.js';
+import { isTaken } from './temporaryFile.js';
 
 /** What is read back between two looks at signals. */
 const TELL_BYTES = 8 * 1024 * 1024;
@@ -49,9 +51,9 @@ export interface CommitOptions extends OutputOptions {
 export interface CommitReport extends NewSnapshotReport {
   readonly base: string;
   readonly baseBytes: number;
-  /** Dirty pages that were committed, the last of them perhaps in part. */
+  /** Dirty pages that were committed, some of them perhaps in part. */
   readonly committedPages: number;
-  /** Pages that stay in the overlay. */
+  /** Pages that stay in the overlay, also those that were committed in part. */
   readonly remainingPages: number;
   readonly overlay: 'deleted' | 'kept' | 'rebound';
 }
@@ -72,9 +74,8 @@ export async function commit(base: Snapshot, options: CommitOptions): Promise<Co
     throw new HexzError('USAGE', 'the memory cannot be both replaced and left out');
   }
   const overlay = openCommitted(base, path, keepsOverlay);
-  let isSettled = false;
+  let isLeftAlone = true;
   try {
-    const remaining = selection === undefined ? undefined : remainingPages(overlay, selection);
     const disk = changedDisk(base, overlay, selection);
     if (selection !== undefined && disk.firstChange(0, overlay.length) === undefined) {
       throw new HexzError('USAGE', 'the selection holds no dirty page of the overlay', {
@@ -82,30 +83,68 @@ export async function commit(base: Snapshot, options: CommitOptions): Promise<Co
         hint: 'hexz diff --pages lists them',
       });
     }
+    const { remaining, committedPages } = divide(overlay, selection);
     const warnings = [...overlay.warnings, ...warningsOf(base, options)];
-    const report = await write(base, overlay, disk, options, warnings);
-    const remainingCount = remaining?.countBefore(MAX_PAGES) ?? 0;
-    const counts = {
+    const written = await write(base, overlay, disk, options, warnings);
+    const report = {
+      ...written,
       base: base.path,
       baseBytes: base.index.source.length,
-      committedPages: overlay.dirtyPageCount - remainingCount,
+      committedPages,
     };
-    if (keepsOverlay)
-      return { ...report, ...counts, remainingPages: overlay.dirtyPageCount, overlay: 'kept' };
-    if (remaining === undefined || remainingCount === 0) {
-      isSettled = true;
-      await overlay.remove();
-      return { ...report, ...counts, remainingPages: 0, overlay: 'deleted' };
+    if (keepsOverlay) {
+      return { ...report, remainingPages: overlay.dirtyPageCount, overlay: 'kept' };
     }
+    isLeftAlone = false;
+    const remainingPages = remaining.countBefore(MAX_PAGES);
+    if (remainingPages > 0) {
+      await putOnto(overlay, remaining, options);
+      return { ...report, remainingPages, overlay: 'rebound' };
+    }
+    const dirtyPages = overlay.dirtyPageCount;
+    await overlay.remove();
+    if (!isTaken(overlay.path)) return { ...report, remainingPages, overlay: 'deleted' };
+    return {
+      ...report,
+      warnings: [
+        ...report.warnings,
+        'the overlay could not be deleted; the new snapshot holds all of it',
+      ],
+      remainingPages: dirtyPages,
+      overlay: 'kept',
+    };
+  } finally {
+    if (isLeftAlone) await overlay.close();
+  }
+}
+
+/** Lets the rest of an overlay lie on the new snapshot, which is complete by now, and closes it. */
+async function putOnto(
+  overlay: Overlay,
+  remaining: DirtyPages,
+  options: CommitOptions,
+): Promise<void> {
+  try {
     const made = openSnapshot(options.output, accessOf(options));
     try {
       overlay.rebind(baseDiskOf(made), remaining);
+      await overlay.close();
     } finally {
       made.close();
     }
-    return { ...report, ...counts, remainingPages: remainingCount, overlay: 'rebound' };
-  } finally {
-    if (!isSettled) await overlay.close();
+  } catch (cause) {
+    // That one failure has closed it already is no other one.
+    await overlay.close().catch(() => {});
+    const { code, message, location } = asHexzError(cause);
+    throw new HexzError(
+      code,
+      `${options.output} is complete, but the overlay could not be put on it: ${message}`,
+      {
+        location,
+        hint: 'nothing is lost: on its base, or on the new snapshot, the overlay shows the disk that it showed',
+        cause,
+      },
+    );
   }
 }
 
@@ -114,7 +153,7 @@ async function write(
   overlay: Overlay,
   disk: CommitSource,
   options: CommitOptions,
-  warnings: readonly string[],
+  warnings: string[],
 ): Promise<NewSnapshotReport> {
   const { blockBytes = DEFAULT_BLOCK_BYTES, compression = 'lz4', thin: isThin = false } = options;
   const identityBefore = baseIdentity(base);
@@ -140,7 +179,7 @@ async function write(
       expectedBytes: expectedBytes(base, overlay, rules, compression, total, memoryInput),
       inputs: [
         ...base.chain().map(({ path }) => path),
-        ...Object.values(overlayPaths(options.overlay)),
+        ...namesOfOverlay(overlayPaths(options.overlay)),
         ...(memoryInput === undefined ? [] : [memoryInput.path]),
       ],
       isPrivate: isEncrypted(base),
@@ -163,6 +202,7 @@ async function write(
       )) {
         await made.progress('write', done + bytes, total);
       }
+      if (memoryInput.wasModified()) warnings.push(modifiedWhileRead(memoryInput));
     }
     await made.complete();
     await check(made, sources, rules, options, memoryInput !== undefined);

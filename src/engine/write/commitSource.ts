@@ -68,18 +68,24 @@ export function changedDisk(
   };
 }
 
-/** The dirty pages that a selection does not hold whole. */
-export function remainingPages(overlay: Overlay, selection: Selection): DirtyPages {
+/** Which dirty pages a selection does not hold whole, and of how many it holds anything. */
+export function divide(
+  overlay: Overlay,
+  selection: Selection | undefined,
+): { remaining: DirtyPages; committedPages: number } {
   const remaining = new DirtyPages();
+  if (selection === undefined) return { remaining, committedPages: overlay.dirtyPageCount };
+  let committedPages = 0;
   for (const { pageIndex, pageCount } of overlay.extents()) {
     for (let page = pageIndex; page < pageIndex + pageCount; page++) {
       const start = page * PAGE_BYTES;
       const end = Math.min(start + PAGE_BYTES, overlay.length);
       const [part] = selection.partsIn(start, end);
+      if (part !== undefined) committedPages++;
       if (part?.startOffset !== start || part.endOffset !== end) remaining.add(page);
     }
   }
-  return remaining;
+  return { remaining, committedPages };
 }
 
 function firstDirty(overlay: Overlay, startOffset: number, endOffset: number): number | undefined {

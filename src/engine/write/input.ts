@@ -43,6 +43,10 @@ export interface StreamInput {
   close(): void;
 }
 
+/** The warning that belongs to `wasModified`. */
+export const modifiedWhileRead = ({ path }: StreamInput): string =>
+  `${path} was written to while it was read; what was taken may be of no single moment`;
+
 /** The name for standard input on the command line. */
 const STANDARD_INPUT = '-';
 

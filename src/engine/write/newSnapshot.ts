@@ -1,5 +1,7 @@
 import { randomBytes } from 'node:crypto';
+import { realpathSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
+import { basename, dirname, join, resolve } from 'node:path';
 import { deriveKey } from '../codec/aesGcm.js';
 import type { EncoderChoice } from '../codec/encoder.js';
 import { HexzError } from '../errors.js';
@@ -77,7 +79,7 @@ export interface NewSnapshotPlan {
   readonly parentPath?: string | undefined;
   /** Bytes that will have to be encoded; undefined where nobody knows. */
   readonly expectedBytes: number | undefined;
-  /** Files that are read for it, and so never written. */
+  /** Files that are read for it, and so never written. Their names count, too: some may come to be. */
   readonly inputs: readonly string[];
   /** What was encrypted becomes readable in the output: for its owner only. */
   readonly isPrivate: boolean;
@@ -320,8 +322,10 @@ export function checkBlockBytes(blockBytes: number): void {
 
 function checkOutput(output: string, inputs: readonly string[]): void {
   const identity = attempt(output, () => identityOfFile(output));
-  const isInput = inputs.some((path) => identityOfFile(path) === identity);
-  if (identity !== undefined && isInput) {
+  const place = placeOf(output);
+  const isInput = (path: string) =>
+    placeOf(path) === place || (identity !== undefined && identityOfFile(path) === identity);
+  if (inputs.some(isInput)) {
     throw new HexzError('USAGE', 'the output is one of the files that it is made from', {
       location: { file: output },
     });
@@ -330,6 +334,16 @@ function checkOutput(output: string, inputs: readonly string[]): void {
     throw new HexzError('USAGE', 'a snapshot can be written into a regular file only', {
       location: { file: output },
     });
+  }
+}
+
+/** Where a file is or would be: the same for all names of its directory. */
+function placeOf(path: string): string {
+  const absolute = resolve(path);
+  try {
+    return join(realpathSync(dirname(absolute)), basename(absolute));
+  } catch {
+    return absolute;
   }
 }
 

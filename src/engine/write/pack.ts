@@ -5,7 +5,7 @@ import { openSnapshot } from '../snapshot/open.js';
 import type { Snapshot } from '../snapshot/snapshot.js';
 import { Chunker, type ChunkSizes, checkChunkSizes } from './chunking.js';
 import { trainDictionary } from './dictionary.js';
-import { openInput, type StreamInput } from './input.js';
+import { modifiedWhileRead, openInput, type StreamInput } from './input.js';
 import {
   checkBlockBytes,
   DEFAULT_BLOCK_BYTES,
@@ -75,11 +75,7 @@ export async function pack(options: PackOptions): Promise<NewSnapshotReport> {
         await made.progress('write', done + bytes, total);
       }
       done += input.length ?? 0;
-      if (input.wasModified()) {
-        warnings.push(
-          `${input.path} was written to while it was read; what was packed may be of no single moment`,
-        );
-      }
+      if (input.wasModified()) warnings.push(modifiedWhileRead(input));
     }
     await made.complete();
     await made.checkBlocks(streamNames, {

@@ -1,16 +1,21 @@
 import { randomBytes } from 'node:crypto';
 import {
+  closeSync,
+  copyFileSync,
   existsSync,
   mkdirSync,
+  openSync,
   readdirSync,
   readFileSync,
   renameSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
+  writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test } from 'vitest';
 import { createTrainer } from '../../../src/engine/codec/zstdTraining.js';
 import { Overlay } from '../../../src/engine/overlay/overlay.js';
 import { Selection } from '../../../src/engine/overlay/selection.js';
@@ -19,9 +24,11 @@ import { type CommitOptions, type CommitReport, commit } from '../../../src/engi
 import { type PackOptions, pack } from '../../../src/engine/write/pack.js';
 import { openSnapshot, verifyChain } from '../../../src/index.js';
 import { goldenOverlays, goldenPath, sha256 } from '../../support/fixtures.js';
+import { requires } from '../../support/requires.js';
 import { damageBlock } from '../../support/snapshots.js';
 import { expectSameBytes, readStream, someBytes } from '../../support/streams.js';
 import { temporaryDirectories } from '../../support/temporary.js';
+import { runTool } from '../../support/tools.js';
 import { type Change, changeDisk, diskUnder } from '../../support/write/changedOverlay.js';
 
 const newDirectory = temporaryDirectories();
@@ -431,7 +438,7 @@ describe('a selection', () => {
     const expected = Buffer.from(disk);
     expected.fill(3, 2 * PAGE + 10, 2 * PAGE + 30);
     expectSameBytes(out, expected);
-    expect(report).toMatchObject({ remainingPages: 4 });
+    expect(report).toMatchObject({ committedPages: 1, remainingPages: 4 });
     expectSameBytes(await diskUnder(given.output, given.overlay), given.disk);
   });
 
@@ -472,6 +479,15 @@ describe('nothing is changed', () => {
   test.each<[string, (given: Scene) => Partial<CommitOptions>, string]>([
     ['the output is the base', ({ base }) => ({ output: base, force: true }), 'USAGE'],
     ['the output is the overlay', ({ overlay }) => ({ output: overlay, force: true }), 'USAGE'],
+    [
+      'the output has the name of a file that the overlay may come to have',
+      ({ overlay }) => {
+        const directory = join(newDirectory(), 'link');
+        symlinkSync(join(overlay, '..'), directory);
+        return { output: join(directory, 'changes.overlay.hexz.json.tmp') };
+      },
+      'USAGE',
+    ],
     ['the output exists', ({ base }) => ({ output: join(base, '..', 'disk') }), 'OUTPUT_EXISTS'],
     ['blocks cannot be', () => ({ blockBytes: -1 }), 'USAGE'],
     ['the memory is not there', () => ({ memory: '/nowhere/memory' }), 'UNREADABLE'],
@@ -500,6 +516,23 @@ describe('nothing is changed', () => {
     });
   });
 
+  test('when the output has the name that the side file of an overlay of the Rust hexz would have', async () => {
+    const directory = newDirectory();
+    for (const name of ['ov1.overlay', 'ov1.meta']) {
+      copyFileSync(goldenPath(`overlay/${name}`), join(directory, name));
+    }
+    const given = {
+      base: goldenPath('a-lz4-64k-disk.hxz'),
+      overlay: join(directory, 'ov1.overlay'),
+      output: join(directory, 'ov1.overlay.hexz.json'),
+    };
+    await expect(commitScene(given)).rejects.toMatchObject({ code: 'USAGE' });
+    await expect(commitScene(given, { keepsOverlay: true })).rejects.toMatchObject({
+      code: 'USAGE',
+    });
+    expect(readdirSync(directory).sort()).toEqual(['ov1.meta', 'ov1.overlay']);
+  });
+
   test('while somebody has the overlay open', async () => {
     const given = await scene(content(), someChanges());
     const snapshot = openSnapshot(given.base);
@@ -515,3 +548,70 @@ describe('nothing is changed', () => {
     snapshot.close();
   });
 });
+
+describe('an overlay that cannot be changed any more when the snapshot is made', () => {
+  const mounted: string[] = [];
+  afterEach(() => {
+    for (const directory of mounted.splice(0)) expect(runTool('umount', directory)).toBe(true);
+  });
+
+  /** The golden overlay in a file system of its own. */
+  function onSmallDisk(): { directory: string; given: Pick<Scene, 'base' | 'overlay' | 'output'> } {
+    const directory = newDirectory();
+    expect(runTool('mount', '-t', 'tmpfs', '-o', 'size=1M', 'tmpfs', directory)).toBe(true);
+    mounted.push(directory);
+    for (const name of ['ov1.overlay', 'ov1.meta']) {
+      copyFileSync(goldenPath(`overlay/${name}`), join(directory, name));
+    }
+    const base = goldenPath('a-lz4-64k-disk.hxz');
+    const output = join(newDirectory(), 'out.hxz');
+    return { directory, given: { base, overlay: join(directory, 'ov1.overlay'), output } };
+  }
+
+  test.runIf(requires('root', 'tmpfs'))('because of a full disk, shows all it had', async () => {
+    const { directory, given } = onSmallDisk();
+    const selection = Selection.parse('0\n1\n', 'selection');
+    fillDisk(join(directory, 'filling'));
+    const failed = commitScene(given, { selection });
+    await expect(failed).rejects.toMatchObject({ code: 'NO_SPACE' });
+    await expect(failed).rejects.toThrow(`${given.output} is complete, but the overlay`);
+    rmSync(join(directory, 'filling'));
+    const { applied_disk: wanted } = goldenOverlays.find(({ id }) => id === 'ov1') ?? {};
+    const shown = await diskUnder(given.base, given.overlay);
+    expect(sha256(shown.subarray(0, wanted?.size))).toBe(wanted?.sha256);
+    const { disk } = read(given.output);
+    expectSameBytes(disk.subarray(0, 2 * PAGE), shown.subarray(0, 2 * PAGE));
+  });
+
+  test.runIf(requires('root', 'chattr'))(
+    'because its directory gives nothing away, is kept, and that is said',
+    async () => {
+      const given = await scene(content(), someChanges());
+      const output = join(newDirectory(), 'out.hxz');
+      const directory = join(given.overlay, '..');
+      expect(runTool('chattr', '+a', directory)).toBe(true);
+      try {
+        const report = await commitScene({ ...given, output });
+        expect(report.overlay).toBe('kept');
+        expect(report.remainingPages).toBe(report.committedPages);
+        expect(report.warnings).toEqual([expect.stringContaining('could not be deleted')]);
+      } finally {
+        runTool('chattr', '-a', directory);
+      }
+      expectSameBytes(await diskUnder(given.base, given.overlay), given.disk);
+      expectSameBytes(read(output).disk, given.disk);
+    },
+  );
+});
+
+/** Writes until there is no space left. */
+function fillDisk(path: string): void {
+  const descriptor = openSync(path, 'w');
+  try {
+    for (;;) writeSync(descriptor, Buffer.alloc(4096, 1));
+  } catch (error) {
+    expect(error).toMatchObject({ code: 'ENOSPC' });
+  } finally {
+    closeSync(descriptor);
+  }
+}

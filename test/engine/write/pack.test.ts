@@ -1,4 +1,13 @@
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  ftruncateSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
@@ -6,9 +15,10 @@ import type { ChunkSizes } from '../../../src/engine/write/chunking.js';
 import { type PackOptions, pack } from '../../../src/engine/write/pack.js';
 import { openSnapshot, verifyChain } from '../../../src/index.js';
 import { codeOf } from '../../support/errors.js';
-import { sha256 } from '../../support/fixtures.js';
+import { goldenPath, sha256 } from '../../support/fixtures.js';
 import { expectSameBytes, readStream, someBytes } from '../../support/streams.js';
 import { temporaryDirectories } from '../../support/temporary.js';
+import { makePipe } from '../../support/tools.js';
 
 const newDirectory = temporaryDirectories();
 
@@ -216,6 +226,33 @@ describe('equal input gives equal bytes', () => {
     const hashes = new Set<string>();
     for (const workerCount of [0, 1, 2, 4]) {
       hashes.add(sha256(readFileSync(await packed(streams, { ...options, workerCount }))));
+    }
+    expect(hashes.size).toBe(1);
+  });
+
+  test.each<[string, Partial<PackOptions>]>([
+    ['blocks', {}],
+    ['odd blocks', { blockBytes: 5000 }],
+    ['chunks', { chunking }],
+    ['blocks with a parent', { parent: { path: goldenPath('a-lz4-64k-disk.hxz') } }],
+  ])('with holes, without, and from a pipe: %s', async (_name, options) => {
+    const directory = newDirectory();
+    const path = (name: string) => join(directory, name);
+    const [start, end] = [someBytes(70_000), someBytes(9000)];
+    writeFileSync(path('sparse'), start);
+    const sparse = openSync(path('sparse'), 'r+');
+    writeSync(sparse, end, 0, end.length, 700_001);
+    ftruncateSync(sparse, 1_000_001);
+    closeSync(sparse);
+    writeFileSync(path('dense'), readFileSync(path('sparse')));
+    makePipe(path('pipe'));
+    const hashes = new Set<string>();
+    for (const name of ['sparse', 'dense', 'pipe']) {
+      const output = path(`${name}.hxz`);
+      const packing = pack({ disk: path(name), output, workerCount: 0, ...options });
+      if (name === 'pipe') await writeFile(path('pipe'), readFileSync(path('dense')));
+      await packing;
+      hashes.add(sha256(readFileSync(output)));
     }
     expect(hashes.size).toBe(1);
   });

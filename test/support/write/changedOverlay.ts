@@ -8,12 +8,32 @@ export type Change =
   | { readonly kind: 'truncate'; readonly length: number };
 
 /** Makes changes through an overlay of a snapshot; answers the whole disk as it is afterwards. */
-export async function changeDisk(
+export const changeDisk = (
   basePath: string,
   overlayPath: string,
   changes: readonly Change[],
   passwords: string | readonly string[] = [],
-): Promise<Buffer> {
+): Promise<Buffer> =>
+  throughOverlay(basePath, overlayPath, changes, passwords, (overlay) => {
+    const disk = Buffer.alloc(overlay.length);
+    overlay.readInto(0, disk);
+    return disk;
+  });
+
+/** The same for disks of any size. */
+export const changeLargeDisk = (
+  basePath: string,
+  overlayPath: string,
+  changes: readonly Change[],
+): Promise<void> => throughOverlay(basePath, overlayPath, changes, [], () => {});
+
+async function throughOverlay<T>(
+  basePath: string,
+  overlayPath: string,
+  changes: readonly Change[],
+  passwords: string | readonly string[],
+  look: (overlay: Overlay) => T,
+): Promise<T> {
   const snapshot = openSnapshot(basePath, { passwords });
   try {
     const overlay = Overlay.open({
@@ -26,9 +46,7 @@ export async function changeDisk(
         if (change.kind === 'write') overlay.write(change.offset, change.bytes);
         else overlay.truncate(change.length);
       }
-      const disk = Buffer.alloc(overlay.length);
-      overlay.readInto(0, disk);
-      return disk;
+      return look(overlay);
     } finally {
       await overlay.close();
     }
