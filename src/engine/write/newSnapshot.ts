@@ -45,7 +45,7 @@ export interface OutputOptions {
   readonly onProgress?: (progress: WriteProgress) => void;
 }
 
-interface NewEncryption {
+export interface NewEncryption {
   readonly password: string;
   /** 16 bytes. For fixtures only: two snapshots of one salt and password give away what they share. */
   readonly salt?: Buffer | undefined;

@@ -27,7 +27,7 @@ export interface PackOptions extends OutputOptions {
 }
 
 /** A snapshot that the new one borrows equal blocks from. */
-interface PackParent {
+export interface PackParent {
   readonly path: string;
   readonly passwords?: readonly string[];
   readonly parentDirectories?: readonly string[];

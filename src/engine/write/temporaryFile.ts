@@ -199,7 +199,7 @@ function keep({ path, temporaryPath }: TemporaryFile): string | undefined {
 export const isTaken = (path: string): boolean =>
   lstatSync(path, { throwIfNoEntry: false }) !== undefined;
 
-const exists = (path: string): HexzError =>
+export const exists = (path: string): HexzError =>
   new HexzError('OUTPUT_EXISTS', 'the file exists', {
     location: { file: path },
     hint: 'give --force to replace it',
