@@ -1,3 +1,4 @@
+import { blake3 } from '../codec/blake3.js';
 import { HexzError } from '../errors.js';
 import type { StreamName } from '../format/types.js';
 import type { Block, FileIndex } from './fileIndex.js';
@@ -7,6 +8,7 @@ import type { BlockPlace } from './hashIndex.js';
 interface Lender {
   readonly path: string;
   readonly index: FileIndex;
+  streamLength(stream: StreamName): number;
   blockAt(stream: StreamName, offset: number): Block | undefined;
 }
 
@@ -26,17 +28,31 @@ export function lenderByOffset<Parent extends Lender>(
   hash: Buffer | undefined,
 ): Parent {
   if (parent === undefined) throw withoutParent();
-  if (hash === undefined) return parent;
-  const meant = parent.blockAt(stream, start);
-  if (meant?.offset !== start || meant.length !== length || meant.hash === undefined) return parent;
-  if (!meant.hash.equals(hash)) {
-    throw new HexzError(
-      'PARENT_MISMATCH',
-      `the parent ${parent.path} holds other data here than when this snapshot was made`,
-      { hint: 'give the directory of the right parent with --parent-dir' },
-    );
-  }
-  return parent;
+  if (hash === undefined || holdsWhatWasMeant(parent, stream, start, length, hash)) return parent;
+  throw new HexzError(
+    'PARENT_MISMATCH',
+    `the parent ${parent.path} holds other data here than when this snapshot was made`,
+    { hint: 'give the directory of the right parent with --parent-dir' },
+  );
+}
+
+/** False where the parent cannot be the one that was meant; a parent with other blocks may be it. */
+function holdsWhatWasMeant(
+  parent: Lender,
+  stream: StreamName,
+  start: number,
+  length: number,
+  hash: Buffer,
+): boolean {
+  // Whoever records a hash has seen a block here.
+  if (start >= parent.streamLength(stream)) return false;
+  const found = parent.blockAt(stream, start);
+  if (found?.offset !== start) return true;
+  // References may reach behind the end of the parent, and have the hash of its last block then.
+  const isLast = start + found.length === parent.streamLength(stream);
+  if (found.length !== length && !(isLast && found.length < length)) return true;
+  if (found.hash !== undefined) return found.hash.equals(hash);
+  return found.kind !== 'zero' || blake3(Buffer.alloc(found.length)).equals(hash);
 }
 
 /**

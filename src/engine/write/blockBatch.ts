@@ -1,8 +1,8 @@
 import { maximumStoredBytes } from '../format/limits.js';
 
 /** What became of a block. */
-export type Outcome = 'data' | 'zero' | 'as-expected';
-const OUTCOMES: readonly Outcome[] = ['data', 'zero', 'as-expected'];
+export type Outcome = 'data' | 'zero';
+const OUTCOMES: readonly Outcome[] = ['data', 'zero'];
 
 /** Blocks of one batch, however small they are. */
 export const MAX_BLOCKS = 4096;
@@ -27,7 +27,7 @@ export interface BatchMemory {
  *   from the producer  0, 1    offset and length in `plain`
  *   from the encoder   2       outcome
  *                      3, 4, 5 offset and length in `stored`, CRC-32 (outcome data)
- *   beside the words           global index of the block; hash; the hash that the producer expects
+ *   beside the words           global index of the block; hash
  */
 export class BlockBatch {
   readonly plain: Buffer;
@@ -38,7 +38,6 @@ export class BlockBatch {
   readonly #words: Uint32Array;
   readonly #blockIndexes: Float64Array;
   readonly #hashes: Buffer;
-  readonly #expected: Buffer;
   readonly #table: ArrayBuffer;
 
   private constructor({ plain, stored, table, blockCount }: BatchMemory) {
@@ -51,7 +50,6 @@ export class BlockBatch {
     this.#words = new Uint32Array(table, words, MAX_BLOCKS * WORDS_PER_BLOCK);
     const hashes = words + this.#words.byteLength;
     this.#hashes = Buffer.from(table, hashes, MAX_BLOCKS * HASH_BYTES);
-    this.#expected = Buffer.from(table, hashes + MAX_BLOCKS * HASH_BYTES, MAX_BLOCKS * HASH_BYTES);
   }
 
   /** A new batch with room for this many bytes of plaintext. */
@@ -61,7 +59,7 @@ export class BlockBatch {
     return new BlockBatch({
       plain: new ArrayBuffer(plainBytes),
       stored: new ArrayBuffer(maximumStoredBytes(plainBytes) + blocks * perBlock),
-      table: new ArrayBuffer(MAX_BLOCKS * (8 + WORDS_PER_BLOCK * 4 + 2 * HASH_BYTES)),
+      table: new ArrayBuffer(MAX_BLOCKS * (8 + WORDS_PER_BLOCK * 4 + HASH_BYTES)),
       blockCount: 0,
     });
   }
@@ -102,18 +100,14 @@ export class BlockBatch {
   /**
    * Makes bytes of `room` a block; those before them are left out.
    *
-   * @param expectedHash if the block has it, it need not be compressed
    * @returns the number of the block in the batch
    */
-  add(bytes: Buffer, blockIndex: number, expectedHash?: Buffer): number {
+  add(bytes: Buffer, blockIndex: number): number {
     const block = this.#blockCount++;
     const offset = bytes.byteOffset - this.plain.byteOffset;
     this.#words[block * WORDS_PER_BLOCK] = offset;
     this.#words[block * WORDS_PER_BLOCK + 1] = bytes.length;
     this.#blockIndexes[block] = blockIndex;
-    const start = block * HASH_BYTES;
-    if (expectedHash === undefined) this.#expected.fill(0, start, start + HASH_BYTES);
-    else expectedHash.copy(this.#expected, start);
     this.#used = offset + bytes.length;
     return block;
   }
@@ -129,11 +123,6 @@ export class BlockBatch {
 
   blockIndexOf(block: number): number {
     return this.#blockIndexes[block] as number;
-  }
-
-  /** All zeros where nothing is expected. */
-  expectedHashOf(block: number): Buffer {
-    return this.#expected.subarray(block * HASH_BYTES, (block + 1) * HASH_BYTES);
   }
 
   /** All zeros until it is set. */

@@ -142,13 +142,11 @@ export class BlockPipeline {
   /**
    * The next block. Its bytes lie in what `reserve` gave, behind those of the blocks since then; a reservation
    * takes MAX_BLOCKS of them at the most.
-   *
-   * @param expectedHash the block becomes a parent reference if this is its hash
    */
-  addBlock(bytes: Buffer, expectedHash?: Buffer): void {
+  addBlock(bytes: Buffer): void {
     const work = this.#current;
     if (work === undefined) throw new Error('no memory was reserved');
-    const block = work.batch.add(bytes, this.#givenBlocks++, expectedHash);
+    const block = work.batch.add(bytes, this.#givenBlocks++);
     const last = this.#queue.at(-1);
     if (last?.kind === 'segment' && last.work === work) last.endBlock = block + 1;
     else {
@@ -285,19 +283,12 @@ export class BlockPipeline {
 
   #writeEncoded(batch: BlockBatch, block: number, counts: StreamCounts): void {
     const logicalLength = batch.lengthOf(block);
-    const outcome = batch.outcomeOf(block);
-    if (outcome === 'zero') {
+    if (batch.outcomeOf(block) === 'zero') {
       counts.zeroBlocks++;
       this.#file.add({ kind: 'zero', logicalLength });
       return;
     }
     const hash = this.#isEncrypted ? undefined : batch.hashOf(block);
-    if (outcome === 'as-expected') {
-      counts.parentBlocks++;
-      const expected = Buffer.from(batch.expectedHashOf(block));
-      this.#file.add({ kind: 'parent', logicalLength, hash: expected });
-      return;
-    }
     const known = hash === undefined ? undefined : this.#sameBlock(hash, logicalLength);
     if (known !== undefined) {
       counts.sharedBlocks++;
@@ -327,12 +318,14 @@ export class BlockPipeline {
     const low = source.offset >>> 0;
     const high = (Math.floor(source.offset / 2 ** 32) | (source.file << 21)) >>> 0;
     const known = this.#copied.find(low, high);
-    if (known !== undefined) {
+    const entry = known === undefined ? undefined : this.#file.entryAt(known);
+    if (entry?.storedLength === stored.length && entry.checksum === checksum) {
       counts.sharedBlocks++;
-      this.#file.add({ ...this.#file.entryAt(known), logicalLength, hash });
+      this.#file.add({ ...entry, logicalLength, hash });
       return;
     }
-    this.#copied.add(low, high, this.#file.blockCount);
+    // Two entries of one place and other contents are forged; the first one stays known.
+    if (known === undefined) this.#copied.add(low, high, this.#file.blockCount);
     counts.copiedBlocks++;
     counts.storedBytes += stored.length;
     this.#file.add({

@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { asHexzError, fromPortable, type PortableError } from '../errors.js';
 import type { FileTally } from '../snapshot/verify.js';
@@ -153,11 +152,9 @@ class Thread {
 
   async end(): Promise<void> {
     if (this.#failure !== undefined) return;
-    const exit = once(this.#worker, 'exit');
     this.#failure = new Error('the pool is closed');
     for (const { reject } of this.#pending.splice(0)) reject(this.#failure);
     await this.#worker.terminate();
-    await exit;
   }
 
   #fail(error: Error): void {

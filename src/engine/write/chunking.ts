@@ -81,7 +81,7 @@ export function checkChunkSizes(sizes: ChunkSizes): void {
     const [name, from, to] = LIMITS[part];
     const value = sizes[part];
     if (!Number.isInteger(value) || value < from || value > to) {
-      throw new HexzError('USAGE', `a ${name} chunk size of ${value} bytes`, {
+      throw new HexzError('USAGE', `${value} bytes cannot be the ${name} length of chunks`, {
         hint: `give ${from} to ${to}`,
       });
     }

@@ -21,6 +21,7 @@ import {
   type NewSnapshotReport,
   type OutputOptions,
 } from './newSnapshot.js';
+import { isEncrypted, originWarnings } from './originWarnings.js';
 import { packStream } from './packStream.js';
 import { readBack } from './readBack.js';
 import { StoredSource } from './storedSource.js';
@@ -77,14 +78,14 @@ export async function commit(base: Snapshot, options: CommitOptions): Promise<Co
   let isLeftAlone = true;
   try {
     const disk = changedDisk(base, overlay, selection);
-    if (selection !== undefined && disk.firstChange(0, overlay.length) === undefined) {
+    if (selection !== undefined && !changesSomething(base, disk)) {
       throw new HexzError('USAGE', 'the selection holds no dirty page of the overlay', {
         location: { file: path },
         hint: 'hexz diff --pages lists them',
       });
     }
     const { remaining, committedPages } = divide(overlay, selection);
-    const warnings = [...overlay.warnings, ...warningsOf(base, options)];
+    const warnings = [...overlay.warnings, ...warningsOf(base, disk, options)];
     const written = await write(base, overlay, disk, options, warnings);
     const report = {
       ...written,
@@ -180,7 +181,7 @@ async function write(
       inputs: [
         ...base.chain().map(({ path }) => path),
         ...namesOfOverlay(overlayPaths(options.overlay)),
-        ...(memoryInput === undefined ? [] : [memoryInput.path]),
+        ...(options.memory === undefined ? [] : [options.memory]),
       ],
       isPrivate: isEncrypted(base),
     });
@@ -246,7 +247,7 @@ async function check(
   } finally {
     snapshot.close();
   }
-  if (hasNewMemory) await made.checkBlocks(['memory'], access);
+  if (hasNewMemory) await made.checkBlocks(['memory'], access, true);
 }
 
 const accessOf = ({ passwords = [], parentDirectories = [], encryption }: CommitOptions) => ({
@@ -254,33 +255,48 @@ const accessOf = ({ passwords = [], parentDirectories = [], encryption }: Commit
   parentDirectories,
 });
 
-/** The overlay, locked until the commit is over. Only one that nobody else uses can be deleted. */
+/**
+ * The overlay, locked until the commit is over. Only one that nobody else uses can be deleted, and only of one that is
+ * sound can be said what it holds.
+ */
 function openCommitted(base: Snapshot, path: string, keepsOverlay: boolean): Overlay {
+  const overlay = openLocked(base, path, keepsOverlay);
+  const damage = overlay.findings.find(({ isDamage }) => isDamage);
+  if (damage === undefined) return overlay;
+  void overlay.close();
+  throw new HexzError('OVERLAY_DAMAGED', damage.message, {
+    location: { file: path },
+    hint: `hexz overlay repair ${path} goes on without what is lost; then it can be committed`,
+  });
+}
+
+function openLocked(base: Snapshot, path: string, keepsOverlay: boolean): Overlay {
   try {
     return openOverlay(base, { path, access: keepsOverlay ? 'read' : 'alone' });
   } catch (error) {
-    if (!(error instanceof HexzError) || error.code !== 'WRONG_BASE') throw error;
-    throw new HexzError('WRONG_BASE', error.message, {
-      location: error.location,
-      hint: `commit it onto that snapshot; if this one is right, hexz overlay repair --base ${base.path} --force binds it to it`,
-    });
+    if (!(error instanceof HexzError)) throw error;
+    const hint = hintFor(error, base, path);
+    if (hint === undefined) throw error;
+    throw new HexzError(error.code, error.message, { location: error.location, hint });
   }
 }
 
-const isEncrypted = (snapshot: Snapshot): boolean =>
-  snapshot.chain().some(({ header }) => header.encryption !== undefined);
-
-function warningsOf(base: Snapshot, { encryption, thin }: CommitOptions): string[] {
-  if (!isEncrypted(base)) return [];
-  const warnings: string[] = [];
-  if (encryption === undefined) {
-    warnings.push('the base is encrypted, the new snapshot is not; --encrypt does it');
+/** What the hints of the overlay say of --force would be of a mount. */
+function hintFor({ code, hint }: HexzError, base: Snapshot, path: string): string | undefined {
+  if (code === 'WRONG_BASE') {
+    return `commit it onto that snapshot; if this one is right, hexz overlay repair ${path} --base ${base.path} --force binds it to it`;
   }
-  if (thin === true) {
-    warnings.push('the base is encrypted; the Rust hexz cannot read thin snapshots of such');
+  if (code === 'OVERLAY_DAMAGED' && hint?.includes('--force') === true) {
+    return `hexz overlay repair ${path} --force goes on without what is lost; then it can be committed`;
   }
-  return warnings;
+  return undefined;
 }
+
+/** Whether the output of a selection differs from the base at all. */
+const changesSomething = (base: Snapshot, disk: CommitSource): boolean =>
+  disk.firstChange(0, disk.length) !== undefined ||
+  disk.length !== base.streamLength('disk') ||
+  disk.baseEnd !== disk.length;
 
 const sumOf = (bytes: number, more: number | undefined): number | undefined =>
   more === undefined ? undefined : bytes + more;
@@ -304,4 +320,11 @@ function expectedBytes(
   if (!isThin && !isCopied) return total;
   const changed = Math.min(overlay.dirtyPageCount * blockBytes, overlay.length);
   return changed + (memoryInput?.length ?? 0);
+}
+
+function warningsOf(base: Snapshot, disk: CommitSource, options: CommitOptions): string[] {
+  const { thin: isThin = false, encryption } = options;
+  const warnings = originWarnings(base, 'base', { isThin, encrypts: encryption !== undefined });
+  if (disk.length === 0) warnings.push('the disk was cut to nothing; the new snapshot has none');
+  return warnings;
 }

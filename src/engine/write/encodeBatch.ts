@@ -5,8 +5,8 @@ import { crc32 } from '../codec/crc32.js';
 import { createEncoder, type EncoderChoice } from '../codec/encoder.js';
 import { maximumStoredBytes } from '../format/limits.js';
 import type { Compression } from '../format/types.js';
+import { isZero } from '../snapshot/zeros.js';
 import type { BlockBatch } from './blockBatch.js';
-import { isZero } from './zeros.js';
 
 /** How blocks are turned into their stored form. */
 export interface EncoderSettings {
@@ -15,8 +15,6 @@ export interface EncoderSettings {
   readonly dictionary: Buffer | undefined;
   readonly key: Buffer | undefined;
 }
-
-const NO_HASH = Buffer.alloc(32);
 
 /**
  * Encodes batches: hash, compress, encrypt, checksum (docs/format.md, "Block pipeline"). Blocks of zeros, and those that are
@@ -51,15 +49,7 @@ export class BatchEncoder {
         batch.setOutcome(block, 'zero');
         continue;
       }
-      const hash = batch.hashOf(block);
-      const expected = batch.expectedHashOf(block);
-      const isExpecting = !expected.equals(NO_HASH);
-      if (isExpecting || this.#key === undefined) blake3(plain).copy(hash);
-      if (isExpecting && hash.equals(expected)) {
-        batch.setOutcome(block, 'as-expected');
-        continue;
-      }
-      if (this.#key !== undefined) hash.fill(0);
+      if (this.#key === undefined) blake3(plain).copy(batch.hashOf(block));
       const room = batch.stored.subarray(end, end + maximumStoredBytes(plain.length) + 4);
       let length = this.#encoder.encode(plain, room);
       if (this.#key !== undefined) {

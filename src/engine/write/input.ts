@@ -23,6 +23,11 @@ export interface StreamInput {
   readonly length: number | undefined;
   /** How many bytes from here on are zeros that need not be read; 0 where bytes must be read. */
   holeLength(): number;
+  /**
+   * How many bytes from here on are worth reading, before a hole comes; Infinity where nobody knows. To be asked
+   * where `holeLength` is 0.
+   */
+  dataLength(): number;
   /** Moves on over a hole, or a part of it. */
   skip(length: number): void;
   /**
@@ -171,6 +176,11 @@ class FileInput implements StreamInput {
     return 0;
   }
 
+  dataLength(): number {
+    const left = this.#dataEnd - this.#position;
+    return left > 0 ? left : Number.POSITIVE_INFINITY;
+  }
+
   skip(length: number): void {
     this.#position += length;
   }
@@ -263,6 +273,10 @@ class PipeInput implements StreamInput {
 
   holeLength(): number {
     return 0;
+  }
+
+  dataLength(): number {
+    return Number.POSITIVE_INFINITY;
   }
 
   skip(): void {}

@@ -117,7 +117,7 @@ export class NewSnapshot {
   readonly #file: SnapshotFile;
   readonly #pool: BlockPool;
   readonly #startedAt = performance.now();
-  readonly #onAbort = () => this.#temporary.removeName();
+  readonly #onAbort: () => void;
   #flushedAt = 0;
   #isFlushing = false;
   #yieldedAt = performance.now();
@@ -128,7 +128,9 @@ export class NewSnapshot {
     choices: HeaderChoices,
     temporary: TemporaryFile,
     pool: BlockPool,
+    onAbort: () => void,
   ) {
+    this.#onAbort = onAbort;
     this.#options = options;
     this.#choices = choices;
     this.#temporary = temporary;
@@ -138,7 +140,6 @@ export class NewSnapshot {
       isEncrypted: choices.encryption !== undefined,
       maximumBlockBytes: plan.maximumBlockBytes,
     });
-    options.signal?.addEventListener('abort', this.#onAbort);
   }
 
   /** @throws HexzError USAGE, LIMIT, CODEC_MISSING, OUTPUT_EXISTS, OUTPUT_FAILED */
@@ -166,6 +167,8 @@ export class NewSnapshot {
       force: options.force === true,
       mode: plan.isPrivate ? 0o600 : 0o666,
     });
+    const onAbort = () => temporary.removeName();
+    options.signal?.addEventListener('abort', onAbort);
     let pool: BlockPool | undefined;
     try {
       pool = await openBlockPool(
@@ -177,9 +180,10 @@ export class NewSnapshot {
         },
         options.workerCount ?? workersFor(plan.expectedBytes),
       );
-      return new NewSnapshot(options, plan, choices, temporary, pool);
+      return new NewSnapshot(options, plan, choices, temporary, pool, onAbort);
     } catch (error) {
       temporary.discard();
+      options.signal?.removeEventListener('abort', onAbort);
       await pool?.close();
       throw error;
     }
@@ -231,7 +235,11 @@ export class NewSnapshot {
    *
    * @throws HexzError what is wrong with the first bad block
    */
-  async checkBlocks(streams: readonly StreamName[], access: OpenAccess): Promise<void> {
+  async checkBlocks(
+    streams: readonly StreamName[],
+    access: OpenAccess,
+    everything = this.#options.verifiesAll === true,
+  ): Promise<void> {
     const snapshot = this.open(access);
     const pages: { stream: StreamName; pageNumber: number; bytes: number }[] = [];
     for (const stream of streams) {
@@ -253,7 +261,7 @@ export class NewSnapshot {
           ...this.#accessWith(access),
           stream,
           pageNumber,
-          everything: this.#options.verifiesAll === true,
+          everything,
         });
         done += bytes;
         await this.progress('check', done, total);
@@ -291,9 +299,14 @@ export class NewSnapshot {
 
   /** Leaves nothing behind. */
   async discard(): Promise<void> {
-    this.#options.signal?.removeEventListener('abort', this.#onAbort);
-    await this.#pool.close();
-    this.#temporary.discard();
+    this.#temporary.removeName();
+    try {
+      await this.#pool.close();
+    } finally {
+      // Closed last: until the pool is, others may be about to write to it.
+      this.#temporary.discard();
+      this.#options.signal?.removeEventListener('abort', this.#onAbort);
+    }
   }
 
   #accessWith({ passwords, parentDirectories }: OpenAccess) {
@@ -321,6 +334,11 @@ export function checkBlockBytes(blockBytes: number): void {
 }
 
 function checkOutput(output: string, inputs: readonly string[]): void {
+  if (output === '' || output === '-') {
+    throw new HexzError('USAGE', 'a snapshot is written into a file with a name', {
+      hint: 'its beginning is written last, which a pipe cannot take',
+    });
+  }
   const identity = attempt(output, () => identityOfFile(output));
   const place = placeOf(output);
   const isInput = (path: string) =>

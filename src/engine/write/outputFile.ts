@@ -12,6 +12,7 @@ import {
 import { dirname, resolve } from 'node:path';
 import { HexzError } from '../errors.js';
 import type { ByteSink } from '../snapshot/extract.js';
+import { isZero } from '../snapshot/zeros.js';
 import { attempt, isTaken, TemporaryFile, type TemporaryFileOptions } from './temporaryFile.js';
 
 const ZEROS = Buffer.alloc(64 * 1024);
@@ -173,10 +174,8 @@ class InPlaceOutput implements Output {
 }
 
 /** Whether 4 KiB (fewer at the end) are all zero. */
-function isHole(bytes: Buffer, start: number): boolean {
-  const end = Math.min(start + HOLE_BYTES, bytes.length);
-  return bytes[start] === 0 && bytes.compare(ZEROS, 0, end - start, start, end) === 0;
-}
+const isHole = (bytes: Buffer, start: number): boolean =>
+  isZero(bytes.subarray(start, start + HOLE_BYTES));
 
 /** Writes all bytes, at a position or where the descriptor stands. */
 export function writeFully(descriptor: number, bytes: Buffer, position: number | null): void {

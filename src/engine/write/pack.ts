@@ -1,8 +1,9 @@
-import { basename, dirname, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { HexzError } from '../errors.js';
 import { type StreamName, streamNames } from '../format/types.js';
 import { openSnapshot } from '../snapshot/open.js';
 import type { Snapshot } from '../snapshot/snapshot.js';
+import { identityOfFile } from '../snapshot/source.js';
 import { Chunker, type ChunkSizes, checkChunkSizes } from './chunking.js';
 import { trainDictionary } from './dictionary.js';
 import { modifiedWhileRead, openInput, type StreamInput } from './input.js';
@@ -13,6 +14,7 @@ import {
   type NewSnapshotReport,
   type OutputOptions,
 } from './newSnapshot.js';
+import { originWarnings } from './originWarnings.js';
 import { packStream } from './packStream.js';
 
 export interface PackOptions extends OutputOptions {
@@ -53,8 +55,13 @@ export async function pack(options: PackOptions): Promise<NewSnapshotReport> {
     if (parent !== undefined) borrowed = openParent(parent, options.output);
     const warnings: string[] = [];
     const dictionary = dictionaryFor(options, inputs, blockBytes, warnings);
-    const encrypted = borrowed?.chain().some(({ header }) => header.encryption !== undefined);
-    if (parent !== undefined) warnAboutParent(options, parent, encrypted === true, warnings);
+    if (parent !== undefined && borrowed !== undefined) {
+      const encrypts = options.encryption !== undefined;
+      warnings.push(
+        ...checkParentPlace(parent, borrowed, options.output),
+        ...originWarnings(borrowed, 'parent', { isThin: true, encrypts }),
+      );
+    }
     made = await NewSnapshot.create(options, {
       variableBlocks: chunking !== undefined,
       maximumBlockBytes: chunking?.maximumBytes ?? blockBytes,
@@ -62,7 +69,7 @@ export async function pack(options: PackOptions): Promise<NewSnapshotReport> {
       parentPath: parent === undefined ? undefined : basename(parent.path),
       expectedBytes: totalBytesOf(inputs),
       inputs: [
-        ...inputs.map(({ input }) => input.path),
+        ...streamNames.map((stream) => filePathOf(options[stream])),
         ...(borrowed?.chain().map(({ path }) => path) ?? []),
       ],
       isPrivate: false,
@@ -95,6 +102,9 @@ export async function pack(options: PackOptions): Promise<NewSnapshotReport> {
     for (const { input } of inputs) input.close();
   }
 }
+
+/** What standard input was opened from is a file, too. */
+const filePathOf = (path = ''): string => (path === '-' ? '/proc/self/fd/0' : path);
 
 interface NamedInput {
   readonly stream: StreamName;
@@ -164,20 +174,23 @@ function dictionaryFor(
   return dictionary;
 }
 
-function warnAboutParent(
-  { output, encryption }: PackOptions,
-  { path }: PackParent,
-  isEncrypted: boolean,
-  warnings: string[],
-): void {
-  if (dirname(resolve(path)) !== dirname(resolve(output))) {
-    warnings.push(
-      `the parent is recorded as ${basename(path)} and looked for beside the new snapshot; keep them together, or name its directory with --parent-dir`,
-    );
+/**
+ * The parent is recorded by its file name and looked for beside the output first. What is found there must be the
+ * parent, or nothing.
+ *
+ * @throws HexzError USAGE
+ */
+function checkParentPlace({ path }: PackParent, parent: Snapshot, output: string): string[] {
+  const beside = join(dirname(resolve(output)), basename(path));
+  const identity = identityOfFile(beside);
+  if (identity === parent.index.source.identity) return [];
+  if (identity !== undefined) {
+    throw new HexzError('USAGE', 'the output would take another file of this name for its parent', {
+      location: { file: beside },
+      hint: `write the output into the directory of ${path}`,
+    });
   }
-  if (!isEncrypted) return;
-  warnings.push('the parent is encrypted; the Rust hexz cannot read thin snapshots of such');
-  if (encryption === undefined) {
-    warnings.push('the new snapshot is not encrypted, its parent is; --encrypt does it');
-  }
+  return [
+    `the parent is recorded as ${basename(path)} and looked for beside the new snapshot; keep them together, or name its directory with --parent-dir`,
+  ];
 }

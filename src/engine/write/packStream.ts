@@ -4,7 +4,7 @@ import { MAX_BLOCKS } from './blockBatch.js';
 import type { BlockPipeline } from './blockPipeline.js';
 import type { Chunker } from './chunking.js';
 import type { StreamInput } from './input.js';
-import { ParentBlocks } from './parentBlocks.js';
+import { type BorrowedBlock, ParentBlocks } from './parentBlocks.js';
 
 /** Blocks of zeros between two looks at what is waiting. */
 const ZEROS_AT_ONCE = 4096;
@@ -53,7 +53,13 @@ async function* packBlocks(
       yield offset;
       continue;
     }
-    const room = (await pipeline.reserve(pipeline.batchBytes)).subarray(0, readBytes);
+    // A hole that is no whole block is read with the block that it begins in.
+    const worthReading = input.holeLength() > 0 ? 1 : input.dataLength();
+    const dataBytes = Math.ceil(worthReading / blockBytes) * blockBytes;
+    const room = (await pipeline.reserve(pipeline.batchBytes)).subarray(
+      0,
+      Math.min(readBytes, dataBytes),
+    );
     const bytes = room.subarray(0, await input.read(room));
     for (let start = 0; start < bytes.length; start += blockBytes) {
       const block = bytes.subarray(start, start + blockBytes);
@@ -116,8 +122,7 @@ async function* packChunks(
   }
 }
 
-function give(pipeline: BlockPipeline, block: Buffer, inParent: Buffer | 'same' | undefined): void {
-  if (inParent === 'same') {
-    pipeline.addEntry({ kind: 'parent', logicalLength: block.length, hash: undefined });
-  } else pipeline.addBlock(block, inParent);
+function give(pipeline: BlockPipeline, block: Buffer, borrowed: BorrowedBlock | undefined): void {
+  if (borrowed === undefined) pipeline.addBlock(block);
+  else pipeline.addEntry({ kind: 'parent', logicalLength: block.length, hash: borrowed.hash });
 }

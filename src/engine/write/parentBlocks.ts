@@ -1,15 +1,24 @@
+import { blake3 } from '../codec/blake3.js';
 import type { StreamName } from '../format/types.js';
 import type { Snapshot } from '../snapshot/snapshot.js';
-import { isZero } from './zeros.js';
+import { isZero } from '../snapshot/zeros.js';
+
+/** A block that the parent holds at the same place, and the hash that a reference to it records. */
+export interface BorrowedBlock {
+  readonly hash: Buffer | undefined;
+}
 
 /**
  * Tells which blocks of a new stream its parent holds at the same place: the only ones that a snapshot of generation
- * A can borrow.
+ * A can borrow. Bytes are compared, whatever hashes the parent records: what is in its index is a claim, and a
+ * hash that differs only saves the comparison.
+ *
+ * State: memory for the bytes of the parent.
  */
 export class ParentBlocks {
   readonly #parent: Snapshot;
   readonly #stream: StreamName;
-  #scratch = Buffer.alloc(0);
+  #memory = Buffer.alloc(0);
 
   constructor(parent: Snapshot, stream: StreamName) {
     this.#parent = parent;
@@ -17,24 +26,19 @@ export class ParentBlocks {
   }
 
   /**
-   * What the parent has in the place of a block.
-   *
-   * @returns the hash of a block of just this range, for whoever hashes the new one; 'same' for bytes that were
-   *   compared and are the same; undefined where the block cannot be borrowed
+   * @returns undefined where the block cannot be borrowed; blocks of zeros need no parent
    * @throws HexzError as `Snapshot.readInto`
    */
-  find(offset: number, bytes: Buffer): Buffer | 'same' | undefined {
+  find(offset: number, bytes: Buffer): BorrowedBlock | undefined {
     if (offset + bytes.length > this.#parent.streamLength(this.#stream)) return undefined;
     const block = this.#parent.blockAt(this.#stream, offset);
-    if (block?.offset === offset && block.length === bytes.length) {
-      if (block.hash !== undefined) return block.hash;
-      if (block.kind === 'zero') return undefined;
-    }
-    // Blocks of zeros need no parent.
+    const isSameRange = block?.offset === offset && block.length === bytes.length;
+    const hash = isSameRange && block.kind === 'data' ? block.hash : undefined;
+    if (hash !== undefined && !blake3(bytes).equals(hash)) return undefined;
     if (isZero(bytes)) return undefined;
-    if (this.#scratch.length < bytes.length) this.#scratch = Buffer.allocUnsafeSlow(bytes.length);
-    const held = this.#scratch.subarray(0, bytes.length);
+    if (this.#memory.length < bytes.length) this.#memory = Buffer.allocUnsafeSlow(bytes.length);
+    const held = this.#memory.subarray(0, bytes.length);
     this.#parent.readInto(this.#stream, offset, held);
-    return held.equals(bytes) ? 'same' : undefined;
+    return held.equals(bytes) ? { hash } : undefined;
   }
 }

@@ -2,10 +2,10 @@ import { HexzError } from '../errors.js';
 import { LONG_ENTRY_BYTES } from '../format/indexPage.js';
 import type { Block } from '../snapshot/fileIndex.js';
 import type { Snapshot } from '../snapshot/snapshot.js';
+import { isZero } from '../snapshot/zeros.js';
 import type { CommitSource } from './commitSource.js';
 import { type CommitRules, originOf } from './commitStream.js';
 import { ParentReferences } from './parentReferences.js';
-import { isZero } from './zeros.js';
 
 const CHUNK_BYTES = 1024 * 1024;
 
