@@ -174,8 +174,13 @@ class StreamRows {
     this.#changedRow = row;
   }
 
+  /** What is shown around other rows may have changed itself: behind the end of the side before, it was not looked at. */
   *#showUpTo(endRow: number): Generator<DiffRow, void> {
-    while (this.#shownRow + 1 < endRow) yield this.#row(++this.#shownRow);
+    while (this.#shownRow + 1 < endRow) {
+      const row = this.#row(++this.#shownRow);
+      if (row.isChanged) this.#changedRow = this.#shownRow;
+      yield row;
+    }
   }
 
   #row(row: number): DiffRow {
