@@ -1,6 +1,11 @@
+import { realpathSync } from 'node:fs';
 import { HexzError } from '../engine/errors.js';
 import type { Compression } from '../engine/format/types.js';
+import { systemFiles } from '../engine/overlay/files.js';
+import { overlayPaths } from '../engine/overlay/paths.js';
 import { Selection } from '../engine/overlay/selection.js';
+import { readSideFile } from '../engine/overlay/sideFile.js';
+import { describeHolder, findFileWriters } from '../engine/process/holders.js';
 import { type CommitReport, commit as makeSnapshot } from '../engine/write/commit.js';
 import type { ReadOptions } from './arguments.js';
 import { formatBytes, formatCount, printable, section } from './output.js';
@@ -37,10 +42,17 @@ export async function commit(
       hint: '--flatten makes a snapshot that needs no parent, as is done without --thin',
     });
   }
-  const selection = options.select === undefined ? undefined : Selection.read(options.select);
+  if (options.newPasswordFile !== undefined && options.encrypt !== true) {
+    throw new HexzError('USAGE', '--new-password-file goes with --encrypt');
+  }
+  const selection =
+    options.select === undefined
+      ? undefined
+      : Selection.read(options.select === '-' ? '/dev/stdin' : options.select);
   const reporter = new WriteReporter('commit', options);
   const { snapshot: base, passwords } = await openWithPasswords(basePath, options);
   try {
+    await refuseWriters(overlay);
     const encryption =
       options.encrypt === true ? { password: await passwordOf(options, passwords) } : undefined;
     const report = await SignalGuard.run((guard) =>
@@ -67,6 +79,34 @@ export async function commit(
     reporter.end(report, () => textOf(report, overlay, options));
   } finally {
     base.close();
+  }
+}
+
+/** Locks tell of every other hexz; the Rust hexz takes none. */
+async function refuseWriters(overlay: string): Promise<void> {
+  const [writer] = await findFileWriters(realPathOf(overlay));
+  // Of a hexz that holds the lock the overlay itself tells, with its mountpoint.
+  if (writer?.kind !== 'process' || writer.pid === recordedWriter(overlay)) return;
+  throw new HexzError('OVERLAY_LOCKED', `${describeHolder(writer)} has it open for writing`, {
+    location: { file: overlay },
+    hint: 'end that first: what it still writes would be lost',
+  });
+}
+
+function recordedWriter(overlay: string): number | undefined {
+  try {
+    return readSideFile(systemFiles, overlayPaths(overlay).side)?.openedBy?.pid;
+  } catch {
+    return undefined;
+  }
+}
+
+function realPathOf(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    // Opening it says what is wrong.
+    return path;
   }
 }
 
@@ -105,13 +145,13 @@ const checkedText = ({ verifyAll }: CommitCommandOptions): string =>
     : 'read back and compared with base and overlay';
 
 function overlayText({ overlay, remainingPages, output }: CommitReport): string {
-  const pages = `${formatCount(remainingPages)} ${remainingPages === 1 ? 'page' : 'pages'}`;
+  const pages = `${formatCount(remainingPages)} ${remainingPages === 1 ? 'page stays' : 'pages stay'}`;
   switch (overlay) {
     case 'deleted':
       return 'deleted';
     case 'kept':
       return 'kept, on its base';
     case 'rebound':
-      return `${pages} not committed stay in it; it lies on ${output} now`;
+      return `${pages} in it, not committed whole; it lies on ${output} now`;
   }
 }

@@ -83,13 +83,20 @@ async function diffOverlayCommand(path: string, options: DiffCommandOptions): Pr
   }
 }
 
-/** The base by name or by record. A single snapshot is a likely mistake, and has neither. */
+/** The base by name or by record. A snapshot in the place of the overlay is a likely mistake. */
 function baseFor(path: string, { base }: DiffCommandOptions): string {
-  if (base === undefined && isSnapshot(path)) {
-    throw new HexzError('USAGE', 'a snapshot is compared with another one', {
-      location: { file: path },
-      hint: 'hexz diff SNAPSHOT SNAPSHOT, or hexz diff OVERLAY --base SNAPSHOT',
-    });
+  if (isSnapshot(path)) {
+    throw new HexzError(
+      'USAGE',
+      'a snapshot is compared with another one, an overlay with its base',
+      {
+        location: { file: path },
+        hint:
+          base === undefined
+            ? 'hexz diff SNAPSHOT SNAPSHOT, or hexz diff OVERLAY --base SNAPSHOT'
+            : `hexz diff ${base} ${path}`,
+      },
+    );
   }
   return basePathOf(path, base);
 }

@@ -64,7 +64,7 @@ function machineCommand(name: string, description: string): Command {
 
 function program(): Command {
   const hexz = new Command('hexz')
-    .description('Look into .hxz virtual machine snapshots')
+    .description('Look into, make and commit .hxz virtual machine snapshots')
     .version(`hexz ${version}`, '-V, --version', 'print the version')
     .helpOption('-h, --help', 'show this help')
     .addHelpText('after', HELP_END);

@@ -34,6 +34,12 @@ export async function pack(options: PackCommandOptions): Promise<void> {
   const reporter = new WriteReporter('pack', options);
   const chunking = chunkSizesOf(options);
   const salt = saltOf(options);
+  if (options.passwordFile !== undefined && !options.encrypt && options.parent === undefined) {
+    throw new HexzError(
+      'USAGE',
+      '--password-file goes with --encrypt, or with an encrypted --parent',
+    );
+  }
   const parent = await parentOf(options);
   const encryption =
     options.encrypt === true

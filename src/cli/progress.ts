@@ -30,14 +30,13 @@ export class ProgressBar {
     this.#drawnAt = now;
     const seconds = (now - this.#startedAt) / 1000;
     const rate = doneBytes / Math.max(seconds, 0.001);
-    const text = [
-      this.#doneText(doneBytes),
-      `${formatBytes(rate)}/s`,
-      this.#leftText(doneBytes, rate),
-    ]
-      .filter((part) => part !== '')
-      .join('  ');
     const width = Math.max(1, (process.stderr.columns ?? 80) - 1);
+    const fields = [`${formatBytes(rate)}/s`, this.#leftText(doneBytes, rate)];
+    let text = this.#doneText(doneBytes);
+    for (const field of fields) {
+      if (field === '' || text.length + 2 + field.length > width) break;
+      text = `${text}  ${field}`;
+    }
     process.stderr.write(`\r\u001b[K${text.slice(0, width)}`);
   }
 

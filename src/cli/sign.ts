@@ -1,4 +1,4 @@
-import { readKeyFile } from '../engine/write/keys.js';
+import { readPrivateKey } from '../engine/write/keys.js';
 import { Signing } from '../engine/write/sign.js';
 import type { MachineOptions } from './arguments.js';
 import { printable, printJson } from './output.js';
@@ -10,7 +10,7 @@ export interface SignOptions extends MachineOptions {
 
 /** `hexz sign --key private.key SNAP [--json]` */
 export async function sign(path: string, options: SignOptions): Promise<void> {
-  const privateKey = readKeyFile(options.key);
+  const privateKey = readPrivateKey(options.key);
   const signature = await SignalGuard.run((guard) =>
     guard.watch(() => new Signing(path, privateKey)).finish(),
   );

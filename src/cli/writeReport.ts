@@ -105,6 +105,6 @@ function logicalBytesOf({ streams }: NewSnapshotReport): number {
 /** "1.00 GiB of streams in 403.17 MiB (2.54x)" */
 export function sizeText(report: NewSnapshotReport): string {
   const logical = logicalBytesOf(report);
-  const ratio = `${(logical / report.fileBytes).toFixed(2)}x`;
-  return `${formatBytes(logical)} in ${formatBytes(report.fileBytes)} (${ratio})`;
+  const ratio = logical === 0 ? '' : ` (${(logical / report.fileBytes).toFixed(2)}x)`;
+  return `${formatBytes(logical)} in ${formatBytes(report.fileBytes)}${ratio}`;
 }

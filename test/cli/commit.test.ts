@@ -320,7 +320,9 @@ describe.concurrent('commit --select', () => {
     );
     expect(status).toBe(0);
     expect(stdout.toString()).toMatch(/^Committed 2 pages of /);
-    expect(stdout.toString()).toContain('2 pages not committed stay in it; it lies on out.hxz now');
+    expect(stdout.toString()).toContain(
+      '2 pages stay in it, not committed whole; it lies on out.hxz now',
+    );
     const expected = Buffer.from(DISK);
     expected.set(Buffer.from('fi'), 3);
     const found = outOf(directory).disk;
@@ -474,6 +476,24 @@ describe('commit that fails on the way', () => {
     expect(resultOf(result)).toHaveProperty('error');
     expect(readdirSync(directory).sort()).toEqual(FILES);
   });
+});
+
+test('an overlay that a program without locks writes to is refused', async () => {
+  const { directory } = await newScene();
+  const overlay = join(directory, 'o.overlay');
+  const writer = spawn('sh', ['-c', 'exec 3<>"$1"; echo open; read line', 'sh', overlay]);
+  try {
+    await once(writer.stdout, 'data');
+    const result = await commit(directory, []);
+    expect(result.status).toBe(7);
+    expect(result.stderr).toContain(`(process ${writer.pid}) has it open for writing`);
+    expect(existsSync(overlay)).toBe(true);
+  } finally {
+    const ended = once(writer, 'exit');
+    writer.stdin.end();
+    await ended;
+  }
+  expect((await commit(directory, [])).status).toBe(0);
 });
 
 describe.runIf(requires('FUSE'))('commit of an overlay that is mounted', () => {

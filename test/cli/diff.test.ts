@@ -139,11 +139,12 @@ describe('of an overlay', () => {
       '75-76  # 0x4b000, 2 pages, new: 7 800 bytes',
     ]);
     const selection = Selection.parse(textOf(result), 'printed');
-    const pages = [...selection.ranges()].flatMap(({ startOffset, endOffset }) =>
-      Array.from(
-        { length: (endOffset - startOffset) / PAGE_BYTES },
-        (_, page) => startOffset / PAGE_BYTES + page,
-      ),
+    const pages = [...selection.partsIn(0, Number.POSITIVE_INFINITY)].flatMap(
+      ({ startOffset, endOffset }) =>
+        Array.from(
+          { length: (endOffset - startOffset) / PAGE_BYTES },
+          (_, page) => startOffset / PAGE_BYTES + page,
+        ),
     );
     expect(pages).toEqual([0, 1, 15, 16, 32, 33, 73, 75, 76]);
   });
@@ -153,9 +154,9 @@ describe('of an overlay', () => {
       name: 'a\n7-9\n.overlay',
     });
     const result = await diff(path, '--base', base, '--pages');
-    expect([...Selection.parse(textOf(result), 'printed').ranges()]).toEqual([
-      { startOffset: 0, endOffset: PAGE_BYTES },
-    ]);
+    expect([
+      ...Selection.parse(textOf(result), 'printed').partsIn(0, Number.POSITIVE_INFINITY),
+    ]).toEqual([{ startOffset: 0, endOffset: PAGE_BYTES }]);
   });
 
   test('in JSON it is a document a line, the last one the sums', async () => {

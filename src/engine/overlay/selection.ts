@@ -61,18 +61,6 @@ export class Selection {
     return lines.finish((starts, ends) => new Selection(starts, ends));
   }
 
-  get rangeCount(): number {
-    return this.#starts.length;
-  }
-
-  /** Whether any byte of a range is selected. */
-  intersects(startOffset: number, endOffset: number): boolean {
-    if (startOffset >= endOffset) return false;
-    const first = upperBound(this.#ends, startOffset);
-    const start = this.#starts[first];
-    return start !== undefined && start < endOffset;
-  }
-
   /** The selected parts of a range, in order. */
   *partsIn(startOffset: number, endOffset: number): Generator<SelectedRange, void> {
     if (startOffset >= endOffset) return;
@@ -84,11 +72,6 @@ export class Selection {
         endOffset: Math.min(endOffset, this.#ends[range] as number),
       };
     }
-  }
-
-  /** All of it, in order. */
-  ranges(): Generator<SelectedRange, void> {
-    return this.partsIn(0, Number.POSITIVE_INFINITY);
   }
 }
 

@@ -1,4 +1,4 @@
-import { opendirSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { constants, opendirSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
 import { readAtMost } from './boundedFile.js';
 import { type Mount, readMountTable } from './mountTable.js';
@@ -10,6 +10,8 @@ export type Holder =
   | { readonly kind: 'loop device'; readonly device: string }
   | { readonly kind: 'mount'; readonly mountpoint: string };
 
+/** Of the flags of an open file; 0 is for reading only. */
+const ACCESS_MODE = constants.O_WRONLY | constants.O_RDWR;
 const MAX_HOLDERS = 100;
 const MAX_DESCRIPTORS = 10_000;
 const MAX_INFORMATION_BYTES = 4096;
@@ -44,6 +46,35 @@ export async function findMountServer(mount: Mount): Promise<ProcessIdentity | u
   }
   // Children inherit descriptors.
   return servers.sort((one, other) => one.startTicks - other.startTicks)[0];
+}
+
+/**
+ * Processes that have a file open for writing, other than this one. A program that takes no lock, as the Rust hexz, can
+ * be told only so; what we may not look into is left out.
+ */
+export async function findFileWriters(realPath: string): Promise<readonly Holder[]> {
+  const writers: Holder[] = [];
+  for (const pid of processNumbers()) {
+    await setImmediate();
+    if (pid === process.pid) continue;
+    const isWriter = descriptors(`/proc/${pid}/fd`).some((descriptor) => {
+      const [path] = linkTarget(`/proc/${pid}/fd/${descriptor}`);
+      return path === realPath && isForWriting(pid, descriptor);
+    });
+    if (isWriter) writers.push({ kind: 'process', pid, command: commandOf(pid) });
+  }
+  return writers;
+}
+
+function isForWriting(pid: number, descriptor: string): boolean {
+  try {
+    const information = readAtMost(`/proc/${pid}/fdinfo/${descriptor}`, MAX_INFORMATION_BYTES);
+    const flags = /^flags:\s*([0-7]+)$/m.exec(information.toString('latin1'))?.[1] ?? '0';
+    return (Number.parseInt(flags, 8) & ACCESS_MODE) !== 0;
+  } catch {
+    // Closed by now.
+    return false;
+  }
 }
 
 function holdsConnection(pid: number, connection: string): boolean {

@@ -1,6 +1,6 @@
 import { createPrivateKey, createPublicKey, type KeyObject, randomBytes } from 'node:crypto';
 import { closeSync, constants, openSync, readSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { HexzError } from '../errors.js';
 import { describeSystemError } from '../systemErrors.js';
 import { writeFully } from './outputFile.js';
@@ -46,14 +46,34 @@ export function readKeyFile(path: string): Buffer {
   return key;
 }
 
+/**
+ * Reads a private key: a file of just 32 bytes. The beginning of any other file would sign, too, but whoever has that file
+ * could sign as well; so could everybody with a public key.
+ *
+ * @throws HexzError UNREADABLE, BAD_KEY
+ */
+export function readPrivateKey(path: string): Buffer {
+  const key = readKeyFile(path);
+  const refuse = (message: string) =>
+    new HexzError('BAD_KEY', message, {
+      location: { file: path },
+      hint: 'hexz keygen makes private.key and public.key',
+    });
+  if (readStart(path, KEY_BYTES + 1).length !== KEY_BYTES) {
+    throw refuse(`a private key has ${KEY_BYTES} bytes, this file more`);
+  }
+  if (basename(path) === 'public.key') throw refuse('that is a public key');
+  return key;
+}
+
 /** As many bytes of a key as there are; the file may be a pipe, or endless. */
-function readStart(path: string): Buffer {
+function readStart(path: string, wanted = KEY_BYTES): Buffer {
   const descriptor = openSync(path, constants.O_RDONLY);
   try {
-    const start = Buffer.alloc(KEY_BYTES);
+    const start = Buffer.alloc(wanted);
     let length = 0;
-    while (length < KEY_BYTES) {
-      const count = readSync(descriptor, start, length, KEY_BYTES - length, null);
+    while (length < wanted) {
+      const count = readSync(descriptor, start, length, wanted - length, null);
       if (count === 0) break;
       length += count;
     }

@@ -69,7 +69,7 @@ export async function pack(options: PackOptions): Promise<NewSnapshotReport> {
       parentPath: parent === undefined ? undefined : basename(parent.path),
       expectedBytes: totalBytesOf(inputs),
       inputs: [
-        ...streamNames.map((stream) => filePathOf(options[stream])),
+        ...streamNames.flatMap((stream) => filePathOf(options[stream])),
         ...(borrowed?.chain().map(({ path }) => path) ?? []),
       ],
       isPrivate: false,
@@ -104,7 +104,10 @@ export async function pack(options: PackOptions): Promise<NewSnapshotReport> {
 }
 
 /** What standard input was opened from is a file, too. */
-const filePathOf = (path = ''): string => (path === '-' ? '/proc/self/fd/0' : path);
+function filePathOf(path: string | undefined): string[] {
+  if (path === undefined) return [];
+  return [path === '-' ? '/proc/self/fd/0' : path];
+}
 
 interface NamedInput {
   readonly stream: StreamName;

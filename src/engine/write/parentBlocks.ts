@@ -33,9 +33,11 @@ export class ParentBlocks {
     if (offset + bytes.length > this.#parent.streamLength(this.#stream)) return undefined;
     const block = this.#parent.blockAt(this.#stream, offset);
     const isSameRange = block?.offset === offset && block.length === bytes.length;
-    const hash = isSameRange && block.kind === 'data' ? block.hash : undefined;
-    if (hash !== undefined && !blake3(bytes).equals(hash)) return undefined;
-    if (isZero(bytes)) return undefined;
+    const recorded = isSameRange ? block.hash : undefined;
+    const hash = recorded !== undefined && blake3(bytes).equals(recorded) ? recorded : undefined;
+    // Of what the parent borrows itself, the hash may be that of another range.
+    const isOther = recorded !== undefined && hash === undefined && block?.kind === 'data';
+    if (isOther || isZero(bytes)) return undefined;
     if (this.#memory.length < bytes.length) this.#memory = Buffer.allocUnsafeSlow(bytes.length);
     const held = this.#memory.subarray(0, bytes.length);
     this.#parent.readInto(this.#stream, offset, held);

@@ -40,6 +40,3 @@ export function countNonZeroBytes(bytes: Buffer): number {
   }
   return count;
 }
-
-/** Whether no byte of a buffer of at most 64 KiB is anything but zero. */
-export const isZero = (bytes: Buffer): boolean => bytes.equals(ZEROS.subarray(0, bytes.length));

@@ -1,7 +1,7 @@
 import type { StreamName } from '../../engine/format/types.js';
 import { PAGE_BYTES } from '../../engine/overlay/pages.js';
+import { isZero } from '../../engine/snapshot/zeros.js';
 import { dataRuns, type Indexed } from './dataRuns.js';
-import { isZero } from './differentBytes.js';
 import type { Difference, DiffStep } from './result.js';
 
 /** A side of a comparison: a snapshot, or a volume. */

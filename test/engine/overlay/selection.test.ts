@@ -12,10 +12,9 @@ const newDirectory = temporaryDirectories();
 const PAGE_BYTES = 4096;
 
 const rangesOf = (text: string): number[][] =>
-  [...Selection.parse(text, 'picked').ranges()].map(({ startOffset, endOffset }) => [
-    startOffset,
-    endOffset,
-  ]);
+  [...Selection.parse(text, 'picked').partsIn(0, Number.POSITIVE_INFINITY)].map(
+    ({ startOffset, endOffset }) => [startOffset, endOffset],
+  );
 
 describe('a line', () => {
   test.each([
@@ -105,7 +104,7 @@ test('what is printed is read back, and asked about as a set of bytes would answ
       const selection = Selection.parse(text, 'picked');
       const found = new Uint8Array(bytes.length);
       let lastEnd = -1;
-      for (const { startOffset, endOffset } of selection.ranges()) {
+      for (const { startOffset, endOffset } of selection.partsIn(0, Number.POSITIVE_INFINITY)) {
         expect(startOffset).toBeGreaterThan(lastEnd);
         expect(endOffset).toBeGreaterThan(startOffset);
         found.fill(1, startOffset, endOffset);
@@ -113,7 +112,6 @@ test('what is printed is read back, and asked about as a set of bytes would answ
       }
       expect(Buffer.from(found).equals(bytes)).toBe(true);
       const end = start + length;
-      expect(selection.intersects(start, end)).toBe(bytes.subarray(start, end).includes(1));
       const inside = new Uint8Array(bytes.length);
       for (const part of selection.partsIn(start, end)) {
         expect(part.endOffset).toBeGreaterThan(part.startOffset);
@@ -134,10 +132,11 @@ describe('a file', () => {
     const order = Array.from({ length: count }, (_, line) => (line * 7919) % count);
     writeFileSync(path, order.map((page) => `${page * 2}  # ä`).join('\n'));
     const selection = Selection.read(path);
-    expect(selection.rangeCount).toBe(count);
+    expect([...selection.partsIn(0, Number.POSITIVE_INFINITY)]).toHaveLength(count);
     for (const page of [0, 1, 777_776, 777_777, 1_999_998, 1_999_999]) {
       const start = page * PAGE_BYTES;
-      expect(selection.intersects(start, start + PAGE_BYTES)).toBe(page % 2 === 0);
+      const parts = [...selection.partsIn(start, start + PAGE_BYTES)];
+      expect(parts).toHaveLength(page % 2 === 0 ? 1 : 0);
     }
   });
 
@@ -151,7 +150,7 @@ describe('a file', () => {
     const path = join(newDirectory(), 'pipe');
     makePipe(path);
     expect(runTool('sh', '-c', `(echo 3 > '${path}') > /dev/null 2>&1 &`)).toBe(true);
-    expect([...Selection.read(path).ranges()]).toEqual([
+    expect([...Selection.read(path).partsIn(0, Number.POSITIVE_INFINITY)]).toEqual([
       { startOffset: 3 * PAGE_BYTES, endOffset: 4 * PAGE_BYTES },
     ]);
   });

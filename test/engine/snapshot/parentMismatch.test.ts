@@ -122,8 +122,52 @@ describe('zeros that come from the wrong parent', () => {
 
   test('are found by verification', () => {
     withThin((snapshot) => {
-      expect(findingsOf(snapshot).map(({ error }) => error.code)).toEqual(['PARENT_MISMATCH']);
+      const codes = findingsOf(snapshot).map(({ error }) => error.code);
+      expect(codes).toEqual(['PARENT_MISMATCH', 'PARENT_MISMATCH']);
     });
+  });
+});
+
+describe('a parent that cannot be the one that was meant is refused', () => {
+  test.each<[string, () => void]>([
+    ['because it has ended', () => writeBase(Buffer.alloc(0))],
+    ['because it ends with another, shorter block', () => writeBase(other.subarray(0, 1000))],
+    [
+      'because it has zeros there',
+      () => {
+        const writer = new SnapshotWriter(join(directory, 'base.hxz'));
+        writer.addZero(BLOCK_BYTES);
+        writer.finish();
+      },
+    ],
+  ])('%s', (_name, write) => {
+    write();
+    writeThin(meant.slice(0, 1).map(exactly));
+    withThin((snapshot) => {
+      expect(errorOf(() => readRange(snapshot, 'disk', 0, 10)).code).toBe('PARENT_MISMATCH');
+      expect(findingsOf(snapshot).map(({ error }) => error.code)).toEqual(['PARENT_MISMATCH']);
+      expect(errorOf(() => extract(snapshot)).code).toBe('PARENT_MISMATCH');
+    });
+  });
+
+  test('but not one whose last block the reference goes beyond', () => {
+    writeBase(meant[0] ?? other);
+    writeThin([{ length: BLOCK_BYTES + 500, hash: blake3(meant[0] ?? other) }]);
+    withThin((snapshot) => {
+      expect(findingsOf(snapshot)).toEqual([]);
+      expectSameBytes(
+        readRange(snapshot, 'disk', 0, BLOCK_BYTES + 500),
+        Buffer.concat([meant[0] ?? other, Buffer.alloc(500)]),
+      );
+    });
+  });
+
+  test('nor one that stores as zeros what was zeros', () => {
+    const writer = new SnapshotWriter(join(directory, 'base.hxz'));
+    writer.addZero(BLOCK_BYTES);
+    writer.finish();
+    writeThin([exactly(Buffer.alloc(BLOCK_BYTES))]);
+    withThin((snapshot) => expect(findingsOf(snapshot)).toEqual([]));
   });
 });
 
@@ -142,12 +186,6 @@ describe('nothing is compared', () => {
 
   test('where the parent has a block of another range', () => {
     writeBase(other.subarray(0, 1000), other.subarray(1000));
-    writeThin(meant.slice(0, 1).map(exactly));
-    expectAccepted();
-  });
-
-  test('where the parent has ended', () => {
-    writeBase(Buffer.alloc(0));
     writeThin(meant.slice(0, 1).map(exactly));
     expectAccepted();
   });

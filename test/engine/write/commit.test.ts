@@ -449,6 +449,14 @@ describe('a selection', () => {
     expect(existsSync(given.overlay)).toBe(false);
   });
 
+  test('of nothing commits the size of a disk that has changed', async () => {
+    const given = await scene(disk, [{ kind: 'truncate', length: 50 * PAGE }]);
+    const selection = Selection.parse('# nothing', 'selection');
+    const report = await commitScene(given, { selection });
+    expect(report).toMatchObject({ committedPages: 0, overlay: 'deleted' });
+    expect(read(given.output).disk).toHaveLength(50 * PAGE);
+  });
+
   test('of clean pages is refused', async () => {
     await expect(selected('4-6')).rejects.toMatchObject({ code: 'USAGE' });
   });
@@ -505,6 +513,21 @@ describe('nothing is changed', () => {
     rmSync(join(given.overlay, '..', 'changes.meta'));
     const before = filesOf(given);
     await expect(commitScene(given)).rejects.toMatchObject({ code: 'OVERLAY_DAMAGED' });
+    expect(filesOf(given)).toEqual(before);
+  });
+
+  test('when the list of pages is damaged', async () => {
+    const given = await scene(content(), someChanges());
+    const list = join(given.overlay, '..', 'changes.meta');
+    const bytes = readFileSync(list);
+    bytes.fill(0xee, 0, 16);
+    writeFileSync(list, bytes);
+    const before = filesOf(given);
+    for (const keepsOverlay of [false, true]) {
+      await expect(commitScene(given, { keepsOverlay })).rejects.toMatchObject({
+        code: 'OVERLAY_DAMAGED',
+      });
+    }
     expect(filesOf(given)).toEqual(before);
   });
 

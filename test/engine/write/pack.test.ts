@@ -16,6 +16,8 @@ import { type PackOptions, pack } from '../../../src/engine/write/pack.js';
 import { openSnapshot, verifyChain } from '../../../src/index.js';
 import { codeOf } from '../../support/errors.js';
 import { goldenPath, sha256 } from '../../support/fixtures.js';
+import { damageBlock } from '../../support/snapshots.js';
+import { packLz4, SnapshotWriter } from '../../support/snapshotWriter.js';
 import { expectSameBytes, readStream, someBytes } from '../../support/streams.js';
 import { temporaryDirectories } from '../../support/temporary.js';
 import { makePipe } from '../../support/tools.js';
@@ -192,6 +194,41 @@ describe('a parent', () => {
     expect(kinds.filter((kind) => kind === 'data')).toHaveLength(2);
     expect(kinds).toContain('zero');
     expect(header.parentPaths).toEqual(['parent.hxz']);
+  });
+
+  test('is believed in its bytes, not in the hashes that it records', async () => {
+    const disk = someBytes(65_536 + 10);
+    const path = join(newDirectory(), 'forged.hxz');
+    const writer = new SnapshotWriter(path, {}, (plain) => packLz4(Buffer.from(plain).fill(7)));
+    writer.addData(disk.subarray(0, 65_536));
+    writer.addData(disk.subarray(65_536));
+    writer.finish();
+    const made = await packed({ disk }, { parent: { path } });
+    const snapshot = openSnapshot(made, { parentDirectories: [join(path, '..')] });
+    expectSameBytes(readStream(snapshot, 'disk'), disk);
+    expect([...snapshot.blocks('disk')].map(({ kind }) => kind)).toEqual(['data', 'data']);
+    snapshot.close();
+  });
+
+  test('that is damaged lends nothing: packing says so', async () => {
+    const disk = someBytes(200_000);
+    const path = await packed({ disk }, { output: join(newDirectory(), 'parent.hxz') });
+    damageBlock(path, 1);
+    await expect(packed({ disk }, { parent: { path } })).rejects.toMatchObject({ code: 'CRC' });
+  });
+
+  test('is refused where another file of its name lies beside the output', async () => {
+    const directory = newDirectory();
+    const encryption = { password: 'x' };
+    const [disk, other] = [someBytes(70_000), someBytes(70_000)];
+    const path = await packed({ disk }, { encryption, output: join(newDirectory(), 'base.hxz') });
+    await packed({ disk: other }, { encryption, output: join(directory, 'base.hxz') });
+    const child = packed(
+      { disk },
+      { output: join(directory, 'child.hxz'), parent: { path, passwords: ['x'] } },
+    );
+    await expect(child).rejects.toMatchObject({ code: 'USAGE' });
+    expect(readdirSync(directory)).toEqual(['base.hxz']);
   });
 
   test('of the same name, which nobody would find again, is refused', async () => {
