@@ -69,11 +69,11 @@ export async function writeRounds(options: WriteCrashOptions): Promise<WriteCras
     if (kind.includes('--select')) writeFileSync(join(directory, 'selection'), selection);
     const args = argumentsOf(kind, directory, template, operands);
     try {
-      // The first of a kind tells how long it takes.
+      // Those of a kind that come to their end tell how long it takes.
       const limit = durations.get(kind);
       const startedAt = performance.now();
       const hasEnded = await run(options.hexz, args, limit && random() * limit);
-      if (limit === undefined) durations.set(kind, performance.now() - startedAt);
+      if (hasEnded) durations.set(kind, performance.now() - startedAt);
       const outcome =
         kind[0] === 'pack'
           ? expectPacked(join(directory, 'out.hxz'), { disk, memory })
