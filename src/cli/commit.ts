@@ -6,6 +6,7 @@ import { overlayPaths } from '../engine/overlay/paths.js';
 import { Selection } from '../engine/overlay/selection.js';
 import { readSideFile } from '../engine/overlay/sideFile.js';
 import { describeHolder, findFileWriters } from '../engine/process/holders.js';
+import { openSnapshot } from '../engine/snapshot/open.js';
 import { type CommitReport, commit as makeSnapshot } from '../engine/write/commit.js';
 import type { ReadOptions } from './arguments.js';
 import { formatBytes, formatCount, printable, section } from './output.js';
@@ -54,7 +55,9 @@ export async function commit(
   try {
     await refuseWriters(overlay);
     const encryption =
-      options.encrypt === true ? { password: await passwordOf(options, passwords) } : undefined;
+      options.encrypt === true
+        ? { password: await passwordOf(basePath, options, passwords) }
+        : undefined;
     const report = await SignalGuard.run((guard) =>
       makeSnapshot(base, {
         overlay,
@@ -112,10 +115,21 @@ function realPathOf(path: string): string {
 
 /** A password of its own if one is given; else that of the base, if it has one. */
 async function passwordOf(
-  { newPasswordFile, passwordFile }: CommitCommandOptions,
+  basePath: string,
+  { newPasswordFile, passwordFile, parentDir: parentDirectories = [] }: CommitCommandOptions,
   basePasswords: readonly string[],
 ): Promise<string> {
-  const [known] = basePasswords;
+  const opensBase = (password: string): boolean => {
+    try {
+      openSnapshot(basePath, { passwords: [password], parentDirectories }).close();
+      return true;
+    } catch {
+      return false;
+    }
+  };
+  // Of several, others may be those of parents.
+  const [first] = basePasswords;
+  const known = basePasswords.length > 1 ? (basePasswords.find(opensBase) ?? first) : first;
   if (newPasswordFile === undefined && known !== undefined) return known;
   return newPassword(
     { passwordFile: newPasswordFile === undefined ? (passwordFile ?? []) : [newPasswordFile] },

@@ -347,6 +347,11 @@ describe.concurrent('commit of an encrypted base', () => {
   test.each([
     { name: 'its password', args: ['--encrypt'], password: 'old' },
     {
+      name: 'that of several passwords which opens it',
+      args: ['--encrypt', '--password-file', 'new'],
+      password: 'old',
+    },
+    {
       name: 'another one',
       args: ['--encrypt', '--new-password-file', 'new'],
       password: 'new',
