@@ -470,6 +470,8 @@ describe('pack that fails on the way', () => {
         env: cliEnvironment(),
         stdio: ['pipe', 'ignore', 'pipe'],
       });
+      // It may end before it has read all of that.
+      child.stdin.on('error', () => {});
       child.stdin.write(DISK);
       await until('the temporary file', () => readdirSync(directory).length > 0);
       child.kill(signal);
