@@ -67,11 +67,8 @@ function open(path: string, snapshot: Snapshot, force: boolean): Output {
     });
   }
   // What was encrypted becomes readable here: for its owner only.
-  return openOutput(path, { force, mode: isEncrypted(snapshot) ? 0o600 : 0o666 });
+  return openOutput(path, { force, mode: snapshot.isChainEncrypted ? 0o600 : 0o666 });
 }
-
-const isEncrypted = (snapshot: Snapshot): boolean =>
-  snapshot.chain().some(({ header }) => header.encryption !== undefined);
 
 function rangeOf(snapshot: Snapshot, { stream, offset = 0, length }: ExtractOptions) {
   if (!snapshot.hasStream(stream)) {

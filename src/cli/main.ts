@@ -44,15 +44,16 @@ function readingCommand(name: string, description: string): Command {
     .helpOption('-h, --help', 'show this help');
 }
 
+const cacheOption = (): Option =>
+  new Option(
+    '--cache-size <size>',
+    'memory for decoded blocks, such as 512M (default: 256M)',
+  ).argParser(parseBytes);
+
 function decodingCommand(name: string, description: string): Command {
   return readingCommand(name, description)
     .option('--password-file <file>', 'file that holds a password (repeatable)', collect)
-    .addOption(
-      new Option(
-        '--cache-size <size>',
-        'memory for decoded blocks, such as 512M (default: 256M)',
-      ).argParser(parseBytes),
-    );
+    .addOption(cacheOption());
 }
 
 function machineCommand(name: string, description: string): Command {
@@ -190,12 +191,7 @@ function diffCommand(): Command {
     .option('--force', 'compare an overlay that was made on another snapshot')
     .option('--parent-dir <dir>', 'look for parents here too (repeatable)', collect)
     .option('--password-file <file>', 'file that holds a password (repeatable)', collect)
-    .addOption(
-      new Option(
-        '--cache-size <size>',
-        'memory for decoded blocks, such as 512M (default: 256M)',
-      ).argParser(parseBytes),
-    )
+    .addOption(cacheOption())
     .option('--json', 'print one JSON document a line')
     .helpOption('-h, --help', 'show this help')
     .addHelpText(

@@ -260,7 +260,7 @@ async function closeResources(resources: Resources, removesOverlay = false): Pro
 }
 
 function warningsOf({ snapshot, overlay }: Resources): string[] {
-  const isEncrypted = snapshot.chain().some(({ header }) => header.encryption !== undefined);
+  const isEncrypted = snapshot.isChainEncrypted;
   return [
     ...(overlay?.warnings ?? []),
     ...(isEncrypted && overlay?.isWritable === true

@@ -231,6 +231,11 @@ export class Snapshot {
     this.#cache.clear();
   }
 
+  /** Whether it or one of its ancestors is encrypted: what it shows is not for everybody. */
+  get isChainEncrypted(): boolean {
+    return this.chain().some(({ header }) => header.encryption !== undefined);
+  }
+
   /** This snapshot and all its ancestors, each once, children before parents. */
   chain(): Snapshot[] {
     const seen = new Set<Snapshot>();

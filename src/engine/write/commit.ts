@@ -21,7 +21,7 @@ import {
   type NewSnapshotReport,
   type OutputOptions,
 } from './newSnapshot.js';
-import { isEncrypted, originWarnings } from './originWarnings.js';
+import { originWarnings } from './originWarnings.js';
 import { packStream } from './packStream.js';
 import { readBack } from './readBack.js';
 import { StoredSource } from './storedSource.js';
@@ -183,7 +183,7 @@ async function write(
         ...namesOfOverlay(overlayPaths(options.overlay)),
         ...(options.memory === undefined ? [] : [options.memory]),
       ],
-      isPrivate: isEncrypted(base),
+      isPrivate: base.isChainEncrypted,
     });
     let done = 0;
     for (const source of sources) {

@@ -1,8 +1,5 @@
 import type { Snapshot } from '../snapshot/snapshot.js';
 
-export const isEncrypted = (snapshot: Snapshot): boolean =>
-  snapshot.chain().some(({ header }) => header.encryption !== undefined);
-
 /**
  * What a person should know of a snapshot that a new one is made from.
  *
@@ -14,10 +11,10 @@ export function originWarnings(
   { isThin, encrypts }: { readonly isThin: boolean; readonly encrypts: boolean },
 ): string[] {
   const warnings: string[] = [];
-  if (isEncrypted(origin) && !encrypts) {
+  if (origin.isChainEncrypted && !encrypts) {
     warnings.push(`the ${what} is encrypted, the new snapshot is not; --encrypt does it`);
   }
-  if (isThin && isEncrypted(origin)) {
+  if (isThin && origin.isChainEncrypted) {
     warnings.push(`the ${what} is encrypted; the Rust hexz cannot read thin snapshots of such`);
   }
   if (isThin && origin.chain().some(({ generation }) => generation !== 'A')) {
