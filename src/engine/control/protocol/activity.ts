@@ -1,0 +1,71 @@
+import { z } from 'zod';
+import { count, streamName } from './values.js';
+
+/** One request of a program to the mount, as the engine answered it. */
+export const activityEvent = z.object({
+  /** Milliseconds since 1970, with fractions. */
+  time: z.number(),
+  kind: z.enum(['read', 'write', 'truncate', 'sync']),
+  stream: streamName,
+  offset: count,
+  length: count,
+  /** The blocks that were touched; of writes, those below. */
+  firstBlockIndex: count,
+  blockCount: count,
+  hitBlocks: count,
+  decodedBlocks: count,
+  decodeMicroseconds: z.number(),
+  /** From request to answer. */
+  microseconds: z.number(),
+  /** Pages that turned dirty. */
+  newDirtyPages: count,
+  hasFailed: z.boolean(),
+});
+
+const streamCounters = z.object({
+  reads: count,
+  readBytes: count,
+  writes: count,
+  writtenBytes: count,
+  errors: count,
+});
+
+/** Sums since the engine began. */
+export const activityCounters = z.object({
+  streams: z.partialRecord(streamName, streamCounters),
+  hitBlocks: count,
+  decodedBlocks: count,
+  decodeMicroseconds: z.number(),
+});
+
+const percentiles = z.object({ p50: z.number(), p99: z.number() });
+
+/** Runs of cells: first cell, number of cells, and so on. */
+const cellRuns = z.array(count);
+
+/** What happened since the last sample of this watcher. */
+export const activitySample = z.object({
+  /** Milliseconds since 1970, with fractions. */
+  time: z.number(),
+  /** Since the last sample of this watcher. */
+  seconds: z.number(),
+  counters: activityCounters,
+  /** Of the requests since the last sample, in microseconds; null if there was none. */
+  readLatency: percentiles.nullable(),
+  writeLatency: percentiles.nullable(),
+  /** Cells that were touched since then; a cell is `cellBytes` of the stream. */
+  touched: z.partialRecord(
+    streamName,
+    z.object({ cellBytes: count, read: cellRuns, written: cellRuns }),
+  ),
+  events: z.array(activityEvent),
+  /** Events that are not in `events`: the ring went round, or the watcher asked for fewer. */
+  lostEvents: count,
+  /** Of the overlay. */
+  dirtyPages: count,
+  diskLength: count,
+});
+
+export type ActivityEvent = z.output<typeof activityEvent>;
+export type ActivityCounters = z.output<typeof activityCounters>;
+export type ActivitySample = z.output<typeof activitySample>;

@@ -1,0 +1,140 @@
+import { z } from 'zod';
+import { count, streamName } from './values.js';
+
+/*
+ * What is found in streams. Where a memory stream is in a container, `offset` is as the request's `addressing` says, and
+ * `streamOffset` the place in the stream, null where it has none (compressed, or filled).
+ */
+
+const found = { offset: count, length: count, streamOffset: count.nullable().optional() };
+
+/** Bytes of a stream. */
+export const piece = z.object({ ...found, /** base64 */ bytes: z.string() });
+
+/** What `read` answers: pieces in order; what lies between them is not present. */
+export const readResult = z.object({
+  offset: count,
+  /** As far as was looked: less than was asked for only at the end of the stream. */
+  length: count,
+  /** Size of the stream, or behind the last address. */
+  endOffset: count,
+  pieces: z.array(piece),
+});
+
+/** A block of a stream, and where its bytes come from. */
+export const block = z.object({
+  stream: streamName,
+  blockIndex: count,
+  offset: count,
+  length: count,
+  kind: z.string(),
+  /** The file that holds it: the snapshot, or one of its parents. */
+  file: z.string(),
+  storedOffset: count.nullable(),
+  storedLength: count.nullable(),
+  /** Stored over logical length. */
+  ratio: z.number().nullable(),
+  compression: z.string().nullable(),
+  isEncrypted: z.boolean(),
+  /** BLAKE3, hexadecimal. */
+  hash: z.string().nullable(),
+  /** How many blocks of the stream are the same stored bytes, this one included; null where that is not known. */
+  sharedBy: count.nullable(),
+  /** Pages of it that are dirty. */
+  dirtyPages: count,
+});
+
+export const match = z.object({
+  ...found,
+  /** Some bytes around it, as base64; it begins at `previewOffset`. */
+  preview: z.string(),
+  previewOffset: count,
+});
+
+export const foundString = z.object({
+  ...found,
+  encoding: z.enum(['ascii', 'utf-8', 'utf-16le', 'utf-16be']),
+  text: z.string(),
+  /** Whether it goes on in the next item. */
+  isCut: z.boolean(),
+});
+
+/** Bytes at a place, read as many things. */
+export const reading = z.object({ name: z.string(), value: z.string() });
+
+export const pageClass = z.enum(['zero', 'base', 'parent', 'text', 'code', 'entropy', 'other']);
+
+export const classRun = z.object({ ...found, class: pageClass });
+
+export const memoryRange = z.object({
+  /** Guest-physical. */
+  startOffset: count,
+  length: count,
+  /** What the container calls it. */
+  name: z.string().nullable(),
+});
+
+export const memoryDescription = z.object({
+  container: z.string(),
+  ranges: z.array(memoryRange),
+  /** Ranges that are not listed. */
+  furtherRanges: count,
+  /** The kernel's `Linux version …`, if one was found. */
+  banner: z.object({ offset: count, text: z.string() }).nullable(),
+  properties: z.record(z.string(), z.string()),
+  warnings: z.array(z.string()),
+});
+
+export const extent = z.object({ pageIndex: count, pageCount: count });
+
+export const difference = z.object({
+  stream: streamName,
+  kind: z.enum(['changed', 'equal', 'new', 'cut', 'grown', 'removed']),
+  offset: count,
+  length: count,
+  pageIndex: count,
+  pageCount: count,
+  changedPages: count,
+  equalPages: count,
+  newPages: count,
+  differentBytes: count,
+  newBytes: count,
+});
+
+export const diffTally = z.object({
+  stream: streamName,
+  lengthBefore: count.optional(),
+  lengthAfter: count.optional(),
+  extents: count,
+  changedPages: count,
+  equalPages: count,
+  newPages: count,
+  differentBytes: count,
+  newBytes: count,
+  cutRanges: count,
+  cutBytes: count,
+  grownBytes: count,
+  removedBytes: count,
+});
+
+/** A row of base and overlay beside each other; null where that side has no byte. */
+export const diffRow = z.object({
+  offset: count,
+  /** base64 */
+  before: z.string().nullable(),
+  after: z.string().nullable(),
+  /** Rows that follow and are the same on both sides, and not listed. */
+  equalRowsFollow: count,
+});
+
+export type Block = z.output<typeof block>;
+export type Match = z.output<typeof match>;
+export type FoundString = z.output<typeof foundString>;
+export type ReadResult = z.output<typeof readResult>;
+export type Reading = z.output<typeof reading>;
+export type ClassRun = z.output<typeof classRun>;
+export type MemoryDescription = z.output<typeof memoryDescription>;
+export type WireExtent = z.output<typeof extent>;
+export type WireDifference = z.output<typeof difference>;
+export type WireDiffTally = z.output<typeof diffTally>;
+export type WireDiffRow = z.output<typeof diffRow>;

@@ -1,0 +1,294 @@
+import { z } from 'zod';
+import { activitySample } from './activity.js';
+import { engineState } from './engineState.js';
+import {
+  block,
+  classRun,
+  difference,
+  diffRow,
+  diffTally,
+  extent,
+  foundString,
+  match,
+  memoryDescription,
+  reading,
+  readResult,
+} from './inspection.js';
+import { hunk, reviewAction, reviewCounts } from './review.js';
+import { addressing, bytes, count, pageRange, path, place, side, stretch, text } from './values.js';
+
+/** Bytes that one `read` answers with. */
+export const MAX_READ_BYTES = 1024 * 1024;
+/** Bytes that one `write` takes. */
+export const MAX_WRITE_BYTES = 256 * 1024;
+/** Extents or hunks that one answer holds. */
+export const MAX_LISTED = 4096;
+/** Samples in a second. */
+export const MAX_RATE_HZ = 30;
+/** Events in one sample. */
+export const MAX_SAMPLE_EVENTS = 1024;
+/** How long writes can be held, in milliseconds. */
+export const MAX_QUIESCE_MS = 10_000;
+
+const nothing = z.strictObject({});
+
+interface MethodShape {
+  /** One sentence for docs/control-protocol.md. */
+  readonly summary: string;
+  readonly params: z.ZodType;
+  /** What it yields before its result, in batches; absent for methods that yield nothing. */
+  readonly item?: z.ZodType;
+  readonly result: z.ZodType;
+}
+
+const logLine = z.object({
+  time: z.number(),
+  level: z.enum(['info', 'warning', 'error']),
+  text: z.string(),
+  code: z.string().optional(),
+});
+
+const limit = z.int().min(1).max(MAX_LISTED).default(MAX_LISTED);
+
+const commitParams = {
+  output: path,
+  force: z.boolean().default(false),
+  thin: z.boolean().default(false),
+  compression: z.enum(['lz4', 'zstd']).default('lz4'),
+  blockBytes: count.optional(),
+  message: text.optional(),
+  dropsMemory: z.boolean().default(false),
+  /** Encrypt the new snapshot with this. */
+  password: text.optional(),
+  /** Leave out what the review drops. */
+  usesReview: z.boolean().default(true),
+  verifiesAll: z.boolean().default(false),
+};
+
+/** Everything that can be asked of an engine. */
+export const methods = {
+  state: {
+    summary: 'What the engine is and does.',
+    params: nothing,
+    result: engineState,
+  },
+  watch: {
+    summary:
+      'Yields samples of the activity at the chosen rate, changes of the state, and lines of the log, until it is cancelled. A watcher that does not keep up gets fewer samples, each with all that it missed.',
+    params: z.strictObject({
+      rateHz: z.number().min(0.1).max(MAX_RATE_HZ).default(10),
+      /** Events a sample holds at most, the newest ones. */
+      maximumEvents: z.int().min(0).max(MAX_SAMPLE_EVENTS).default(256),
+      /** Whether a sample is sent also when nothing happened. */
+      sendsIdle: z.boolean().default(false),
+    }),
+    item: z.union([
+      z.object({ activity: activitySample }),
+      z.object({ state: engineState }),
+      z.object({ log: logLine }),
+    ]),
+    result: nothing,
+  },
+  info: {
+    summary: 'What header and index say of the snapshot: the document of `hexz info --json`.',
+    params: z.strictObject({ countsBlocks: z.boolean().default(false) }),
+    result: z.record(z.string(), z.unknown()),
+  },
+  read: {
+    summary: `Reads at most ${MAX_READ_BYTES} bytes of a stream.`,
+    params: z.strictObject({
+      ...place,
+      offset: count,
+      length: z.int().min(0).max(MAX_READ_BYTES),
+    }),
+    result: readResult,
+  },
+  inspect: {
+    summary: 'Reads the bytes at a place as numbers, times, identifiers and text.',
+    params: z.strictObject({ ...place, offset: count }),
+    result: z.object({ offset: count, readings: z.array(reading) }),
+  },
+  block: {
+    summary: 'Describes the block that covers an offset of a stream, and where its bytes lie.',
+    params: z.strictObject({ stream: place.stream, offset: count }),
+    result: block,
+  },
+  hash: {
+    summary: 'SHA-256 of a stretch of a stream, hexadecimal.',
+    params: z.strictObject(stretch),
+    result: z.object({ offset: count, length: count, sha256: z.string() }),
+  },
+  search: {
+    summary: 'Yields the places where a pattern is found (docs/search.md), in order.',
+    params: z.strictObject({
+      ...stretch,
+      pattern: text,
+      isBackward: z.boolean().default(false),
+      /** Ends after so many. */
+      maximum: count.optional(),
+    }),
+    item: match,
+    result: z.object({ found: count, searchedBytes: count }),
+  },
+  strings: {
+    summary: 'Yields the texts in a stretch of a stream.',
+    params: z.strictObject({
+      ...stretch,
+      minimumLength: z.int().min(1).max(65_536).default(4),
+      maximum: count.optional(),
+    }),
+    item: foundString,
+    result: z.object({ found: count, searchedBytes: count }),
+  },
+  classify: {
+    summary: 'Yields the runs of pages of a stretch that look alike.',
+    params: z.strictObject(stretch),
+    item: classRun,
+    result: z.object({ pages: z.record(z.string(), count) }),
+  },
+  memory: {
+    summary: 'Describes the container of the memory stream, its ranges and the kernel in it.',
+    params: z.strictObject({ side: side.default('merged') }),
+    result: memoryDescription,
+  },
+  dirty: {
+    summary: `Lists at most ${MAX_LISTED} runs of dirty pages, from a page on.`,
+    params: z.strictObject({ fromPage: count.default(0), limit }),
+    result: z.object({
+      extents: z.array(extent),
+      /** Where to go on; null at the end. */
+      nextPage: count.nullable(),
+      dirtyPages: count,
+      diskLength: count,
+    }),
+  },
+  diff: {
+    summary: 'Yields what the overlay has changed against its base.',
+    params: z.strictObject({
+      granularity: z.enum(['extent', 'run', 'page']).default('extent'),
+      /** Look at these bytes only. */
+      offset: count.optional(),
+      length: count.optional(),
+    }),
+    item: difference,
+    result: diffTally,
+  },
+  diffRows: {
+    summary: 'Yields rows of base and overlay beside each other, where they differ.',
+    params: z.strictObject({
+      offset: count.default(0),
+      length: count.optional(),
+      /** Equal rows shown around different ones. */
+      contextRows: z.int().min(0).max(1024).default(3),
+      maximum: count.optional(),
+    }),
+    item: diffRow,
+    result: z.object({ rows: count }),
+  },
+  review: {
+    summary: `Lists at most ${MAX_LISTED} hunks of the review, from a page on.`,
+    params: z.strictObject({ fromPage: count.default(0), limit }),
+    result: z.object({ hunks: z.array(hunk), nextPage: count.nullable(), counts: reviewCounts }),
+  },
+  decide: {
+    summary:
+      'Changes the review. With `revision` only if nobody else has changed it since (REVIEW_CHANGED).',
+    params: z.strictObject({ change: reviewAction, revision: count.optional() }),
+    result: reviewCounts,
+  },
+  selection: {
+    summary: 'Yields the lines of a selection: all that is dirty and not dropped (`--select`).',
+    params: nothing,
+    item: z.string(),
+    result: z.object({ pages: count }),
+  },
+  select: {
+    summary: 'Takes decisions from the text of a selection: keep what it names, drop the rest.',
+    params: z.strictObject({ selection: z.string().max(16 * 1024 * 1024) }),
+    result: reviewCounts,
+  },
+  planCommit: {
+    summary: 'Says what a commit would make, without making it.',
+    params: z.strictObject(commitParams),
+    result: z.record(z.string(), z.unknown()),
+  },
+  commit: {
+    summary:
+      'Makes a snapshot of the disk as it is at one instant, while the mount goes on. The overlay stays on its base.',
+    params: z.strictObject(commitParams),
+    result: z.record(z.string(), z.unknown()),
+  },
+  write: {
+    summary: 'Writes bytes into the overlay.',
+    params: z.strictObject({ offset: count, bytes: bytes.max(Math.ceil(MAX_WRITE_BYTES / 3) * 4) }),
+    result: z.object({ written: count }),
+  },
+  drop: {
+    summary:
+      'Takes dirty pages out of the overlay of the live mount: these, or those that the review drops. Refused while something above keeps bytes of its own (DISK_IN_USE).',
+    params: z.strictObject({
+      pages: z.array(pageRange).min(1).max(MAX_LISTED).optional(),
+      force: z.boolean().default(false),
+    }),
+    result: z.object({ droppedPages: count }),
+  },
+  sync: {
+    summary: 'Brings everything that was written onto the disk.',
+    params: nothing,
+    result: nothing,
+  },
+  quiesce: {
+    summary:
+      'Brings everything onto the disk and holds further writes, until `resume`, the end of the connection, or the time.',
+    params: z.strictObject({
+      milliseconds: z.int().min(1).max(MAX_QUIESCE_MS).default(MAX_QUIESCE_MS),
+    }),
+    result: nothing,
+  },
+  resume: {
+    summary: 'Lets writes go on.',
+    params: nothing,
+    result: nothing,
+  },
+  mount: {
+    summary: 'Mounts the volume of an engine that has no mount.',
+    params: z.strictObject({ mountpoint: path, allowOther: z.boolean().default(false) }),
+    result: engineState,
+  },
+  unmount: {
+    summary: 'Takes the mount away. An engine whose lease is held goes on without.',
+    params: z.strictObject({ isLazy: z.boolean().default(false) }),
+    result: nothing,
+  },
+  lease: {
+    summary:
+      'Makes this connection the one that ends the engine: `bound` when it closes, `terminal` when it says `shutdown`.',
+    params: z.strictObject({ kind: z.enum(['bound', 'terminal']) }),
+    result: engineState,
+  },
+  shutdown: {
+    summary:
+      'Unmounts and ends the engine; what is temporary is removed. With `keepsOverlay` a temporary overlay with changes stays.',
+    params: z.strictObject({
+      isLazy: z.boolean().default(false),
+      keepsOverlay: z.boolean().default(false),
+    }),
+    result: z.object({ keptOverlay: z.string().nullable() }),
+  },
+} as const satisfies Record<string, MethodShape>;
+
+export type Methods = typeof methods;
+export type MethodName = keyof Methods;
+/** As the engine gets them, with defaults filled in. */
+export type Params<Name extends MethodName> = z.output<Methods[Name]['params']>;
+/** As a watcher gives them. */
+export type GivenParams<Name extends MethodName> = z.input<Methods[Name]['params']>;
+export type Result<Name extends MethodName> = z.output<Methods[Name]['result']>;
+export type Item<Name extends MethodName> = Methods[Name] extends { readonly item: z.ZodType }
+  ? z.output<Methods[Name]['item']>
+  : never;
+
+export const isMethodName = (name: string): name is MethodName => Object.hasOwn(methods, name);
+
+export type { Addressing } from './values.js';
+export { addressing };
