@@ -1,8 +1,8 @@
 import type { HexzError } from '../engine/errors.js';
 import { Engine } from '../engine/process/engine.js';
-import { settingsOf } from '../engine/process/mount.js';
-import type { MountEntry } from '../engine/process/registry.js';
+import type { EngineEntry } from '../engine/process/registry.js';
 import { type EngineLog, serve } from '../engine/process/serve.js';
+import { settingsOf } from '../engine/process/settings.js';
 import { startDaemon } from '../engine/process/start.js';
 import type { ReadOptions } from './arguments.js';
 import { goOnWithoutOutput, printable, printJson, reportError, toJsonText } from './output.js';
@@ -46,7 +46,7 @@ export async function mount(
   }
   goOnWithoutOutput();
   return serve(
-    () => Engine.start(snapshot, settings, foregroundLog.error),
+    () => Engine.start(snapshot, settings, { passwords, onError: foregroundLog.error }),
     foregroundLog,
     ({ entry, warnings }) => {
       warnings.forEach(warn);
@@ -57,7 +57,7 @@ export async function mount(
   );
 }
 
-function describe(entry: MountEntry): Record<string, unknown> {
+function describe(entry: EngineEntry): Record<string, unknown> {
   const { pid, mountpoint, snapshot, mode, overlay, isTemporaryOverlay, backend, startedAt } =
     entry;
   return { pid, mountpoint, snapshot, mode, overlay, isTemporaryOverlay, backend, startedAt };
@@ -69,7 +69,7 @@ function sentenceOf({
   mode,
   overlay,
   isTemporaryOverlay,
-}: MountEntry): string {
+}: EngineEntry): string {
   const overlayText = isTemporaryOverlay ? 'a temporary overlay' : `overlay ${overlay}`;
   const way = mode === 'ro' ? 'read-only' : 'read-write';
   return `${snapshot} at ${mountpoint} (${way}${overlay === null ? '' : `, ${overlayText}`})`;

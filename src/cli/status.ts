@@ -22,6 +22,7 @@ const toJson = (mount: ListedMount): unknown => ({
   startedAt: mount.startedAt,
   dirtyBytes: mount.dirtyBytes,
   state: mount.state,
+  lease: mount.lease,
 });
 
 function toText(mounts: readonly ListedMount[]): string {
@@ -54,7 +55,7 @@ const cells = (mount: ListedMount, snapshot: string): readonly string[] => [
   mount.state,
   mount.mode === 'rw' ? formatBytes(mount.dirtyBytes) : '-',
   ageOf(mount),
-  mount.mountpoint,
+  mount.mountpoint ?? '-',
   snapshot,
 ];
 

@@ -58,6 +58,7 @@ export const errorTable = {
   NOT_MOUNTED: kind(6, 'EIO', 'Nothing of hexz is mounted there.'),
   ENGINE_GONE: kind(6, 'EIO', 'The engine that serves a mount has ended, or cannot be reached.'),
   PROTOCOL: kind(6, 'EPROTO', 'What was said over a control socket is not the protocol.'),
+  ENGINE_LEASED: kind(6, 'EBUSY', 'Another watcher is the one that ends the engine.'),
   MOUNT_BUSY: kind(6, 'EBUSY', 'Programs still use the mount.'),
   UNMOUNT_FAILED: kind(6, 'EIO', 'The mount could not be ended.'),
   OVERLAY_LOCKED: kind(7, 'EBUSY', 'Another process has the overlay open.'),

@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import type { MountEntry } from '../../src/engine/process/registry.js';
+import type { EngineEntry } from '../../src/engine/process/registry.js';
 import { jsonOf, runCli } from '../support/cli.js';
 import { entryOf } from '../support/registry.js';
 import { canMountFuse, silentMounts } from '../support/silentMount.js';
@@ -11,7 +11,7 @@ const newDirectory = temporaryDirectories();
 const newSilentMount = silentMounts();
 
 /** An environment with a registry that holds these entries. */
-function registryOf(...entries: readonly MountEntry[]): Record<string, string> {
+function registryOf(...entries: readonly EngineEntry[]): Record<string, string> {
   const directory = newDirectory();
   mkdirSync(join(directory, 'hexz'), { mode: 0o700 });
   for (const entry of entries) {
@@ -37,7 +37,7 @@ describe('status', () => {
       overlay: '/overlays/a.overlay',
       dirtyBytes: 4096,
     });
-    const { isTemporaryOverlay: _, startTicks: __, ...expected } = entry;
+    const { isTemporaryOverlay: _, startTicks: __, control: ___, ...expected } = entry;
     const result = await runCli(['status', '--json'], { env: registryOf(entry) });
     expect(result.status).toBe(0);
     expect(jsonOf(result)).toEqual({ mounts: [{ ...expected, state: 'ending' }] });

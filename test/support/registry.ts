@@ -1,6 +1,6 @@
 import { afterEach, beforeEach } from 'vitest';
 import { identifyProcess } from '../../src/engine/process/processes.js';
-import type { MountEntry } from '../../src/engine/process/registry.js';
+import type { EngineEntry } from '../../src/engine/process/registry.js';
 import { temporaryDirectories } from './temporary.js';
 
 /** For the top of a test file: gives each test a registry of its own. */
@@ -17,7 +17,7 @@ export function ownRegistry(): void {
 }
 
 /** What a running process would register. */
-export function entryOf(pid: number, changes: Partial<MountEntry> = {}): MountEntry {
+export function entryOf(pid: number, changes: Partial<EngineEntry> = {}): EngineEntry {
   const identity = identifyProcess(pid);
   if (identity === undefined) throw new Error(`no process ${pid}`);
   return {
@@ -30,6 +30,8 @@ export function entryOf(pid: number, changes: Partial<MountEntry> = {}): MountEn
     backend: 'fuse-native',
     startedAt: new Date().toISOString(),
     dirtyBytes: 0,
+    lease: 'mount',
+    control: null,
     ...changes,
   };
 }

@@ -2,6 +2,7 @@ import { constants } from 'node:fs';
 import { HexzError } from '../errors.js';
 import { type StreamName, streamNames } from '../format/types.js';
 import type { Volume } from '../volume/volume.js';
+import type { ChangeGate } from './changeGate.js';
 import { RequestError } from './requestError.js';
 
 /** Inode numbers. They are the same in every mount of every snapshot. */
@@ -26,6 +27,8 @@ export interface FileSystemOptions {
   readonly diskModifiedAt?: Date;
   /** Room that is left for the overlay, in bytes. Without it a writable mount shows none. */
   readonly freeBytes?: () => number;
+  /** Holds changes back; a backend asks it before it passes one on. */
+  readonly gate?: ChangeGate;
   /** Told of errors that are more than a refused request: a program sees only an errno. */
   readonly onError?: (operation: string, error: unknown) => void;
 }
@@ -99,6 +102,11 @@ export class FileSystem {
       modifiedAt: diskModifiedAt,
       changedAt: diskModifiedAt,
     };
+  }
+
+  /** What a request that changes something has to wait for; undefined if nothing. */
+  get held(): Promise<void> | undefined {
+    return this.#options.gate?.held;
   }
 
   /** The inode of a name. */

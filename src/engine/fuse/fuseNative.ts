@@ -160,7 +160,7 @@ const endedAtOnce = (mountpoint: string): HexzError =>
     hint: `hexz unmount ${mountpoint} removes what may be left of the mount`,
   });
 
-/** The handlers answer at once, but for fsync. None of them throws. */
+/** The handlers answer at once, but for fsync and changes that are held. None of them throws. */
 function handlersOf(fileSystem: FileSystem): NativeHandlers {
   const inodeOf = (path: string): number =>
     path
@@ -198,6 +198,13 @@ function handlersOf(fileSystem: FileSystem): NativeHandlers {
     answer(status, ...results);
   };
 
+  /** Changes wait while they are held. */
+  const whenOpen = (action: () => void): void => {
+    const { held } = fileSystem;
+    if (held === undefined) action();
+    else void held.then(() => whenOpen(action));
+  };
+
   const add = (operation: string, path: string): number =>
     attempt(operation, () => fileSystem.add(inodeOf(dirname(path)), basename(path)));
   const remove = (operation: string, path: string): number =>
@@ -224,10 +231,10 @@ function handlersOf(fileSystem: FileSystem): NativeHandlers {
       answer(count('read', () => fileSystem.read(inodeOf(path), offset, target)));
     },
     write(path, _handle, bytes, _length, offset, answer) {
-      answer(count('write', () => fileSystem.write(inodeOf(path), offset, bytes)));
+      whenOpen(() => answer(count('write', () => fileSystem.write(inodeOf(path), offset, bytes))));
     },
     truncate(path, length, answer) {
-      answer(attempt('truncate', () => fileSystem.truncate(inodeOf(path), length)));
+      whenOpen(() => answer(attempt('truncate', () => fileSystem.truncate(inodeOf(path), length))));
     },
     async fsync(path, _isDataOnly, _handle, answer) {
       try {

@@ -1,139 +1,143 @@
-import { realpathSync, statfsSync, statSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { basename, dirname, join, sep } from 'node:path';
-import { asHexzError, HexzError } from '../errors.js';
-import { streamNames } from '../format/types.js';
-import { FileSystem } from '../fuse/fileSystem.js';
+import type { EngineCommands, Lease, ServedState } from '../control/commands.js';
+import { type ControlServer, startControlServer } from '../control/server.js';
+import { HexzError } from '../errors.js';
+import { ChangeGate } from '../fuse/changeGate.js';
 import { fuseNative } from '../fuse/fuseNative.js';
-import type { Overlay } from '../overlay/overlay.js';
 import type { Snapshot } from '../snapshot/snapshot.js';
-import { openOverlay } from '../volume/openOverlay.js';
-import { createVolume, type Volume } from '../volume/volume.js';
-import { mountAt, readMountTable } from './mountTable.js';
+import { checkMountpoint } from './mountpoint.js';
 import { identifyProcess } from './processes.js';
-import { TestReader } from './readiness.js';
 import {
-  type MountEntry,
+  type EngineEntry,
   prepareRegistry,
+  prepareSocketPath,
   type Registration,
   register,
-  registryPath,
 } from './registry.js';
-import type { MountSettings } from './settings.js';
-import { makeTemporaryDirectory, removeTemporaryDirectory } from './temporaryOverlay.js';
-import { detachMount } from './unmount.js';
+import {
+  checkOutside,
+  closeResources,
+  freeBytesOf,
+  openResources,
+  type Resources,
+  timesOf,
+  warningsOf,
+} from './resources.js';
+import { ServedMount } from './servedMount.js';
+import { servedState } from './servedState.js';
+import type { EngineSettings } from './settings.js';
 
 const STATUS_INTERVAL_MILLISECONDS = 250;
 
+export interface EngineOptions {
+  /** That opened the snapshot: threads of the engine open it again. */
+  readonly passwords: readonly string[];
+  /** Told of errors of the running mount: the program that meets one sees only an errno. */
+  readonly onError: (error: HexzError) => void;
+}
+
 /**
- * Serves one mount of one snapshot from this process; what `hexz mount` in the foreground is.
+ * Serves one volume of one snapshot from this process: as a mount, and to watchers.
  *
- *   state     begins with                        requests are answered
- *   starting  `start`                            for the test read that decides whether it is ready
- *   serving   `start` resolves                   yes
- *   detached  `unmount` that is lazy, umount -l  for those who have files open
- *   ended     the kernel ends the connection,    no; the overlay is flushed and closed, what was
- *             or `abandon`                       temporary is removed, then `ended` settles
+ *   state      begins with                         what is answered
+ *   starting   `start`                             the test read that decides whether the mount is ready
+ *   serving    `start` resolves                    requests of the mount, and watchers
+ *   detached   a lazy unmount, `umount -l`         those who have files open, and watchers
+ *   unmounted  the kernel ends the connection,     watchers; only while a lease is held, else it ends.
+ *              or it was started without a mount   `mount` leads back to serving
+ *   ended      as above, `shutdown`, `abandon`     nothing; the overlay is flushed and closed, what was temporary is
+ *                                                  removed, then `ended` settles
  *
- * Whoever unmounts, with our command or another, is served alike: the engine waits for the end of the
- * connection and knows no other way to end but `abandon`.
+ * Whoever unmounts, with our command or another, is served alike: the engine waits for the end of the connection.
+ *
+ * Who ends it is its lease: `mount` (it ends with its mount), `bound` (with a watcher's connection), `terminal` (a
+ * watcher says so), `orphaned` (that watcher is gone; it goes on, and ends with its mount).
  *
  * The thread that runs this answers the mount's requests. So it never touches the mount in a call that
  * would wait for its own answer.
  */
 export class Engine {
-  readonly entry: MountEntry;
   readonly warnings: readonly string[];
   /** Resolves when everything is closed; rejects with what closing met. */
   readonly ended: Promise<void>;
   readonly #resources: Resources;
-  readonly #registration: Registration;
-  readonly #statusTimer: NodeJS.Timeout;
-  readonly #mountId: number;
-  #finishing: Promise<void> | undefined;
-  #abandon: () => void = () => {};
+  readonly #settings: EngineSettings;
+  readonly #options: EngineOptions;
+  readonly #startedAt = new Date().toISOString();
+  readonly #gate = new ChangeGate();
+  #registration: Registration | undefined;
+  #statusTimer: NodeJS.Timeout | undefined;
+  #control: ControlServer | undefined;
+  #mount: ServedMount | undefined;
+  #lease: Lease = 'mount';
+  #keepsOverlay = false;
+  #end: () => void = () => {};
 
   /**
-   * Mounts a snapshot, which the engine closes.
+   * Opens what it serves, and mounts it where a mountpoint is given. The engine closes the snapshot.
    *
-   * @param onError told of errors of the running mount: the program that meets one sees only an errno
-   * @throws HexzError of the overlay, the mountpoint, FUSE; nothing is left behind then
+   * @throws HexzError of the overlay, the mountpoint, FUSE, the registry; nothing is left behind then
    */
   static async start(
     snapshot: Snapshot,
-    settings: MountSettings,
-    onError: (error: HexzError) => void,
+    settings: EngineSettings,
+    options: EngineOptions,
   ): Promise<Engine> {
     await checkBeforehand(snapshot, settings);
-    const resources = openResources(snapshot, settings);
-    const { overlayPath } = resources;
+    const engine = new Engine(openResources(snapshot, settings), settings, options);
     try {
-      const fileSystem = new FileSystem(resources.volume, {
-        uid: settings.uid,
-        gid: settings.gid,
-        ...timesOf(resources),
-        ...(overlayPath === undefined ? {} : { freeBytes: () => freeBytesOf(overlayPath) }),
-        onError: (_operation, error) => onError(asHexzError(error)),
-      });
       const { mountpoint, allowOther } = settings;
-      const isReadOnly = !resources.volume.isWritable;
-      const stream = streamNames.find((name) => snapshot.hasStream(name));
-      const reader = stream && new TestReader(join(mountpoint, stream));
-      const options = { mountpoint, allowOther, isReadOnly };
-      const connection = await fuseNative.mount(fileSystem, options).catch((error) => {
-        reader?.cancel();
-        throw error;
-      });
-      try {
-        await reader?.read();
-        return new Engine(resources, settings, connection.ended);
-      } catch (error) {
-        await detachMount({ mountpoint, mountId: mountIdAt(mountpoint) }, { isLazy: true });
-        throw error;
-      }
+      await Promise.all([
+        engine.#listen(),
+        mountpoint === undefined ? undefined : engine.#serve(mountpoint, allowOther),
+      ]);
+      engine.#register();
+      return engine;
     } catch (error) {
-      await closeResources(resources, resources.overlay?.wasCreated).catch(() => {});
+      await engine.#undoStart();
       throw error;
     }
   }
 
-  private constructor(resources: Resources, settings: MountSettings, connectionEnd: Promise<void>) {
-    const { volume, overlayPath, temporaryDirectory } = resources;
+  private constructor(resources: Resources, settings: EngineSettings, options: EngineOptions) {
     this.#resources = resources;
-    this.entry = {
-      ...ownIdentity(),
-      mountpoint: settings.mountpoint,
-      snapshot: settings.snapshot,
-      mode: volume.isWritable ? 'rw' : 'ro',
-      overlay: overlayPath ?? null,
-      isTemporaryOverlay: temporaryDirectory !== undefined,
-      backend: fuseNative.name,
-      startedAt: new Date().toISOString(),
-      dirtyBytes: volume.dirtyBytes,
-    };
-    this.#mountId = mountIdAt(settings.mountpoint);
-    this.#registration = register(this.entry);
-    this.#statusTimer = setInterval(
-      () => this.#registration.update(volume.dirtyBytes),
-      STATUS_INTERVAL_MILLISECONDS,
-    );
+    this.#settings = settings;
+    this.#options = options;
     this.warnings = warningsOf(resources);
-    const abandoned = new Promise<void>((resolve) => {
-      this.#abandon = resolve;
-    });
-    this.ended = Promise.race([connectionEnd, abandoned]).then(() => this.#finish());
+    this.ended = new Promise<void>((resolve) => {
+      this.#end = resolve;
+    }).then(() => this.#finish());
     // Who does not wait for the end is not to be ended by it.
     this.ended.catch(() => {});
   }
 
+  /** What others are told of it. */
+  get entry(): EngineEntry {
+    const { volume, overlayPath, temporaryDirectory } = this.#resources;
+    return {
+      ...ownIdentity(),
+      mountpoint: this.#mount?.mountpoint ?? null,
+      snapshot: this.#settings.snapshot,
+      mode: volume.isWritable ? 'rw' : 'ro',
+      overlay: overlayPath ?? null,
+      isTemporaryOverlay: temporaryDirectory !== undefined,
+      backend: this.#mount?.backend ?? null,
+      startedAt: this.#startedAt,
+      dirtyBytes: volume.dirtyBytes,
+      lease: this.#lease,
+      control: this.#control?.socketPath ?? null,
+    };
+  }
+
   /**
-   * Takes the mount away; `ended` tells when everything is closed.
+   * Takes the mount away and ends; `ended` tells when everything is closed.
    *
    * @param isLazy also if programs have files open: it serves them until they are closed
    * @throws HexzError MOUNT_BUSY (it goes on serving), UNMOUNT_FAILED
    */
   async unmount({ isLazy }: { isLazy: boolean }): Promise<void> {
-    if (this.#finishing === undefined) await this.#detach(isLazy);
+    this.#lease = 'mount';
+    if (this.#mount === undefined) this.#end();
+    else await this.#mount.detach({ isLazy });
   }
 
   /**
@@ -145,40 +149,132 @@ export class Engine {
     try {
       await this.unmount({ isLazy: true });
     } finally {
-      this.#abandon();
+      this.#end();
     }
     await this.ended;
   }
 
-  /** What others have mounted in its place meanwhile is not touched. */
-  #detach(isLazy: boolean): Promise<void> {
-    const { mountpoint } = this.entry;
-    return detachMount({ mountpoint, mountId: this.#mountId }, { isLazy });
+  async #serve(mountpoint: string, allowOther: boolean): Promise<void> {
+    const { volume, overlayPath } = this.#resources;
+    const { uid, gid } = this.#settings;
+    const mount = await ServedMount.start(volume, {
+      mountpoint,
+      allowOther,
+      uid,
+      gid,
+      gate: this.#gate,
+      ...timesOf(this.#resources),
+      ...(overlayPath === undefined ? {} : { freeBytes: () => freeBytesOf(overlayPath) }),
+      onError: this.#options.onError,
+    });
+    this.#mount = mount;
+    void mount.ended.then(() => this.#unmounted(mount));
   }
 
-  #finish(): Promise<void> {
-    this.#finishing ??= (async () => {
-      clearInterval(this.#statusTimer);
-      try {
-        await closeResources(this.#resources);
-      } finally {
-        // A connection that the kernel aborted leaves its mount behind, dead.
-        await this.#detach(true).catch(() => {});
-        this.#registration.remove();
+  /** The kernel has ended the connection: with a lease the engine goes on, without it has nothing left to do. */
+  async #unmounted(mount: ServedMount): Promise<void> {
+    // A connection that the kernel aborted leaves its mount behind, dead.
+    await mount.detach({ isLazy: true }).catch(() => {});
+    const goesOn = this.#lease === 'bound' || this.#lease === 'terminal';
+    if (goesOn) await this.#resources.volume.sync().catch(this.#options.onError);
+    this.#mount = undefined;
+    if (!goesOn) this.#end();
+    this.#tell();
+  }
+
+  async #listen(): Promise<void> {
+    const { snapshot, parentDirectories, cacheBytes } = this.#settings;
+    const { passwords } = this.#options;
+    this.#control = await startControlServer(
+      {
+        socketPath: prepareSocketPath(ownIdentity()),
+        job: { snapshot, passwords, parentDirectories, cacheBytes },
+      },
+      this.#commands,
+    );
+  }
+
+  #register(): void {
+    this.#registration = register(this.entry);
+    this.#statusTimer = setInterval(() => this.#tell(), STATUS_INTERVAL_MILLISECONDS);
+  }
+
+  /** Lets registry and watchers know what has changed. */
+  #tell(): void {
+    if (this.#registration?.update(this.entry) === true)
+      void this.#control?.commands.stateChanged();
+  }
+
+  get #state(): ServedState {
+    const isQuiesced = this.#gate.held !== undefined;
+    return servedState(this.#resources, this.entry, isQuiesced, this.warnings);
+  }
+
+  readonly #commands: EngineCommands = {
+    state: () => this.#state,
+    sync: () => this.#resources.volume.sync(),
+    quiesce: async () => {
+      this.#gate.hold();
+      await this.#resources.volume.sync();
+    },
+    resume: () => this.#gate.release(),
+    mount: async (mountpoint, allowOther) => {
+      if (this.#mount !== undefined) {
+        throw new HexzError('MOUNTPOINT_UNUSABLE', 'the engine has a mount already', {
+          location: { file: this.#mount.mountpoint },
+          hint: 'unmount it first',
+        });
       }
-    })();
-    return this.#finishing;
-  }
-}
+      const realPath = checkMountpoint(mountpoint);
+      checkOutside(realPath, this.#settings.overlay);
+      await fuseNative.check({ allowOther });
+      await this.#serve(realPath, allowOther);
+      this.#tell();
+    },
+    unmount: async (isLazy) => {
+      const mount = this.#mount;
+      if (mount === undefined) throw new HexzError('NOT_MOUNTED', 'the engine has no mount');
+      await mount.detach({ isLazy });
+      if (!isLazy) await mount.ended;
+    },
+    shutdown: async (isLazy, keepsOverlay) => {
+      const { overlayPath, temporaryDirectory, volume } = this.#resources;
+      this.#keepsOverlay = keepsOverlay && volume.dirtyBytes > 0;
+      if (isLazy) void this.abandon().catch(() => {});
+      else await this.unmount({ isLazy });
+      const isKept = this.#keepsOverlay && temporaryDirectory !== undefined;
+      return isKept ? (overlayPath ?? null) : null;
+    },
+    setLease: (lease) => {
+      this.#lease = lease;
+      if (lease === 'orphaned' && this.#mount === undefined) {
+        // Nobody can see it any more; what it holds must not be lost with it.
+        this.#keepsOverlay = this.#resources.volume.dirtyBytes > 0;
+        this.#end();
+      }
+      this.#tell();
+    },
+  };
 
-/** What an engine holds and has to give back. */
-interface Resources {
-  readonly snapshot: Snapshot;
-  readonly volume: Volume;
-  readonly overlay: Overlay | undefined;
-  readonly overlayPath: string | undefined;
-  /** Where a temporary overlay lies. */
-  readonly temporaryDirectory: string | undefined;
+  async #undoStart(): Promise<void> {
+    await this.#control?.close();
+    await this.#mount?.detach({ isLazy: true }).catch(() => {});
+    const wasCreated = this.#resources.overlay?.wasCreated === true;
+    await closeResources(this.#resources, wasCreated ? 'removed' : undefined).catch(() => {});
+  }
+
+  async #finish(): Promise<void> {
+    clearInterval(this.#statusTimer);
+    this.#gate.release();
+    // Its threads read the files that are about to be closed, and perhaps removed.
+    await this.#control?.close();
+    try {
+      await closeResources(this.#resources, this.#keepsOverlay ? 'kept' : undefined);
+    } finally {
+      await this.#mount?.detach({ isLazy: true }).catch(() => {});
+      this.#registration?.remove();
+    }
+  }
 }
 
 /**
@@ -186,22 +282,12 @@ interface Resources {
  *
  * @throws HexzError FUSE_UNAVAILABLE, REGISTRY_UNUSABLE, MOUNTPOINT_UNUSABLE, OVERLAY_UNUSABLE
  */
-async function checkBeforehand(snapshot: Snapshot, settings: MountSettings): Promise<void> {
+async function checkBeforehand(snapshot: Snapshot, settings: EngineSettings): Promise<void> {
   const { mountpoint, overlay, allowOther } = settings;
   try {
-    await fuseNative.check({ allowOther });
-    // What the engine writes to while it serves must not lie behind its own answers.
-    for (const path of [registryPath(), tmpdir()]) {
-      if (isInside(path, mountpoint)) {
-        throw new HexzError('MOUNTPOINT_UNUSABLE', `${path} would lie under the mount itself`, {
-          location: { file: mountpoint },
-        });
-      }
-    }
-    if (overlay !== undefined && isInside(overlay, mountpoint)) {
-      throw new HexzError('OVERLAY_UNUSABLE', 'the overlay would lie under the mount itself', {
-        location: { file: overlay },
-      });
+    if (mountpoint !== undefined) {
+      await fuseNative.check({ allowOther });
+      checkOutside(mountpoint, overlay);
     }
     prepareRegistry();
   } catch (error) {
@@ -209,93 +295,6 @@ async function checkBeforehand(snapshot: Snapshot, settings: MountSettings): Pro
     throw error;
   }
 }
-
-/** Whether a path, which need not exist, is a directory or lies in it. */
-function isInside(path: string, directory: string): boolean {
-  const existing = realpathOfExisting(path);
-  return existing === directory || existing.startsWith(directory + sep);
-}
-
-/** The real path of as much of a path as exists. */
-function realpathOfExisting(path: string): string {
-  try {
-    return realpathSync(path);
-  } catch {
-    const parent = dirname(path);
-    return parent === path ? path : join(realpathOfExisting(parent), basename(path));
-  }
-}
-
-function openResources(snapshot: Snapshot, settings: MountSettings): Resources {
-  const { overlay: givenPath, isWritable, mountpoint, force } = settings;
-  let temporaryDirectory: string | undefined;
-  try {
-    if (isWritable && givenPath === undefined) temporaryDirectory = makeTemporaryDirectory();
-    const overlayPath =
-      temporaryDirectory === undefined ? givenPath : join(temporaryDirectory, 'disk.overlay');
-    const access = isWritable ? 'write' : 'read';
-    const overlay =
-      overlayPath === undefined
-        ? undefined
-        : openOverlay(snapshot, { path: overlayPath, access, force, mountpoint });
-    const volume = createVolume(snapshot, overlay);
-    return { snapshot, volume, overlay, overlayPath, temporaryDirectory };
-  } catch (error) {
-    if (temporaryDirectory !== undefined) removeTemporaryDirectory(temporaryDirectory);
-    snapshot.close();
-    throw error;
-  }
-}
-
-/** @param removesOverlay whether a persistent overlay is deleted, too: one that was made for nothing */
-async function closeResources(resources: Resources, removesOverlay = false): Promise<void> {
-  const { snapshot, volume, overlay, temporaryDirectory } = resources;
-  if (temporaryDirectory === undefined && !removesOverlay) {
-    await volume.close();
-    return;
-  }
-  await overlay?.remove();
-  if (temporaryDirectory !== undefined) removeTemporaryDirectory(temporaryDirectory);
-  snapshot.close();
-}
-
-function warningsOf({ snapshot, overlay }: Resources): string[] {
-  const isEncrypted = snapshot.isChainEncrypted;
-  return [
-    ...(overlay?.warnings ?? []),
-    ...(isEncrypted && overlay?.isWritable === true
-      ? ['the snapshot is encrypted, what is written to the overlay is not']
-      : []),
-  ];
-}
-
-/** The disk is as old as the younger of snapshot and overlay. */
-function timesOf({ snapshot, overlay, overlayPath }: Resources): {
-  modifiedAt: Date;
-  diskModifiedAt: Date;
-} {
-  const { mtime: modifiedAt } = statSync(snapshot.path);
-  if (overlayPath === undefined || overlay?.wasCreated === true) {
-    return { modifiedAt, diskModifiedAt: modifiedAt };
-  }
-  const { mtime } = statSync(overlayPath);
-  return { modifiedAt, diskModifiedAt: mtime > modifiedAt ? mtime : modifiedAt };
-}
-
-/** Room in the file system of the overlay, which is never our own mount. */
-function freeBytesOf(overlayPath: string): number {
-  try {
-    const { bavail, bsize } = statfsSync(dirname(overlayPath));
-    return bavail * bsize;
-  } catch {
-    // Its directory was renamed or deleted.
-    return 0;
-  }
-}
-
-/** -1 stands for none. */
-const mountIdAt = (mountpoint: string): number =>
-  mountAt(mountpoint, readMountTable())?.mountId ?? -1;
 
 function ownIdentity(): { pid: number; startTicks: number } {
   const identity = identifyProcess(process.pid);

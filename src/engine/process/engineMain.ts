@@ -3,7 +3,7 @@ import { asHexzError, toPortable } from '../errors.js';
 import { openSnapshot } from '../snapshot/open.js';
 import { Engine } from './engine.js';
 import { type EngineLog, serve } from './serve.js';
-import type { EngineMessage, EngineRequest, MountSettings, UnmountRequest } from './settings.js';
+import type { EngineMessage, EngineRequest, EngineSettings, UnmountRequest } from './settings.js';
 
 /**
  * The program of an engine that has a process of its own. The process that starts it sends one request and
@@ -19,7 +19,9 @@ async function run(request: EngineRequest): Promise<void> {
   const log = isDaemon ? fileLog() : parentLog;
   const onReady = (engine: Engine): void => {
     const { entry, warnings } = engine;
-    log.info(`${entry.snapshot} is mounted at ${entry.mountpoint} (${entry.mode})`);
+    const where =
+      entry.mountpoint === null ? 'served without a mount' : `mounted at ${entry.mountpoint}`;
+    log.info(`${entry.snapshot} is ${where} (${entry.mode})`);
     warnings.forEach(log.warning);
     if (!process.connected) {
       log.info('the process that wanted the mount has ended before it was ready');
@@ -34,7 +36,8 @@ async function run(request: EngineRequest): Promise<void> {
   let status: number;
   try {
     status = await serve(() => start(request, log), log, onReady);
-    log.info(`${request.settings.mountpoint} is unmounted`);
+    const { mountpoint, snapshot } = request.settings;
+    log.info(mountpoint === undefined ? `${snapshot} is closed` : `${mountpoint} is unmounted`);
   } catch (error) {
     const hexzError = asHexzError(error);
     log.error(hexzError);
@@ -47,11 +50,11 @@ async function run(request: EngineRequest): Promise<void> {
 
 async function start({ settings, passwords }: EngineRequest, log: EngineLog): Promise<Engine> {
   const snapshot = openSnapshot(settings.snapshot, openOptions(settings, passwords));
-  return Engine.start(snapshot, settings, log.error);
+  return Engine.start(snapshot, settings, { passwords, onError: log.error });
 }
 
 const openOptions = (
-  { cacheBytes, parentDirectories }: MountSettings,
+  { cacheBytes, parentDirectories }: EngineSettings,
   passwords: readonly string[],
 ) => ({ passwords, parentDirectories, ...(cacheBytes === undefined ? {} : { cacheBytes }) });
 
@@ -62,7 +65,9 @@ function obeyParent(engine: Engine): void {
       (error) => send({ type: 'kept', error: toPortable(asHexzError(error)) }),
     );
   });
-  process.on('disconnect', () => abandon(engine));
+  process.on('disconnect', () => {
+    if (engine.entry.lease === 'mount') abandon(engine);
+  });
 }
 
 /** Where the mount cannot be taken away, it goes on, and hexz status lists it. */

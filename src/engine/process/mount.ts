@@ -1,32 +1,17 @@
-import { resolve } from 'node:path';
 import { fromPortable, HexzError } from '../errors.js';
-import { checkMountpoint } from './mountpoint.js';
-import { type EngineMessage, MAX_ID, type MountSettings, type UnmountRequest } from './settings.js';
+import {
+  checkPath,
+  type EngineMessage,
+  type ServeOptions,
+  settingsOf,
+  type UnmountRequest,
+} from './settings.js';
 import { type StartedEngine, startChild } from './start.js';
 import { unmount } from './unmount.js';
 
-export interface MountOptions {
-  /** Path of a .hxz file. */
-  readonly snapshot: string;
+export interface MountOptions extends ServeOptions {
   /** An empty directory. */
   readonly mountpoint: string;
-  /** Data file of an overlay. With `rw` it is created where it does not exist; else it is only read. */
-  readonly overlay?: string;
-  /** Whether `disk` can be written; without `overlay` into one that is removed with the mount. */
-  readonly rw?: boolean;
-  /** Memory for decoded blocks in bytes; default 256 MiB. */
-  readonly cacheSize?: number;
-  /** Owner of the files; default: whoever mounts. */
-  readonly uid?: number;
-  readonly gid?: number;
-  /** Whether other users may use the mount. */
-  readonly allowOther?: boolean;
-  /** Take the overlay although it was made on another snapshot. */
-  readonly force?: boolean;
-  readonly passwords?: string | readonly string[];
-  readonly parentDirectories?: readonly string[];
-  /** Told of errors of the running mount: a program that reads sees only an errno. */
-  readonly onError?: (error: HexzError) => void;
 }
 
 /** A mount that is ready. Paths are absolute. */
@@ -68,16 +53,19 @@ export async function mount(options: MountOptions): Promise<Mounted> {
     lastError = error;
     options.onError?.(error);
   };
-  const request = { settings: settingsOf(options), passwords: [options.passwords ?? []].flat() };
-  const engine = await startChild(request, onError);
-  const { mountpoint, snapshot, mode, overlay, backend, pid, startedAt } = engine.entry;
-  const handle = new EngineHandle(engine, () => lastError);
+  const settings = settingsOf(options);
+  checkPath('mountpoint', options.mountpoint);
+  const passwords = [options.passwords ?? []].flat();
+  const engine = await startChild({ settings, passwords }, onError);
+  const { snapshot, mode, overlay, backend, pid, startedAt } = engine.entry;
+  const { mountpoint } = settings;
+  const handle = new EngineHandle(engine, mountpoint, () => lastError);
   return {
     mountpoint,
     snapshot,
     mode,
     overlay,
-    backend,
+    backend: backend ?? '',
     pid,
     startedAt,
     warnings: engine.warnings,
@@ -86,41 +74,6 @@ export async function mount(options: MountOptions): Promise<Mounted> {
     },
     unmount: (unmountOptions) => handle.unmount(unmountOptions),
   };
-}
-
-/**
- * What an engine needs to know, with everything filled in; paths are taken from the current directory.
- *
- * @throws HexzError USAGE, MOUNTPOINT_UNUSABLE
- */
-export function settingsOf(options: MountOptions): MountSettings {
-  checkPath('snapshot', options.snapshot);
-  checkPath('mountpoint', options.mountpoint);
-  if (options.overlay !== undefined) checkPath('overlay', options.overlay);
-  checkId('uid', options.uid);
-  checkId('gid', options.gid);
-  return {
-    snapshot: resolve(options.snapshot),
-    mountpoint: checkMountpoint(options.mountpoint),
-    overlay: options.overlay === undefined ? undefined : resolve(options.overlay),
-    isWritable: options.rw ?? false,
-    cacheBytes: options.cacheSize,
-    uid: options.uid ?? process.getuid?.() ?? 0,
-    gid: options.gid ?? process.getgid?.() ?? 0,
-    allowOther: options.allowOther ?? false,
-    force: options.force ?? false,
-    parentDirectories: (options.parentDirectories ?? []).map((path) => resolve(path)),
-  };
-}
-
-function checkPath(name: string, path: unknown): void {
-  if (typeof path === 'string' && path !== '') return;
-  throw new HexzError('USAGE', `${name} is not the path of a file`);
-}
-
-function checkId(name: string, id: number | undefined): void {
-  if (id === undefined || (Number.isInteger(id) && id >= 0 && id <= MAX_ID)) return;
-  throw new HexzError('USAGE', `${name} ${id} is not a number from 0 to ${MAX_ID}`);
 }
 
 /**
@@ -136,8 +89,12 @@ class EngineHandle {
   readonly #ended: Promise<void>;
   readonly #unmounting: { resolve: () => void; reject: (error: HexzError) => void }[] = [];
 
-  constructor({ process: child, entry }: StartedEngine, lastError: () => HexzError | undefined) {
-    this.#mountpoint = entry.mountpoint;
+  constructor(
+    { process: child }: StartedEngine,
+    mountpoint: string,
+    lastError: () => HexzError | undefined,
+  ) {
+    this.#mountpoint = mountpoint;
     this.#process = child;
     this.#lastError = lastError;
     child.on('message', (message: EngineMessage) => {

@@ -6,6 +6,8 @@
  * Invariant: a file is complete whenever it can be seen under its name, `PID-STARTTICKS.json`. The name is
  * never used by another engine, so no one removes or replaces what is not his.
  *
+ * Beside its file lies the socket where the engine listens for watchers, `PID-STARTTICKS.sock`.
+ *
  * | engine  | mount in the mount table | state                                               |
  * | ------- | ------------------------ | --------------------------------------------------- |
  * | running | yes                      | serving                                             |
@@ -13,6 +15,7 @@
  * | ended   | yes                      | dead: the mount answers nothing until it is removed |
  * | ended   | no                       | swept, and its temporary overlay with it            |
  *
+ * An engine without a mount is serving as long as it runs.
  * Of several entries with one mountpoint only the one that was started last can own the mount there.
  *
  * What lies in the directory is data all the same: a file that is no entry is passed over.
@@ -36,6 +39,8 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
+import type { Lease } from '../control/commands.js';
 import { HexzError } from '../errors.js';
 import { describeSystemError } from '../systemErrors.js';
 import { isHexzMount, mountAt, readMountTable } from './mountTable.js';
@@ -43,9 +48,9 @@ import { isRunning, type ProcessIdentity } from './processes.js';
 import { sweepTemporaryOverlay } from './temporaryOverlay.js';
 
 /** What an engine writes of its mount. */
-export interface MountEntry extends ProcessIdentity {
-  /** Real path. */
-  readonly mountpoint: string;
+export interface EngineEntry extends ProcessIdentity {
+  /** Real path; null for an engine without a mount. */
+  readonly mountpoint: string | null;
   /** Path of the snapshot file. */
   readonly snapshot: string;
   readonly mode: 'ro' | 'rw';
@@ -53,22 +58,27 @@ export interface MountEntry extends ProcessIdentity {
   readonly overlay: string | null;
   /** Whether the overlay is removed with the mount. */
   readonly isTemporaryOverlay: boolean;
-  readonly backend: string;
+  /** What carries the mount; null without one. */
+  readonly backend: string | null;
   /** ISO 8601. */
   readonly startedAt: string;
   readonly dirtyBytes: number;
+  /** Who ends it (docs/control-protocol.md). */
+  readonly lease: Lease;
+  /** Path of the socket where it listens for watchers. */
+  readonly control: string | null;
 }
 
 type MountState = 'serving' | 'ending' | 'dead';
 
-export interface ListedMount extends MountEntry {
+export interface ListedMount extends EngineEntry {
   readonly state: MountState;
 }
 
 /** An engine's own entry. */
 export interface Registration {
-  /** Tells how many bytes are dirty now; writes the entry if that is news. */
-  update(dirtyBytes: number): void;
+  /** Writes the entry if it is news; answers whether it is. */
+  update(entry: EngineEntry): boolean;
   remove(): void;
 }
 
@@ -106,7 +116,7 @@ export function prepareRegistry(): string {
  *
  * @throws HexzError REGISTRY_UNUSABLE
  */
-export function register(entry: MountEntry): Registration {
+export function register(entry: EngineEntry): Registration {
   const directory = prepareRegistry();
   return writing(directory, () => new EntryFile(directory, entry));
 }
@@ -139,15 +149,25 @@ export function listMounts(): readonly ListedMount[] {
   const mounts = readMountTable();
   return entries.flatMap((entry, index): ListedMount[] => {
     const { mountpoint } = entry;
+    if (mountpoint === null) {
+      if (running[index] === true) return [{ ...entry, state: 'serving' }];
+      sweep(directory, entry);
+      return [];
+    }
     const mount = mountAt(mountpoint, mounts);
     const isNewest = !entries.slice(index + 1).some((later) => later.mountpoint === mountpoint);
     const isMounted = isNewest && mount !== undefined && isHexzMount(mount);
     if (running[index] === true) return [{ ...entry, state: isMounted ? 'serving' : 'ending' }];
     if (isMounted) return [{ ...entry, state: 'dead' }];
-    if (entry.isTemporaryOverlay && entry.overlay !== null) sweepTemporaryOverlay(entry.overlay);
-    removeQuietly(join(directory, entryName(entry)));
+    sweep(directory, entry);
     return [];
   });
+}
+
+function sweep(directory: string, entry: EngineEntry): void {
+  if (entry.isTemporaryOverlay && entry.overlay !== null) sweepTemporaryOverlay(entry.overlay);
+  removeQuietly(join(directory, nameOf(entry, 'sock')));
+  removeQuietly(join(directory, nameOf(entry, 'json')));
 }
 
 function isOurDirectory(path: string): boolean {
@@ -185,35 +205,54 @@ const unusable = (
     },
   );
 
-const entryName = ({ pid, startTicks }: ProcessIdentity): string => `${pid}-${startTicks}.json`;
+const nameOf = ({ pid, startTicks }: ProcessIdentity, kind: 'json' | 'sock'): string =>
+  `${pid}-${startTicks}.${kind}`;
+
+/** Longer paths of sockets are no addresses. */
+const MAX_SOCKET_PATH_BYTES = 107;
+
+/**
+ * Where an engine is to listen for watchers: in the registry, so that only its user can reach it.
+ *
+ * @throws HexzError REGISTRY_UNUSABLE
+ */
+export function prepareSocketPath(identity: ProcessIdentity): string {
+  const path = join(prepareRegistry(), nameOf(identity, 'sock'));
+  if (Buffer.byteLength(path) > MAX_SOCKET_PATH_BYTES) {
+    throw unusable(registryPath(), 'has too long a path for sockets');
+  }
+  return path;
+}
 
 class EntryFile implements Registration {
   readonly #path: string;
   /** As it was written last. */
-  #entry: MountEntry;
+  #entry: EngineEntry;
   #isRemoved = false;
 
-  constructor(directory: string, entry: MountEntry) {
-    this.#path = join(directory, entryName(entry));
+  constructor(directory: string, entry: EngineEntry) {
+    this.#path = join(directory, nameOf(entry, 'json'));
     this.#entry = entry;
     this.#write(entry);
   }
 
-  update(dirtyBytes: number): void {
-    if (this.#isRemoved || dirtyBytes === this.#entry.dirtyBytes) return;
+  update(entry: EngineEntry): boolean {
+    if (this.#isRemoved || isDeepStrictEqual(entry, this.#entry)) return false;
     try {
-      this.#write({ ...this.#entry, dirtyBytes });
+      this.#write(entry);
     } catch {
       // A full or vanished directory is no reason to disturb a mount: the next attempt may get through.
     }
+    return true;
   }
 
   remove(): void {
     this.#isRemoved = true;
+    if (this.#entry.control !== null) removeQuietly(this.#entry.control);
     removeQuietly(this.#path);
   }
 
-  #write(entry: MountEntry): void {
+  #write(entry: EngineEntry): void {
     const temporaryPath = `${this.#path}.tmp`;
     writeFileSync(temporaryPath, JSON.stringify(entry), { mode: FILE_MODE });
     renameSync(temporaryPath, this.#path);
@@ -222,7 +261,7 @@ class EntryFile implements Registration {
 }
 
 /** The entry in a file of the registry, or undefined for what is none; removes half-written ones of dead engines. */
-function readEntry(directory: string, name: string): MountEntry | undefined {
+function readEntry(directory: string, name: string): EngineEntry | undefined {
   const [, pid, startTicks, isTemporary] = ENTRY_NAME.exec(name) ?? [];
   if (pid === undefined) return undefined;
   const identity = { pid: Number(pid), startTicks: Number(startTicks) };
@@ -254,7 +293,7 @@ function readSmallFile(path: string): string | undefined {
   }
 }
 
-function parseEntry(text: string): MountEntry | undefined {
+function parseEntry(text: string): EngineEntry | undefined {
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -264,23 +303,27 @@ function parseEntry(text: string): MountEntry | undefined {
   return isEntry(value) ? value : undefined;
 }
 
-function isEntry(value: unknown): value is MountEntry {
+function isEntry(value: unknown): value is EngineEntry {
   if (typeof value !== 'object' || value === null) return false;
-  const entry = value as Partial<Record<keyof MountEntry, unknown>>;
+  const entry = value as Partial<Record<keyof EngineEntry, unknown>>;
   return (
     isCount(entry.pid) &&
     isCount(entry.startTicks) &&
-    isAbsolutePath(entry.mountpoint) &&
+    (entry.mountpoint === null || isAbsolutePath(entry.mountpoint)) &&
     typeof entry.snapshot === 'string' &&
     (entry.mode === 'ro' || entry.mode === 'rw') &&
     (entry.overlay === null || typeof entry.overlay === 'string') &&
     typeof entry.isTemporaryOverlay === 'boolean' &&
-    typeof entry.backend === 'string' &&
+    (entry.backend === null || typeof entry.backend === 'string') &&
     typeof entry.startedAt === 'string' &&
     !Number.isNaN(Date.parse(entry.startedAt)) &&
-    isCount(entry.dirtyBytes)
+    isCount(entry.dirtyBytes) &&
+    LEASES.has(entry.lease) &&
+    (entry.control === null || isAbsolutePath(entry.control))
   );
 }
+
+const LEASES: ReadonlySet<unknown> = new Set<Lease>(['mount', 'bound', 'terminal', 'orphaned']);
 
 const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && Number(value) >= 0;
 

@@ -1,14 +1,16 @@
-import type { PortableError } from '../errors.js';
-import type { MountEntry } from './registry.js';
+import { resolve } from 'node:path';
+import { HexzError, type PortableError } from '../errors.js';
+import { checkMountpoint } from './mountpoint.js';
+import type { EngineEntry } from './registry.js';
 
 /** The largest number of a user or group; the next one stands for none. */
 export const MAX_ID = 2 ** 32 - 2;
 
-/** What is mounted, where and how. Paths are absolute. */
-export interface MountSettings {
+/** What is served, where and how. Paths are absolute. */
+export interface EngineSettings {
   readonly snapshot: string;
-  /** Real path of an empty directory. */
-  readonly mountpoint: string;
+  /** Real path of an empty directory; without one it is not mounted. */
+  readonly mountpoint?: string | undefined;
   /** Data file of the overlay. */
   readonly overlay?: string | undefined;
   /** Whether the disk can be written; without an overlay's path into one that is removed with the mount. */
@@ -25,11 +27,11 @@ export interface MountSettings {
 
 /** What an engine is told by the process that starts it; passwords travel in no other way. */
 export interface EngineRequest {
-  readonly settings: MountSettings;
+  readonly settings: EngineSettings;
   readonly passwords: readonly string[];
   /**
    * - `log`: the engine writes its log to standard output and lives until it is unmounted.
-   * - `parent`: it reports to its parent, and unmounts when the parent is gone.
+   * - `parent`: it reports to its parent, and unmounts when the parent is gone; unless a watcher holds its lease.
    */
   readonly reportsTo: 'log' | 'parent';
 }
@@ -39,7 +41,7 @@ export interface EngineRequest {
  * mount meets, `detached` or `kept` as answer to a request to unmount.
  */
 export type EngineMessage =
-  | { readonly type: 'ready'; readonly entry: MountEntry; readonly warnings: readonly string[] }
+  | { readonly type: 'ready'; readonly entry: EngineEntry; readonly warnings: readonly string[] }
   | { readonly type: 'failed'; readonly error: PortableError }
   | { readonly type: 'error'; readonly error: PortableError }
   | { readonly type: 'detached' }
@@ -49,4 +51,70 @@ export type EngineMessage =
 export interface UnmountRequest {
   readonly type: 'unmount';
   readonly isLazy: boolean;
+}
+
+/** What can be chosen of an engine. */
+export interface ServeOptions {
+  /** Path of a .hxz file. */
+  readonly snapshot: string;
+  /** An empty directory; without one it is not mounted. */
+  readonly mountpoint?: string | undefined;
+  /** Data file of an overlay. With `rw` it is created where it does not exist; else it is only read. */
+  readonly overlay?: string;
+  /** Whether `disk` can be written; without `overlay` into one that is removed with the mount. */
+  readonly rw?: boolean;
+  /** Memory for decoded blocks in bytes; default 256 MiB. */
+  readonly cacheSize?: number;
+  /** Owner of the files; default: whoever mounts. */
+  readonly uid?: number;
+  readonly gid?: number;
+  /** Whether other users may use the mount. */
+  readonly allowOther?: boolean;
+  /** Take the overlay although it was made on another snapshot. */
+  readonly force?: boolean;
+  readonly passwords?: string | readonly string[];
+  readonly parentDirectories?: readonly string[];
+  /** Told of errors of the running mount: a program that reads sees only an errno. */
+  readonly onError?: (error: HexzError) => void;
+}
+
+/**
+ * What an engine needs to know, with everything filled in; paths are taken from the current directory.
+ *
+ * @throws HexzError USAGE, MOUNTPOINT_UNUSABLE
+ */
+export function settingsOf(
+  options: ServeOptions & { readonly mountpoint: string },
+): EngineSettings & { readonly mountpoint: string };
+export function settingsOf(options: ServeOptions): EngineSettings;
+export function settingsOf(options: ServeOptions): EngineSettings {
+  checkPath('snapshot', options.snapshot);
+  const { mountpoint } = options;
+  if (mountpoint !== undefined) checkPath('mountpoint', mountpoint);
+  if (options.overlay !== undefined) checkPath('overlay', options.overlay);
+  checkId('uid', options.uid);
+  checkId('gid', options.gid);
+  return {
+    snapshot: resolve(options.snapshot),
+    mountpoint: mountpoint === undefined ? undefined : checkMountpoint(mountpoint),
+    overlay: options.overlay === undefined ? undefined : resolve(options.overlay),
+    isWritable: options.rw ?? false,
+    cacheBytes: options.cacheSize,
+    uid: options.uid ?? process.getuid?.() ?? 0,
+    gid: options.gid ?? process.getgid?.() ?? 0,
+    allowOther: options.allowOther ?? false,
+    force: options.force ?? false,
+    parentDirectories: (options.parentDirectories ?? []).map((path) => resolve(path)),
+  };
+}
+
+/** @throws HexzError USAGE */
+export function checkPath(name: string, path: unknown): void {
+  if (typeof path === 'string' && path !== '') return;
+  throw new HexzError('USAGE', `${name} is not the path of a file`);
+}
+
+function checkId(name: string, id: number | undefined): void {
+  if (id === undefined || (Number.isInteger(id) && id >= 0 && id <= MAX_ID)) return;
+  throw new HexzError('USAGE', `${name} ${id} is not a number from 0 to ${MAX_ID}`);
 }

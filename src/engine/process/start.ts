@@ -3,13 +3,19 @@ import { closeSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { fromPortable, HexzError } from '../errors.js';
 import { openLog } from './log.js';
-import type { MountEntry } from './registry.js';
-import type { EngineMessage, EngineRequest } from './settings.js';
+import { readMountTable, resolveAroundMounts } from './mountTable.js';
+import { type EngineEntry, listMounts } from './registry.js';
+import {
+  type EngineMessage,
+  type EngineRequest,
+  type ServeOptions,
+  settingsOf,
+} from './settings.js';
 
 /** An engine in a process of its own, which serves. */
 export interface StartedEngine {
   readonly process: ChildProcess;
-  readonly entry: MountEntry;
+  readonly entry: EngineEntry;
   readonly warnings: readonly string[];
 }
 
@@ -38,6 +44,69 @@ export async function startDaemon(
   } finally {
     closeSync(log.descriptor);
   }
+}
+
+/** An engine that watchers can reach. */
+export interface ReachableEngine {
+  readonly pid: number;
+  /** Real path; null without a mount. */
+  readonly mountpoint: string | null;
+  /** Path of the socket that `ControlClient.connect` takes. */
+  readonly socketPath: string;
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Starts an engine for a watcher, who is to connect and take its lease; until he does, it ends with this process.
+ *
+ * @returns when it can be reached, and its mount, if one was wanted, is ready
+ * @throws HexzError with which the engine failed; MOUNT_FAILED if it ended otherwise
+ */
+export async function startEngine(options: ServeOptions): Promise<ReachableEngine> {
+  const { onError = () => {} } = options;
+  const settings = settingsOf(options);
+  const passwords = [options.passwords ?? []].flat();
+  const engine = await startChild({ settings, passwords }, onError);
+  engine.process.unref();
+  engine.process.channel?.unref();
+  return reachable(engine.entry, engine.warnings);
+}
+
+/**
+ * The engine that serves a mount.
+ *
+ * @param path a mountpoint, or the number of an engine's process
+ * @throws HexzError NOT_MOUNTED, REGISTRY_UNUSABLE, ENGINE_GONE
+ */
+export function findEngine(path: string): ReachableEngine {
+  const engines = listMounts();
+  const entry =
+    engines.find(({ pid }) => String(pid) === path) ??
+    engines.findLast(({ mountpoint }) => mountpoint === realPathOf(path));
+  if (entry === undefined) {
+    throw new HexzError('NOT_MOUNTED', 'no engine of yours serves that', {
+      location: { file: path },
+      hint: 'hexz status lists those that there are',
+    });
+  }
+  return reachable(entry, []);
+}
+
+function realPathOf(path: string): string | undefined {
+  try {
+    return resolveAroundMounts(path, readMountTable());
+  } catch {
+    // Nothing is there, so nothing is mounted there.
+    return undefined;
+  }
+}
+
+function reachable(
+  { pid, mountpoint, control }: EngineEntry,
+  warnings: readonly string[],
+): ReachableEngine {
+  if (control !== null) return { pid, mountpoint, socketPath: control, warnings };
+  throw new HexzError('ENGINE_GONE', `the engine, process ${pid}, does not listen for watchers`);
 }
 
 /**

@@ -64,6 +64,11 @@ export class Snapshot {
     this.#cache = cache;
   }
 
+  /** Memory for decoded blocks of the whole chain, in bytes. */
+  get cacheBytes(): number {
+    return this.#cache.capacityBytes;
+  }
+
   /** Size of a stream in bytes; 0 for one that the snapshot does not have. */
   streamLength(stream: StreamName): number {
     return this.index.masterIndex[stream].streamLength;

@@ -16,6 +16,7 @@ import { describe, expect, test, vi } from 'vitest';
 import { systemFiles } from '../../../src/engine/overlay/files.js';
 import { identifyProcess, isRunning } from '../../../src/engine/process/processes.js';
 import {
+  type EngineEntry,
   listMounts,
   prepareRegistry,
   register,
@@ -32,7 +33,9 @@ const newSilentMount = silentMounts();
 ownRegistry();
 
 const directory = () => join(process.env.XDG_RUNTIME_DIR ?? '', 'hexz');
-const ownEntry = () => entryOf(process.pid);
+const STARTED_AT = '2026-01-01T00:00:00Z';
+const ownEntry = (changes: Partial<EngineEntry> = {}) =>
+  entryOf(process.pid, { startedAt: STARTED_AT, ...changes });
 const entryPath = () => join(directory(), `${process.pid}-${ownEntry().startTicks}.json`);
 const writeEntry = (name: string, contents: unknown) => {
   mkdirSync(directory(), { recursive: true, mode: 0o700 });
@@ -150,28 +153,28 @@ describe('the number of dirty bytes', () => {
 
   test('is written when it is news', () => {
     const registration = register(ownEntry());
-    registration.update(1);
+    registration.update(ownEntry({ dirtyBytes: 1 }));
     expect(listedBytes()).toBe(1);
     const { ino } = statSync(entryPath());
-    registration.update(1);
+    registration.update(ownEntry({ dirtyBytes: 1 }));
     expect(statSync(entryPath()).ino).toBe(ino);
-    registration.update(2);
+    registration.update(ownEntry({ dirtyBytes: 2 }));
     expect(listedBytes()).toBe(2);
   });
 
   test('does not bring an entry back that is removed', () => {
     const registration = register(ownEntry());
     registration.remove();
-    registration.update(1);
+    registration.update(ownEntry({ dirtyBytes: 1 }));
     expect(listMounts()).toEqual([]);
   });
 
   test('does no harm where it cannot be written, and is written when it can be again', () => {
     const registration = register(ownEntry());
     rmSync(directory(), { recursive: true });
-    registration.update(1);
+    registration.update(ownEntry({ dirtyBytes: 1 }));
     prepareRegistry();
-    registration.update(1);
+    registration.update(ownEntry({ dirtyBytes: 1 }));
     expect(listedBytes()).toBe(1);
   });
 });

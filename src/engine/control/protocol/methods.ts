@@ -15,7 +15,7 @@ import {
   readResult,
 } from './inspection.js';
 import { hunk, reviewAction, reviewCounts } from './review.js';
-import { addressing, bytes, count, pageRange, path, place, side, stretch, text } from './values.js';
+import { bytes, count, pageRange, path, place, side, stretch, text } from './values.js';
 
 /** Bytes that one `read` answers with. */
 export const MAX_READ_BYTES = 1024 * 1024;
@@ -289,6 +289,3 @@ export type Item<Name extends MethodName> = Methods[Name] extends { readonly ite
   : never;
 
 export const isMethodName = (name: string): name is MethodName => Object.hasOwn(methods, name);
-
-export type { Addressing } from './values.js';
-export { addressing };

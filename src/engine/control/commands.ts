@@ -1,0 +1,31 @@
+import type { EngineState } from './protocol/engineState.js';
+
+/** Who ends an engine (docs/control-protocol.md). */
+export type Lease = EngineState['lease'];
+
+/** What the engine says of itself; the control thread adds what only it knows. */
+export type ServedState = Omit<EngineState, 'watchers' | 'reviewRevision'>;
+
+/** What only the serving thread can do, for the control thread to call. */
+export interface EngineCommands {
+  state(): ServedState;
+  sync(): Promise<void>;
+  /** Brings everything onto the disk and holds changes until `resume`. */
+  quiesce(): Promise<void>;
+  resume(): void;
+  mount(mountpoint: string, allowOther: boolean): Promise<void>;
+  unmount(isLazy: boolean): Promise<void>;
+  /** Resolves with the path of a temporary overlay that was kept; the engine ends after it was told. */
+  shutdown(isLazy: boolean, keepsOverlay: boolean): Promise<string | null>;
+  /** A connection holds the lease, or it lost it. */
+  setLease(lease: Lease): void;
+}
+
+/** What the serving thread tells the control thread. */
+export interface ControlCommands {
+  /** Something of the state is not as it was. */
+  stateChanged(): void;
+  log(level: 'info' | 'warning' | 'error', text: string, code: string | undefined): void;
+  /** Ends connections and jobs, and answers when nothing touches snapshot and overlay any more. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,170 @@
+import type { Socket } from 'node:net';
+import { asHexzError, HexzError, toPortable } from '../errors.js';
+import { LineSplitter } from './protocol/lines.js';
+import {
+  MAX_REQUEST_BYTES,
+  MAX_RUNNING_REQUESTS,
+  PROTOCOL_VERSION,
+  request as requestSchema,
+} from './protocol/messages.js';
+import type { Progress } from './protocol/values.js';
+
+/** What waits to be sent before no further request is read. */
+const MAX_UNSENT_BYTES = 1024 * 1024;
+
+/** A request that was understood and runs. */
+export interface RunningRequest {
+  /** JSON text of the result; throws HexzError. */
+  readonly result: Promise<string>;
+  taken(): void;
+  cancel(): void;
+}
+
+/** Where a request's words go. */
+export interface RequestOutput {
+  /** @param json text of an array */
+  items(json: string): void;
+  progress(progress: Progress): void;
+}
+
+/** What understands requests. */
+export interface RequestHandler {
+  /** @throws HexzError USAGE for methods and parameters that do not exist */
+  run(
+    method: string,
+    params: unknown,
+    output: RequestOutput,
+    connection: Connection,
+  ): RunningRequest;
+  /** The connection has ended; its requests were cancelled. */
+  ended(connection: Connection): void;
+}
+
+/**
+ * One watcher's connection, as the engine sees it.
+ *
+ * Invariant: a request is in `#running` from the moment it is read until its last message is written. One that is too
+ * many is refused; while too much waits to be sent nothing further is read: whoever floods, or does not listen, waits for
+ * himself. A line that is no request ends the connection, because nobody can know what was meant behind it.
+ */
+export class Connection {
+  readonly #socket: Socket;
+  readonly #handler: RequestHandler;
+  readonly #lines = new LineSplitter(MAX_REQUEST_BYTES);
+  readonly #running = new Map<number, RunningRequest>();
+  /** Lines that were read together with one that had to wait. */
+  readonly #unread: string[] = [];
+  #isEnded = false;
+
+  constructor(socket: Socket, handler: RequestHandler) {
+    this.#socket = socket;
+    this.#handler = handler;
+    socket.on('data', (chunk) => this.#receive(chunk));
+    socket.on('drain', () => this.#goOn());
+    // A watcher that dies is nothing to tell anybody.
+    socket.on('error', () => this.end());
+    socket.on('end', () => this.end());
+    socket.on('close', () => this.end());
+    this.#write({ hexz: 'control', version: PROTOCOL_VERSION, pid: process.pid });
+  }
+
+  /** Cancels what runs, and closes. */
+  end(): void {
+    if (this.#isEnded) return;
+    this.#isEnded = true;
+    for (const running of this.#running.values()) running.cancel();
+    this.#running.clear();
+    this.#handler.ended(this);
+    this.#socket.end();
+    this.#socket.destroySoon();
+  }
+
+  #receive(chunk: Buffer): void {
+    try {
+      for (const line of this.#lines.take(chunk)) this.#unread.push(line);
+    } catch (error) {
+      this.#refuse(asHexzError(error));
+      return;
+    }
+    this.#goOn();
+  }
+
+  #goOn(): void {
+    while (!this.#isEnded && this.#mayGoOn) {
+      const line = this.#unread.shift();
+      if (line === undefined) {
+        this.#socket.resume();
+        return;
+      }
+      this.#take(line);
+    }
+    if (!this.#isEnded) this.#socket.pause();
+  }
+
+  get #mayGoOn(): boolean {
+    return this.#socket.writableLength < MAX_UNSENT_BYTES;
+  }
+
+  #take(line: string): void {
+    const parsed = requestSchema.safeParse(parseJson(line));
+    if (!parsed.success) {
+      this.#refuse(new HexzError('PROTOCOL', 'a line is no request'));
+      return;
+    }
+    const message = parsed.data;
+    if ('cancel' in message) this.#running.get(message.cancel)?.cancel();
+    else if ('taken' in message) this.#running.get(message.taken)?.taken();
+    else if (this.#running.has(message.id)) {
+      this.#refuse(new HexzError('PROTOCOL', `request ${message.id} is running already`));
+    } else this.#run(message.id, message.method, message.params);
+  }
+
+  #run(id: number, method: string, params: unknown): void {
+    const output: RequestOutput = {
+      items: (json) => this.#writeLine(`{"id":${id},"items":${json}}`),
+      progress: (progress) => this.#write({ id, progress }),
+    };
+    try {
+      if (this.#running.size >= MAX_RUNNING_REQUESTS) {
+        throw new HexzError('LIMIT', `${MAX_RUNNING_REQUESTS} requests are running already`);
+      }
+      const running = this.#handler.run(method, params, output, this);
+      this.#running.set(id, running);
+      running.result.then(
+        (json) => this.#finish(id, `{"id":${id},"result":${json}}`),
+        (error) => this.#finish(id, errorLine(id, error)),
+      );
+    } catch (error) {
+      this.#writeLine(errorLine(id, error));
+    }
+  }
+
+  #finish(id: number, line: string): void {
+    this.#running.delete(id);
+    this.#writeLine(line);
+  }
+
+  #refuse(error: HexzError): void {
+    this.#write({ error: toPortable(error) });
+    this.end();
+  }
+
+  #write(message: unknown): void {
+    this.#writeLine(JSON.stringify(message));
+  }
+
+  #writeLine(line: string): void {
+    if (!this.#isEnded) this.#socket.write(`${line}\n`);
+  }
+}
+
+const errorLine = (id: number, error: unknown): string =>
+  JSON.stringify({ id, error: toPortable(asHexzError(error)) });
+
+function parseJson(line: string): unknown {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,27 @@
+import type { PortableError } from '../errors.js';
+import type { Progress } from './protocol/values.js';
+
+/** What a job thread needs to read what the engine serves. */
+export interface JobSetting {
+  readonly snapshot: string;
+  readonly passwords: readonly string[];
+  readonly parentDirectories: readonly string[];
+  /** Memory for decoded blocks that the mount has, in bytes; a job takes less. */
+  readonly cacheBytes: number | undefined;
+}
+
+/** What the control thread tells a job thread. */
+export interface JobOrder {
+  readonly id: number;
+  readonly method: string;
+  readonly params: unknown;
+  /** [0]: whether it is cancelled; [1]: how many batches were taken. */
+  readonly shared: Int32Array;
+}
+
+/** What a job thread answers; items and results as JSON text. */
+export type JobMessage =
+  | { readonly job: number; readonly items: string }
+  | { readonly job: number; readonly progress: Progress }
+  | { readonly job: number; readonly result: string }
+  | { readonly job: number; readonly error: PortableError };

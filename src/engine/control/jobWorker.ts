@@ -1,0 +1,45 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import { asHexzError, toPortable } from '../errors.js';
+import type { JobMessage, JobOrder, JobSetting } from './jobMessages.js';
+import { JobContext } from './jobs/context.js';
+import { isJobName, jobs } from './jobs/jobs.js';
+import { JobOutput } from './jobs/output.js';
+
+/*
+ * A thread that reads, searches, compares and commits for watchers, one job after the other. It opens snapshot and
+ * overlay for itself: the thread that serves the mount knows nothing of it.
+ */
+
+const port = parentPort;
+if (port === null) throw new Error('this is the program of a thread');
+
+const context = new JobContext(workerData as JobSetting);
+let current: { readonly id: number; readonly abort: AbortController } | undefined;
+
+port.on('message', (message: JobOrder | { readonly cancel: number }) => {
+  if (!('cancel' in message)) void run(message);
+  else if (current?.id === message.cancel) current.abort.abort();
+});
+
+async function run({ id, method, params, shared }: JobOrder): Promise<void> {
+  const abort = new AbortController();
+  current = { id, abort };
+  const tell = (message: JobMessage): void => port?.postMessage(message);
+  const output = new JobOutput(id, shared, abort.signal, tell);
+  try {
+    if (!isJobName(method)) throw new Error(`no job is called ${method}`);
+    const job = jobs[method] as (
+      context: JobContext,
+      params: unknown,
+      output: JobOutput,
+    ) => unknown;
+    const result = await job(context, params, output);
+    output.flush();
+    tell({ job: id, result: JSON.stringify(result) });
+  } catch (error) {
+    const hexzError = abort.signal.aborted ? output.cancelled() : asHexzError(error);
+    tell({ job: id, error: toPortable(hexzError) });
+  } finally {
+    current = undefined;
+  }
+}

@@ -1,0 +1,69 @@
+import { Worker } from 'node:worker_threads';
+import { HexzError } from '../errors.js';
+import { answerCalls, type Callable, callsTo } from './calls.js';
+import type { ControlCommands, EngineCommands } from './commands.js';
+import type { JobSetting } from './jobMessages.js';
+
+/** What the control thread is told when it starts. */
+export interface ControlSetting {
+  /** Where it listens; nothing is there yet. */
+  readonly socketPath: string;
+  readonly job: JobSetting;
+}
+
+/** The first word of the control thread. */
+export type ControlGreeting =
+  | { readonly listening: true }
+  | { readonly listening: false; readonly reason: string };
+
+/** The control thread, from the thread that serves. */
+export interface ControlServer {
+  readonly socketPath: string;
+  readonly commands: Callable<ControlCommands>;
+  /** Resolves when it has ended: after `commands.close`, or with a bug. */
+  readonly ended: Promise<void>;
+  close(): Promise<void>;
+}
+
+/**
+ * Starts the thread that answers watchers. It keeps the process going no longer than something else does.
+ *
+ * @param engine what watchers may have the serving thread do
+ * @throws HexzError REGISTRY_UNUSABLE when the socket cannot be made
+ */
+export async function startControlServer(
+  setting: ControlSetting,
+  engine: EngineCommands,
+): Promise<ControlServer> {
+  const worker = new Worker(new URL('./serverWorker.js', import.meta.url), {
+    workerData: setting,
+  });
+  const ended = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
+  answerCalls(worker, engine);
+  const commands = callsTo<ControlCommands>(worker);
+  await new Promise<void>((resolve, reject) => {
+    const fail = (reason: string) =>
+      reject(
+        new HexzError('REGISTRY_UNUSABLE', `cannot listen for watchers: ${reason}`, {
+          location: { file: setting.socketPath },
+        }),
+      );
+    worker.on('error', (error) => fail(error.message));
+    worker.on('message', (message: ControlGreeting | object) => {
+      if (!('listening' in message)) return;
+      if (message.listening) resolve();
+      else fail(message.reason);
+    });
+  });
+  worker.unref();
+  return {
+    socketPath: setting.socketPath,
+    commands,
+    ended,
+    async close() {
+      worker.ref();
+      await Promise.race([commands.close(), ended]);
+      await worker.terminate();
+    },
+  };
+}

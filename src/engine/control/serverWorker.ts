@@ -1,0 +1,47 @@
+import { createServer } from 'node:net';
+import { parentPort, workerData } from 'node:worker_threads';
+import { describeSystemError } from '../systemErrors.js';
+import { answerCalls, callsTo } from './calls.js';
+import type { ControlCommands, EngineCommands } from './commands.js';
+import { Connection } from './connection.js';
+import { Jobs } from './jobs.js';
+import type { ControlGreeting, ControlSetting } from './server.js';
+import { Watchers } from './watchers.js';
+
+/*
+ * The thread of an engine that listens for watchers. The thread that serves the mount never waits for it, and what
+ * takes time is done in threads of their own.
+ */
+
+/** More watchers of one user than anybody needs are refused. */
+const MAX_CONNECTIONS = 64;
+
+const port = parentPort;
+if (port === null) throw new Error('this is the program of a thread');
+
+const { socketPath, job } = workerData as ControlSetting;
+const jobs = new Jobs(job);
+const watchers = new Watchers(callsTo<EngineCommands>(port), jobs);
+const connections = new Set<Connection>();
+
+const server = createServer({ allowHalfOpen: false }, (socket) => {
+  const connection = new Connection(socket, watchers);
+  connections.add(connection);
+  socket.once('close', () => connections.delete(connection));
+});
+server.maxConnections = MAX_CONNECTIONS;
+
+const commands: ControlCommands = {
+  stateChanged: () => watchers.stateChanged(),
+  log: (level, text, code) => watchers.log(level, text, code),
+  async close() {
+    server.close();
+    for (const connection of connections) connection.end();
+    await jobs.close();
+  },
+};
+answerCalls(port, commands);
+
+const greet = (greeting: ControlGreeting): void => port.postMessage(greeting);
+server.on('error', (error) => greet({ listening: false, reason: describeSystemError(error) }));
+server.listen(socketPath, () => greet({ listening: true }));

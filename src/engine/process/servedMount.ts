@@ -1,0 +1,77 @@
+import { join } from 'node:path';
+import { asHexzError, type HexzError } from '../errors.js';
+import { streamNames } from '../format/types.js';
+import { FileSystem, type FileSystemOptions } from '../fuse/fileSystem.js';
+import { fuseNative } from '../fuse/fuseNative.js';
+import type { Volume } from '../volume/volume.js';
+import { mountAt, readMountTable } from './mountTable.js';
+import { TestReader } from './readiness.js';
+import { detachMount } from './unmount.js';
+
+export interface ServedMountOptions extends Omit<FileSystemOptions, 'onError'> {
+  /** Real path of an empty directory. */
+  readonly mountpoint: string;
+  readonly allowOther: boolean;
+  /** Told of errors of the running mount: the program that meets one sees only an errno. */
+  readonly onError: (error: HexzError) => void;
+}
+
+/**
+ * One mount of a volume, served by this thread, until the kernel ends the connection: whoever unmounted it, and only
+ * when nobody uses it any more.
+ *
+ * The thread must never touch the mount in a call that would wait for its own answer.
+ */
+export class ServedMount {
+  readonly mountpoint: string;
+  readonly backend = fuseNative.name;
+  /** Resolves when the kernel has ended the connection. */
+  readonly ended: Promise<void>;
+  readonly #mountId: number;
+
+  /**
+   * Mounts, and reads a little of it to be sure that it answers.
+   *
+   * @throws HexzError MOUNT_FAILED, MOUNTPOINT_UNUSABLE; it is not mounted then
+   */
+  static async start(volume: Volume, options: ServedMountOptions): Promise<ServedMount> {
+    const { mountpoint, allowOther, onError } = options;
+    const fileSystem = new FileSystem(volume, {
+      ...options,
+      onError: (_operation, error) => onError(asHexzError(error)),
+    });
+    const stream = streamNames.find((name) => volume.hasStream(name));
+    const reader = stream && new TestReader(join(mountpoint, stream));
+    const isReadOnly = !volume.isWritable;
+    const connection = await fuseNative
+      .mount(fileSystem, { mountpoint, allowOther, isReadOnly })
+      .catch((error) => {
+        reader?.cancel();
+        throw error;
+      });
+    const mount = new ServedMount(mountpoint, connection.ended);
+    try {
+      await reader?.read();
+      return mount;
+    } catch (error) {
+      await mount.detach({ isLazy: true });
+      throw error;
+    }
+  }
+
+  private constructor(mountpoint: string, ended: Promise<void>) {
+    this.mountpoint = mountpoint;
+    this.ended = ended;
+    // -1 stands for none.
+    this.#mountId = mountAt(mountpoint, readMountTable())?.mountId ?? -1;
+  }
+
+  /**
+   * Takes the mount away; what others have mounted in its place meanwhile is not touched.
+   *
+   * @throws HexzError MOUNT_BUSY, UNMOUNT_FAILED
+   */
+  detach({ isLazy }: { readonly isLazy: boolean }): Promise<void> {
+    return detachMount({ mountpoint: this.mountpoint, mountId: this.#mountId }, { isLazy });
+  }
+}

@@ -1,0 +1,59 @@
+import type { ServedState } from '../control/commands.js';
+import { streamNames } from '../format/types.js';
+import type { Snapshot } from '../snapshot/snapshot.js';
+import type { EngineEntry } from './registry.js';
+import type { Resources } from './resources.js';
+import { version } from './version.js';
+
+/** What an engine tells its watchers of itself. */
+export function servedState(
+  resources: Resources,
+  entry: EngineEntry,
+  isQuiesced: boolean,
+  warnings: readonly string[],
+): ServedState {
+  const { snapshot, volume, overlay } = resources;
+  const { mountpoint, backend, mode, isTemporaryOverlay } = entry;
+  return {
+    pid: entry.pid,
+    version: version(),
+    startedAt: entry.startedAt,
+    snapshot: describe(snapshot),
+    mount: mountpoint === null || backend === null ? null : { mountpoint, backend, mode },
+    overlay:
+      overlay === undefined
+        ? null
+        : {
+            path: overlay.path,
+            isTemporary: isTemporaryOverlay,
+            isWritable: overlay.isWritable,
+            diskLength: overlay.length,
+            dirtyPages: overlay.dirtyPageCount,
+            dirtyBytes: volume.dirtyBytes,
+          },
+    cacheBytes: snapshot.cacheBytes,
+    lease: entry.lease,
+    isQuiesced,
+    warnings: [...warnings],
+  };
+}
+
+function describe(snapshot: Snapshot): ServedState['snapshot'] {
+  const { header, index } = snapshot;
+  const streams = streamNames.filter((stream) => snapshot.hasStream(stream));
+  return {
+    path: snapshot.path,
+    fileBytes: index.source.length,
+    compression: header.compression,
+    blockBytes: header.blockSize,
+    isVariable: header.variableBlocks,
+    isEncrypted: header.encryption !== undefined,
+    parents: snapshot
+      .chain()
+      .slice(1)
+      .map(({ path }) => path),
+    streams: Object.fromEntries(
+      streams.map((stream) => [stream, { length: snapshot.streamLength(stream) }]),
+    ),
+  };
+}
