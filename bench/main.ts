@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { decode } from './decode.js';
 import { extract } from './extract.js';
 import { mount } from './mount.js';
+import { search } from './search.js';
 import { sparse } from './sparse.js';
 import { write } from './write.js';
 
@@ -16,6 +17,7 @@ const benchmarks: Readonly<Record<string, () => Promise<void> | void>> = {
   extract,
   mount,
   write,
+  search,
 };
 
 const wanted = process.argv.slice(2);
