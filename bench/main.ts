@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { activity } from './activity.js';
 import { decode } from './decode.js';
 import { extract } from './extract.js';
 import { mount } from './mount.js';
@@ -13,6 +14,7 @@ import { write } from './write.js';
  */
 const benchmarks: Readonly<Record<string, () => Promise<void> | void>> = {
   decode,
+  activity,
   sparse,
   extract,
   mount,

@@ -17,7 +17,7 @@ const GROUP_BYTES = GROUP_PAGES / 8;
  * Which pages of a disk are dirty: one bit a page, in shared memory that grows with the highest page.
  *
  * Invariant: `#counts[g]` is the number of bits set in group g, and `#bits` and `#counts` reach equally
- * far. Groups without a dirty page are skipped in every walk, and the system gives their bits no memory, so
+ * far; their sum is `#size`. Groups without a dirty page are skipped in every walk, and the system gives their bits no memory, so
  * that one forged page index at the end of the largest disk costs next to nothing.
  */
 export class DirtyPages {
@@ -27,6 +27,13 @@ export class DirtyPages {
   readonly #counts = new Uint32Array(
     new SharedArrayBuffer(4, { maxByteLength: (MAX_PAGES / GROUP_PAGES) * 4 }),
   );
+
+  #size = 0;
+
+  /** How many pages are dirty. */
+  get size(): number {
+    return this.#size;
+  }
 
   has(pageIndex: number): boolean {
     return ((this.#bits[wordOf(pageIndex)] ?? 0) & (1 << (pageIndex & 31))) !== 0;
@@ -40,6 +47,7 @@ export class DirtyPages {
     const word = wordOf(pageIndex);
     this.#bits[word] = (this.#bits[word] as number) | (1 << (pageIndex & 31));
     this.#counts[group] = (this.#counts[group] as number) + 1;
+    this.#size++;
     return true;
   }
 

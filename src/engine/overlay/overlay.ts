@@ -170,9 +170,14 @@ export class Overlay {
     return this.#store.pages.countBefore(pagesIn(this.length));
   }
 
+  /** Pages of the list, those behind the end of the disk included. Unlike the others this count takes no time. */
+  get listedPageCount(): number {
+    return this.#store.pages.size;
+  }
+
   /** Pages of the list that lie behind the end of the disk. */
   get pagesBehindEnd(): number {
-    return this.#store.pages.countBefore(MAX_PAGES) - this.dirtyPageCount;
+    return this.listedPageCount - this.dirtyPageCount;
   }
 
   isDirty(pageIndex: number): boolean {

@@ -1,3 +1,4 @@
+import type { SharedActivity } from '../activity/shared.js';
 import type { EngineCommands, Lease, ServedState } from '../control/commands.js';
 import { type ControlServer, startControlServer } from '../control/server.js';
 import { HexzError } from '../errors.js';
@@ -108,6 +109,11 @@ export class Engine {
     }).then(() => this.#finish());
     // Who does not wait for the end is not to be ended by it.
     this.ended.catch(() => {});
+  }
+
+  /** What is recorded of its requests, for other threads. */
+  get activity(): SharedActivity {
+    return this.#resources.activity;
   }
 
   /** What others are told of it. */

@@ -1,9 +1,12 @@
 import { realpathSync, statfsSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join, sep } from 'node:path';
+import { ActivityRecorder } from '../activity/recorder.js';
+import type { SharedActivity } from '../activity/shared.js';
 import { HexzError } from '../errors.js';
 import type { Overlay } from '../overlay/overlay.js';
 import type { Snapshot } from '../snapshot/snapshot.js';
+import { createActivity } from '../volume/createActivity.js';
 import { openOverlay } from '../volume/openOverlay.js';
 import { createVolume, type Volume } from '../volume/volume.js';
 import { registryPath } from './registry.js';
@@ -14,6 +17,8 @@ import { makeTemporaryDirectory, removeTemporaryDirectory } from './temporaryOve
 export interface Resources {
   readonly snapshot: Snapshot;
   readonly volume: Volume;
+  /** What is recorded of the volume's requests. */
+  readonly activity: SharedActivity;
   readonly overlay: Overlay | undefined;
   readonly overlayPath: string | undefined;
   /** Where a temporary overlay lies. */
@@ -37,8 +42,9 @@ export function openResources(snapshot: Snapshot, settings: EngineSettings): Res
       overlayPath === undefined
         ? undefined
         : openOverlay(snapshot, { path: overlayPath, access, force, mountpoint });
-    const volume = createVolume(snapshot, overlay);
-    return { snapshot, volume, overlay, overlayPath, temporaryDirectory };
+    const activity = createActivity(snapshot, overlay);
+    const volume = createVolume(snapshot, overlay, new ActivityRecorder(activity));
+    return { snapshot, volume, activity, overlay, overlayPath, temporaryDirectory };
   } catch (error) {
     if (temporaryDirectory !== undefined) removeTemporaryDirectory(temporaryDirectory);
     snapshot.close();

@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import type { BlockWork } from '../activity/blockWork.js';
 import { HexzError } from '../errors.js';
 import type { StoredBlock } from '../format/indexPage.js';
 
@@ -22,6 +23,8 @@ import type { StoredBlock } from '../format/indexPage.js';
  */
 export class BlockCache {
   readonly capacityBytes: number;
+  /** Told of every block that is found or decoded, if anybody wants to know. */
+  work: BlockWork | undefined;
   readonly #stored: LRUCache<number, CachedBlock> | undefined;
   readonly #free = new Map<number, CachedBlock[]>();
   #large: CachedBlock | undefined;

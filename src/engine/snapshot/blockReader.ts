@@ -31,7 +31,7 @@ export class BlockReader {
   readWhole(page: IndexPage, entry: number, target: Buffer): void {
     const block = page.storedBlock(entry);
     const cached = this.#find(block, target.length);
-    if (cached === undefined) this.#decoder.decode(block, target);
+    if (cached === undefined) this.#decodeInto(block, target);
     else cached.memory.copy(target, 0, 0, target.length);
   }
 
@@ -48,13 +48,13 @@ export class BlockReader {
     const slot = this.#cache.reserve(length);
     if (slot === undefined) {
       const large = this.#cache.replaceLarge(length);
-      this.#decoder.decode(block, large.memory);
+      this.#decodeInto(block, large.memory);
       large.owner = this;
       large.block = block;
       return large.memory;
     }
     try {
-      this.#decoder.decode(block, slot.memory.subarray(0, length));
+      this.#decodeInto(block, slot.memory.subarray(0, length));
     } catch (error) {
       this.#cache.release(slot);
       throw error;
@@ -91,7 +91,22 @@ export class BlockReader {
     ) {
       return undefined;
     }
-    return this.#isEncrypted && cached.block.blockIndex !== block.blockIndex ? undefined : cached;
+    if (this.#isEncrypted && cached.block.blockIndex !== block.blockIndex) return undefined;
+    if (this.#cache.work !== undefined) this.#cache.work.hitBlocks++;
+    return cached;
+  }
+
+  /** Decodes a block that a reader wants and the cache does not have. */
+  #decodeInto(block: StoredBlock, target: Buffer): void {
+    const { work } = this.#cache;
+    if (work === undefined) {
+      this.#decoder.decode(block, target);
+      return;
+    }
+    const startedAt = performance.now();
+    this.#decoder.decode(block, target);
+    work.decodeMicroseconds += (performance.now() - startedAt) * 1000;
+    work.decodedBlocks++;
   }
 
   #keyOf({ storedOffset }: StoredBlock): number {

@@ -1,3 +1,4 @@
+import type { BlockWork } from '../activity/blockWork.js';
 import { HexzError } from '../errors.js';
 import type { SnapshotHeader } from '../format/header.js';
 import type { IndexPage } from '../format/indexPage.js';
@@ -46,6 +47,7 @@ export class Snapshot {
   readonly #blocks: BlockReader;
   readonly #cache: BlockCache;
   #ancestors: readonly Snapshot[] | undefined;
+  #work: BlockWork | undefined;
 
   /** @internal Use `openSnapshot`. */
   constructor(
@@ -72,6 +74,12 @@ export class Snapshot {
   /** Size of a stream in bytes; 0 for one that the snapshot does not have. */
   streamLength(stream: StreamName): number {
     return this.index.masterIndex[stream].streamLength;
+  }
+
+  /** From now on every read counts there which blocks of this snapshot it touches, and those of the chain that it takes. */
+  countInto(work: BlockWork): void {
+    this.#work = work;
+    this.#cache.work = work;
   }
 
   /** Whether the snapshot has a stream; it may still be empty. */
@@ -265,6 +273,7 @@ export class Snapshot {
     const { kind, page, entry, start, end } = index;
     const length = Math.min(wanted, end - offset);
     const targetEnd = targetOffset + length;
+    if (page !== undefined) this.#work?.touch(page.startBlockIndex + entry);
     try {
       if (kind === 'data' && page !== undefined) {
         if (length === end - start) {

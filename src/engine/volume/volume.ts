@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import type { ActivityRecorder } from '../activity/recorder.js';
 import { HexzError } from '../errors.js';
 import type { StreamName } from '../format/types.js';
 import { baseIdentity } from '../overlay/baseIdentity.js';
@@ -50,8 +51,19 @@ export function baseDiskOf(snapshot: Snapshot): BaseDisk {
   };
 }
 
-/** Puts snapshot and overlay together; the volume closes both. */
-export function createVolume(snapshot: Snapshot, overlay?: Overlay): Volume {
+/** Puts snapshot and overlay together; the volume closes both. A recorder is told of every request. */
+export function createVolume(
+  snapshot: Snapshot,
+  overlay?: Overlay,
+  recorder?: ActivityRecorder,
+): Volume {
+  const volume = plainVolume(snapshot, overlay);
+  if (recorder === undefined) return volume;
+  snapshot.countInto(recorder.work);
+  return recordedVolume(volume, overlay, recorder);
+}
+
+function plainVolume(snapshot: Snapshot, overlay: Overlay | undefined): Volume {
   const isWritable = overlay?.isWritable ?? false;
   const writable = (): Overlay => {
     if (overlay !== undefined && isWritable) return overlay;
@@ -81,6 +93,64 @@ export function createVolume(snapshot: Snapshot, overlay?: Overlay): Volume {
         await overlay?.close();
       } finally {
         snapshot.close();
+      }
+    },
+  };
+}
+
+/** A volume that records every request; the snapshot's readers bump the recorder's work. */
+function recordedVolume(
+  volume: Volume,
+  overlay: Overlay | undefined,
+  recorder: ActivityRecorder,
+): Volume {
+  const listedPages = () => overlay?.listedPageCount ?? 0;
+  return {
+    ...volume,
+    get dirtyBytes() {
+      return volume.dirtyBytes;
+    },
+    readInto(stream, offset, target) {
+      const startedAt = recorder.begin();
+      try {
+        const count = volume.readInto(stream, offset, target);
+        recorder.end(startedAt, 'read', stream, offset, count, 0, false);
+        return count;
+      } catch (error) {
+        recorder.end(startedAt, 'read', stream, offset, target.length, 0, true);
+        throw error;
+      }
+    },
+    write(offset, bytes) {
+      const listedBefore = listedPages();
+      const startedAt = recorder.begin();
+      try {
+        volume.write(offset, bytes);
+        const dirtied = listedPages() - listedBefore;
+        recorder.end(startedAt, 'write', 'disk', offset, bytes.length, dirtied, false);
+      } catch (error) {
+        recorder.end(startedAt, 'write', 'disk', offset, bytes.length, 0, true);
+        throw error;
+      }
+    },
+    truncate(length) {
+      const startedAt = recorder.begin();
+      try {
+        volume.truncate(length);
+        recorder.end(startedAt, 'truncate', 'disk', 0, length, 0, false);
+      } catch (error) {
+        recorder.end(startedAt, 'truncate', 'disk', 0, length, 0, true);
+        throw error;
+      }
+    },
+    async sync() {
+      const startedAt = recorder.begin();
+      try {
+        await volume.sync();
+        recorder.endOfAwaited(startedAt, 'sync', false);
+      } catch (error) {
+        recorder.endOfAwaited(startedAt, 'sync', true);
+        throw error;
       }
     },
   };

@@ -1,0 +1,21 @@
+import {
+  createSharedActivity,
+  type RecordedStream,
+  type SharedActivity,
+} from '../activity/shared.js';
+import { type StreamName, streamNames } from '../format/types.js';
+import type { Overlay } from '../overlay/overlay.js';
+import type { Snapshot } from '../snapshot/snapshot.js';
+
+/** Shared memory for what will be recorded of a volume. */
+export function createActivity(snapshot: Snapshot, overlay?: Overlay): SharedActivity {
+  const streams: Partial<Record<StreamName, RecordedStream>> = {};
+  const blockBytes = snapshot.header.blockSize;
+  for (const name of streamNames.filter((stream) => snapshot.hasStream(stream))) {
+    streams[name] =
+      name === 'disk' && overlay !== undefined
+        ? { length: overlay.length, blockBytes, canGrow: overlay.isWritable }
+        : { length: snapshot.streamLength(name), blockBytes, canGrow: false };
+  }
+  return createSharedActivity(streams);
+}
