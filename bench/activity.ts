@@ -7,7 +7,7 @@ import { openSnapshot } from '../src/index.js';
 import { fileSystemSnapshot } from './inputs.js';
 import { median, printTable } from './measure.js';
 
-const ROUNDS = 60;
+const ROUNDS = 200;
 const HOT_BYTES = 32 * 1024 ** 2;
 
 /** Requests that are measured together, short enough that the machine is the same for all contenders. */

@@ -31,7 +31,7 @@ export const WRITE_LATENCY = READ_LATENCY + LATENCY_BUCKETS;
 const COUNTERS = WRITE_LATENCY + LATENCY_BUCKETS;
 export const counterBufferBytes = COUNTERS * 8;
 
-export interface StreamCounters {
+interface StreamCounters {
   readonly reads: number;
   readonly readBytes: number;
   readonly writes: number;

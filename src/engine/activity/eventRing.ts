@@ -1,8 +1,8 @@
 import type { StreamName } from '../format/types.js';
 import type { BlockWork } from './blockWork.js';
 
-export const requestKinds = ['read', 'write', 'truncate', 'sync'] as const;
-export type RequestKind = (typeof requestKinds)[number];
+const requestKinds = ['read', 'write', 'truncate', 'sync'] as const;
+type RequestKind = (typeof requestKinds)[number];
 
 /** One request, as it was answered. */
 export interface ActivityEvent {

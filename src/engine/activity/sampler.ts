@@ -13,7 +13,7 @@ import { type LatencyPercentiles, percentilesOf } from './latency.js';
 import type { SharedActivity } from './shared.js';
 
 /** Cells of a stream that were touched. */
-export interface TouchedCells {
+interface TouchedCells {
   readonly cellBytes: number;
   /** Runs: first cell, number of cells, and so on. */
   readonly read: readonly number[];

@@ -76,7 +76,11 @@ export class Snapshot {
     return this.index.masterIndex[stream].streamLength;
   }
 
-  /** From now on every read counts there which blocks of this snapshot it touches, and those of the chain that it takes. */
+  /**
+   * From now on reads count there which blocks of this snapshot they touch, and which of the chain they take.
+   *
+   * @internal For the volume.
+   */
   countInto(work: BlockWork): void {
     this.#work = work;
     this.#cache.work = work;
