@@ -9,8 +9,8 @@ export const activityEvent = z.object({
   stream: streamName,
   offset: count,
   length: count,
-  /** The blocks that were touched; of writes, those below. */
-  firstBlockIndex: count,
+  /** Blocks of the snapshot that were needed, none for dirty pages or for writes of whole pages; then null and 0. */
+  firstBlockIndex: count.nullable(),
   blockCount: count,
   hitBlocks: count,
   decodedBlocks: count,
