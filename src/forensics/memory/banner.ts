@@ -13,7 +13,7 @@ const MAX_IMAGE_BYTES = 256 * 1024 ** 2;
 const pattern = /^Linux version (\S+) \([^\0\n]*\) #\d+[^\0\n]*/;
 
 /** The line by which a Linux kernel names itself. */
-export interface KernelBanner {
+interface KernelBanner {
   /** The whole line, without its end. */
   readonly text: string;
   readonly release: string;

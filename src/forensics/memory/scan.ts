@@ -16,8 +16,7 @@ export function* scanMemory(
 ): Generator<MemoryStep, void> {
   const overlap = Math.max(...needles.map(({ length }) => length)) - 1;
   const window = Buffer.alloc(overlap + WINDOW_BYTES);
-  const totalBytes = memory.rangeBytes;
-  let doneBytes = 0;
+  const totalBytes = memory.rangeBytesBefore(memory.endAddress);
   for (const run of memory.presentRuns()) {
     let kept = 0;
     for (let offset = 0; offset < run.length; offset += WINDOW_BYTES) {
@@ -34,7 +33,7 @@ export function* scanMemory(
       const keep = Math.min(overlap, bytes.length);
       bytes.copy(window, 0, bytes.length - keep);
       kept = keep;
-      doneBytes += length;
+      const doneBytes = memory.rangeBytesBefore(run.address + offset + length);
       yield { doneBytes, totalBytes };
     }
   }

@@ -171,6 +171,19 @@ test('an address that is not there is an error that names it, not zeros', () => 
   expect(error.message).toContain('0x2000');
 });
 
+test('bytes of ranges are counted up to an address', () => {
+  const memory = openBytes(
+    limeOf([
+      { address: 0x1000, bytes: Buffer.alloc(0x1000) },
+      { address: 0x4000, bytes: Buffer.alloc(0x1000) },
+    ]).bytes,
+  );
+  const addresses = [0, 0x1000, 0x1800, 0x3000, 0x4000, 0x4001, memory.endAddress, 0x9000];
+  expect(addresses.map((address) => memory.rangeBytesBefore(address))).toEqual([
+    0, 0, 0x800, 0x1000, 0x1000, 0x1001, 0x2000, 0x2000,
+  ]);
+});
+
 test('ranges that a container claims twice are told, and the first one counts', () => {
   const memory = openBytes(
     limeOf([

@@ -89,6 +89,20 @@ describe('the low-memory limit', () => {
     expect(memory.presentLength(FOUR_GIB + 4096)).toBe(4096);
   });
 
+  test('counts what is not usable from 4 GiB on, too', () => {
+    const guest = smallGuest(4, 3);
+    const params = bootParams(new Guest(4, 1));
+    // The entry behind that of the usable page: two more pages that the firmware keeps.
+    params.writeUInt8(4, 0x1e8);
+    params.writeBigUInt64LE(BigInt(FOUR_GIB + 4096), 0x2d0 + 60);
+    params.writeBigUInt64LE(8192n, 0x2d0 + 68);
+    params.writeUInt32LE(2, 0x2d0 + 76);
+    guest.pages.set(0, params);
+    const memory = open(migrationOf(guest).bytes);
+    expect(memory.warnings).toEqual([]);
+    expect(memory.presentLength(FOUR_GIB)).toBe(4096);
+  });
+
   test('is assumed with a warning when the map is that of another machine', () => {
     const guest = smallGuest();
     guest.pages.set(0, bootParams(new Guest(4, 200)));

@@ -4,7 +4,7 @@ import { type BuiltContainer, ContainerWriter } from './containerWriter.js';
 import { type Note, notesOf } from './elfCore.js';
 import { GUEST_PAGE_BYTES, type Guest } from './guest.js';
 
-export type KdumpCompression = 'none' | 'zlib' | 'zstd' | 'lzo' | 'snappy';
+type KdumpCompression = 'none' | 'zlib' | 'zstd' | 'lzo' | 'snappy';
 
 const flags: Readonly<Record<KdumpCompression, number>> = {
   none: 0,
