@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { decode } from './decode.js';
 import { extract } from './extract.js';
+import { memory } from './memory.js';
 import { mount } from './mount.js';
 import { search } from './search.js';
 import { sparse } from './sparse.js';
@@ -18,6 +19,7 @@ const benchmarks: Readonly<Record<string, () => Promise<void> | void>> = {
   mount,
   write,
   search,
+  memory,
 };
 
 const wanted = process.argv.slice(2);
