@@ -1,9 +1,11 @@
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { identifyKernel, type KernelIdentity } from '../../../src/forensics/memory/banner.js';
+import { guestSource, presentRanges } from '../../../src/forensics/memory/guestSource.js';
 import { openMemory, toEnd } from '../../../src/forensics/memory/open.js';
 import { translate } from '../../../src/forensics/memory/pageTables.js';
-import { scanMemory } from '../../../src/forensics/memory/scan.js';
+import { parsePattern } from '../../../src/forensics/search/pattern.js';
+import { search } from '../../../src/forensics/search/search.js';
+import { codeOf } from '../../support/errors.js';
 import { countedSource } from '../../support/memory/guest.js';
 import { limeOf } from '../../support/memory/lime.js';
 
@@ -130,37 +132,22 @@ test('page tables are walked down to small pages and stop where nothing is', () 
   expect(translate(memory, 0, five, 5)).toBe(0x5005);
 });
 
-test('a scan finds every place of every text, across windows and never across holes', () => {
-  const pages = fc.array(fc.constantFrom('a', 'b', 'hole'), { minLength: 1, maxLength: 8 });
-  const PIECE = 600_000;
-  fc.assert(
-    fc.property(pages, fc.integer({ min: 0, max: 3 }), (kinds, shift) => {
-      const whole = Buffer.alloc(kinds.length * PIECE);
-      kinds.forEach((kind, index) => {
-        if (kind === 'a') whole.write('needle', index * PIECE + shift, 'latin1');
-        whole.write('needle', (index + 1) * PIECE - 3, 'latin1');
-      });
-      for (let at = 1024 ** 2 - 3; at + 6 < whole.length; at += 1024 ** 2)
-        whole.write('needle', at);
-      const runs = kinds.flatMap((kind, index) =>
-        kind === 'hole'
-          ? []
-          : [{ address: index * PIECE, bytes: whole.subarray(index * PIECE, (index + 1) * PIECE) }],
-      );
-      if (runs.length === 0) return;
-      const memory = openMemory(countedSource(limeOf(runs).bytes));
-      const hits: number[] = [];
-      toEnd(
-        scanMemory(memory, [Buffer.from('needle'), Buffer.from('eed')], (index, address) => {
-          if (index === 0) hits.push(address);
-        }),
-      );
-      const expected: number[] = [];
-      for (let at = whole.indexOf('needle'); at >= 0; at = whole.indexOf('needle', at + 1)) {
-        if (memory.presentLength(at, 6) === 6) expected.push(at);
-      }
-      expect(hits).toEqual(expected);
-    }),
-    { numRuns: 25 },
+test('a search finds what lies in present memory, and nothing across a hole', () => {
+  const bytes = Buffer.from('needle and nee');
+  const memory = openMemory(
+    countedSource(
+      limeOf([
+        { address: 100, bytes },
+        { address: 114, bytes: Buffer.from('dle; nee') },
+        { address: 123, bytes: Buffer.from('dle; needle') },
+      ]).bytes,
+    ),
   );
+  const steps = search(guestSource(memory), parsePattern('needle'), {
+    ranges: presentRanges(memory),
+  });
+  const offsets = [...steps].flatMap((step) => (step.kind === 'match' ? [step.offset] : []));
+  expect(offsets).toEqual([100, 111, 128]);
+  expect(codeOf(() => guestSource(memory).readInto(120, Buffer.alloc(4)))).toBe('NOT_PRESENT');
+  expect(guestSource(memory).readInto(130, Buffer.alloc(10))).toBe(4);
 });

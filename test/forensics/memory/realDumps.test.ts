@@ -4,8 +4,10 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { identifyKernel } from '../../../src/forensics/memory/banner.js';
 import type { GuestMemory } from '../../../src/forensics/memory/guestMemory.js';
+import { guestSource, presentRanges } from '../../../src/forensics/memory/guestSource.js';
 import { openMemory, toEnd } from '../../../src/forensics/memory/open.js';
-import { scanMemory } from '../../../src/forensics/memory/scan.js';
+import { parsePattern } from '../../../src/forensics/search/pattern.js';
+import { search } from '../../../src/forensics/search/search.js';
 import { openSnapshot, pack } from '../../../src/index.js';
 import { projectDirectory } from '../../support/fixtures.js';
 import { FOUR_GIB, GUEST_PAGE_BYTES } from '../../support/memory/guest.js';
@@ -139,23 +141,17 @@ describe.runIf(requires('xz')).each(guestNames)('%s', (guest) => {
 
   test.each(kinds)('%s has the planted strings at the addresses of the manifest', (kind) => {
     const memory = memoryOf(kind);
-    const hits = new Map<string, number[]>();
-    const needles = manifest.strings.map(({ text, physical }) => {
-      // One that crosses a page need not go on in the next one.
-      const room = GUEST_PAGE_BYTES - (Number(physical[0]) % GUEST_PAGE_BYTES);
-      return Buffer.from(text.slice(0, room));
-    });
-    toEnd(
-      scanMemory(memory, needles, (needleIndex, address) => {
-        const text = manifest.strings[needleIndex]?.text ?? '';
-        hits.set(text, [...(hits.get(text) ?? []), address]);
-      }),
-    );
     for (const { text, physical } of manifest.strings) {
       const addresses = physical
         .map(Number)
         .filter((address) => kind !== 'raw' || address < FOUR_GIB);
-      expect(hits.get(text) ?? []).toEqual(expect.arrayContaining(addresses));
+      // One that crosses a page need not go on in the next one.
+      const room = GUEST_PAGE_BYTES - (Number(physical[0]) % GUEST_PAGE_BYTES);
+      const pattern = parsePattern(`t:${text.slice(0, room)}`);
+      const found = [
+        ...search(guestSource(memory), pattern, { ranges: presentRanges(memory) }),
+      ].flatMap((step) => (step.kind === 'match' ? [step.offset] : []));
+      expect(found).toEqual(expect.arrayContaining(addresses));
       const page = Buffer.alloc(8);
       for (const address of addresses) {
         memory.read(address, page);
