@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { openMemory, openMemorySteps } from '../../../src/forensics/memory/open.js';
 import { codeOf, errorOf } from '../../support/errors.js';
+import { ContainerWriter } from '../../support/memory/containerWriter.js';
 import {
   bootParams,
   countedSource,
@@ -158,10 +159,38 @@ test('a stream that is cut is read as far as it goes', () => {
   const { bytes } = migrationOf(smallGuest());
   const at = bytes.indexOf(noisePage(7));
   const memory = open(bytes.subarray(0, at + 4096));
-  expect(memory.warnings[0]).toContain('other');
+  expect(memory.warnings[0]).toContain(`offset ${at + 4096}`);
+  expect(memory.warnings[0]).toContain('not present');
   expect(memory.presentLength(0x2000)).toBe(4096);
   expect(memory.presentLength(FOUR_GIB)).toBe(0);
   expect(codeOf(() => open(bytes.subarray(0, 60)))).toBe('MEMORY_DAMAGED');
+});
+
+test('a stream that ends with the list of its blocks has no page', () => {
+  const { bytes, fields } = migrationOf(smallGuest());
+  const end = fields.find(({ name }) => name === 'end of sizes')?.offset ?? 0;
+  const memory = open(bytes.subarray(0, end));
+  expect([...memory.presentRuns()]).toEqual([]);
+  expect(memory.ranges.length).toBeGreaterThan(0);
+  expect(memory.warnings[0]).toContain(`offset ${end}`);
+});
+
+test('pages that are spread thinly over much memory are a limit', () => {
+  const chunkBytes = 16 * 1024 ** 2;
+  const streamWith = (pages: number): Buffer => {
+    const writer = new ContainerWriter('big').bytes('QEVM').number('version', 4, 3);
+    writer.number('start', 1, 1).number('id', 4, 2).named('section', 'ram').zeros(4);
+    writer.number('version', 4, 4).number('sizes', 8, BigInt(pages * chunkBytes) | 4n);
+    writer.named('block', 'pc.ram').number('length', 8, pages * chunkBytes);
+    for (let page = 0; page < pages; page++) {
+      writer.number('page', 8, BigInt(page * chunkBytes) | (page === 0 ? 2n : 0x22n));
+      if (page === 0) writer.named('block', 'pc.ram');
+      writer.number('value', 1, 0);
+    }
+    return writer.number('end', 8, 0x10).finish().bytes;
+  };
+  expect(codeOf(() => open(streamWith(3000)))).toBe('ok');
+  expect(codeOf(() => open(streamWith(3400)))).toBe('LIMIT');
 });
 
 test('a block of nearly a tebibyte costs nothing before pages come', () => {
