@@ -15,12 +15,17 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { loadNativeLibrary } from '../src/engine/codec/nativeLibrary.js';
 import type { Compression } from '../src/engine/format/types.js';
+import { unpackDumps } from '../test/support/memory/realDumps.js';
 import { type Packer, packLz4, SnapshotWriter } from '../test/support/snapshotWriter.js';
 
 /** Inputs are made once and kept here between runs. */
 const inputDirectory = join(tmpdir(), 'hexz-bench');
+
+/** The checkout; benchmarks run from what is built in it. */
+const PROJECT = fileURLToPath(new URL('../..', import.meta.url));
 
 const IMAGE_BYTES = 1024 ** 3;
 const FILES_BYTES = 850 * 1024 ** 2;
@@ -71,6 +76,15 @@ export function sparseTebibyte(): string {
       else writer.addShared(entry);
     }
     writer.finish();
+  });
+}
+
+/** A directory with the memory of a guest in all its containers. */
+export function memoryDumps(): string {
+  return once('harbour-lamp-6.1', (path) => {
+    rmSync(path, { recursive: true, force: true });
+    mkdirSync(path);
+    unpackDumps(PROJECT, 'harbour-lamp-6.1', path);
   });
 }
 

@@ -34,6 +34,11 @@ const needs = {
       'the temporary directory knows no attributes',
     ),
   openssl: () => missing(succeeds('openssl', ['version']), 'openssl is not installed'),
+  xz: () =>
+    missing(
+      succeeds('xz', ['--version']) && succeeds('tar', ['--version']),
+      'xz or tar is not installed',
+    ),
   tmpfs: () =>
     missing(
       succeeds('unshare', ['--mount', 'mount', '-t', 'tmpfs', 'tmpfs', '/mnt']),

@@ -2,11 +2,8 @@ import { uint64LE } from './sourceWindow.js';
 
 const ENTRY_BYTES = 20;
 const USABLE = 1;
-const MAX_TYPE = 32;
 /** Where RAM that found no room below goes on. */
 export const FOUR_GIB = 4 * 1024 ** 3;
-/** How much the firmware takes of the end of low memory, at most. */
-const MAX_FIRMWARE_BYTES = 256 * 1024 ** 2;
 
 /** An entry of the map that firmware gives an operating system (e820). */
 interface AddressMapEntry {
@@ -28,7 +25,7 @@ export function parseAddressMap(
     const startAddress = uint64LE(bytes, at);
     const length = uint64LE(bytes, at + 8);
     const type = bytes.readUInt32LE(at + 16);
-    if (startAddress < endAddress || length === 0 || type === 0 || type > MAX_TYPE) break;
+    if (startAddress < endAddress || length === 0 || type === 0) break;
     endAddress = startAddress + length;
     if (endAddress > Number.MAX_SAFE_INTEGER) break;
     entries.push({ startAddress, endAddress, isUsable: type === USABLE });
@@ -37,27 +34,27 @@ export function parseAddressMap(
 }
 
 /**
- * How much of a machine's RAM lies below 4 GiB, by its address map: what the map shows from 4 GiB on is taken off. The
- * low part of the map has to fit what is left, or else it is the map of another machine.
+ * How much of a machine's RAM lies below 4 GiB, by its address map: what the map shows without a gap from 4 GiB on is
+ * taken off, whatever it is used for. An entry has to end exactly where the rest does, and no usable one behind it, or
+ * else it is the map of another machine.
  */
 export function lowMemoryOf(
   entries: readonly AddressMapEntry[],
   ramBytes: number,
 ): number | undefined {
-  let lowEnd = 0;
   let highEnd = FOUR_GIB;
-  for (const { startAddress, endAddress, isUsable } of entries) {
-    if (!isUsable) continue;
-    if (startAddress < FOUR_GIB) lowEnd = endAddress;
-    // Usable memory far above, with a gap before it, was plugged in later and is another block.
-    else if (startAddress === highEnd) highEnd = endAddress;
+  for (const { startAddress, endAddress } of entries) {
+    if (startAddress === highEnd) highEnd = endAddress;
   }
   const limit = ramBytes - (highEnd - FOUR_GIB);
-  const fits = lowEnd > 0 && lowEnd <= limit && limit - lowEnd < MAX_FIRMWARE_BYTES;
-  return fits && limit <= FOUR_GIB ? limit : undefined;
+  const low = entries.filter(({ startAddress }) => startAddress < FOUR_GIB);
+  const fits =
+    low.some(({ endAddress }) => endAddress === limit) &&
+    low.every(({ endAddress, isUsable }) => !isUsable || endAddress <= limit);
+  return fits ? limit : undefined;
 }
 
-/** Where the first megabyte of a map ends that a PC's firmware makes: conventional memory. */
+/** Whether an entry is what the map of a PC's firmware begins with: conventional memory, of at most 640 KiB. */
 const isConventionalMemory = (bytes: Buffer, offset: number): boolean =>
   uint64LE(bytes, offset) === 0 &&
   bytes.readUInt32LE(offset + 12) === 0 &&

@@ -1,9 +1,15 @@
+import type { ByteRange } from '../byteRanges.js';
+import { exactNeedle } from '../search/needle.js';
+import { search } from '../search/search.js';
 import type { MemoryStep } from './container.js';
 import type { GuestMemory } from './guestMemory.js';
-import { scanMemory } from './scan.js';
+import { guestSource, presentRanges } from './guestSource.js';
 import { VMCOREINFO_START, Vmcoreinfo, vmcoreinfoAt } from './vmcoreinfo.js';
 
-const BANNER_START = 'Linux version ';
+/** As long as the beginning of VMCOREINFO: needles of one search are. */
+const BANNER_START = 'Linux vers';
+/** Ranges that are searched at once: a dump may have as many as half of its pages. */
+const RANGES_AT_ONCE = 4096;
 const MAX_BANNER_BYTES = 1024;
 /** Memory may be full of whatever somebody put there. */
 const MAX_CANDIDATES = 4096;
@@ -13,7 +19,7 @@ const MAX_IMAGE_BYTES = 256 * 1024 ** 2;
 const pattern = /^Linux version (\S+) \([^\0\n]*\) #\d+[^\0\n]*/;
 
 /** The line by which a Linux kernel names itself. */
-export interface KernelBanner {
+interface KernelBanner {
   /** The whole line, without its end. */
   readonly text: string;
   readonly release: string;
@@ -46,20 +52,20 @@ export function* identifyKernel(memory: GuestMemory): Generator<MemoryStep, Kern
   const infos = note === undefined ? [] : [new Vmcoreinfo(note)];
   const candidates: Candidate[] = [];
   let leftOut = 0;
-  const needles = [Buffer.from(BANNER_START), Buffer.from(VMCOREINFO_START)];
-  yield* scanMemory(memory, needles, (needleIndex, address) => {
+  for (const step of candidatePlaces(memory)) {
+    if (typeof step !== 'number') {
+      yield step;
+      continue;
+    }
     if (candidates.length + infos.length >= MAX_CANDIDATES) {
       leftOut++;
-      return;
+      continue;
     }
-    if (needleIndex === 0) {
-      const candidate = candidateAt(memory, address);
-      if (candidate !== undefined) candidates.push(candidate);
-    } else {
-      const info = vmcoreinfoAt(memory, address);
-      if (info !== undefined) infos.push(info);
-    }
-  });
+    const candidate = candidateAt(memory, step);
+    if (candidate !== undefined) candidates.push(candidate);
+    const info = vmcoreinfoAt(memory, step);
+    if (info !== undefined) infos.push(info);
+  }
   const vmcoreinfo = infos.find((info) => info.fits(memory)) ?? infos[0];
   const warnings: string[] = [];
   if (leftOut > 0) {
@@ -82,6 +88,32 @@ export function* identifyKernel(memory: GuestMemory): Generator<MemoryStep, Kern
       ? undefined
       : { text: best.text, release: best.release, address: best.address };
   return { banner, vmcoreinfo, warnings };
+}
+
+/** Addresses at which either may begin, and how far the search is. */
+function* candidatePlaces(memory: GuestMemory): Generator<number | MemoryStep, void> {
+  const source = guestSource(memory);
+  const totalBytes = memory.rangeBytesBefore(memory.endAddress);
+  const needles = [BANNER_START, VMCOREINFO_START].map((text) => exactNeedle(Buffer.from(text)));
+  for (const ranges of batchesOf(presentRanges(memory))) {
+    const [first] = ranges;
+    const before = memory.rangeBytesBefore(first?.startOffset ?? 0);
+    for (const step of search(source, { kind: 'bytes', needles }, { ranges })) {
+      if (step.kind === 'match') yield step.offset;
+      else yield { doneBytes: before + step.doneBytes, totalBytes };
+    }
+  }
+}
+
+function* batchesOf(ranges: Iterable<ByteRange>): Generator<ByteRange[], void> {
+  let batch: ByteRange[] = [];
+  for (const range of ranges) {
+    batch.push(range);
+    if (batch.length < RANGES_AT_ONCE) continue;
+    yield batch;
+    batch = [];
+  }
+  if (batch.length > 0) yield batch;
 }
 
 function candidateAt(memory: GuestMemory, address: number): Candidate | undefined {

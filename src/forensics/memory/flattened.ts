@@ -9,7 +9,8 @@ const HEADER_BYTES = 4096;
 const RECORD_HEADER_BYTES = 16;
 const VERSION = 1;
 const STEP_RECORDS = 4096;
-const SEEK_WINDOW_BYTES = 64 * 1024;
+/** The data of a record is passed over. */
+const SEEK_WINDOW_BYTES = 4096;
 /** i64 -1, as uint64BE rounds it. */
 const MINUS_ONE = 2 ** 64;
 
@@ -29,12 +30,9 @@ export class FlattenedDump implements ByteSource {
   constructor(source: ByteSource, records: Records) {
     this.#source = source;
     const { order } = records;
-    this.#plainOffsets = Float64Array.from(order, (index) => records.plainOffsets[index] as number);
-    this.#streamOffsets = Float64Array.from(
-      order,
-      (index) => records.streamOffsets[index] as number,
-    );
-    this.#lengths = Float64Array.from(order, (index) => records.lengths[index] as number);
+    this.#plainOffsets = picked(records.plainOffsets, order);
+    this.#streamOffsets = picked(records.streamOffsets, order);
+    this.#lengths = picked(records.lengths, order);
     const last = order.length - 1;
     this.length =
       last < 0 ? 0 : (this.#plainOffsets[last] as number) + (this.#lengths[last] as number);
@@ -197,4 +195,12 @@ function grown(values: Float64Array<ArrayBuffer>, capacity: number): Float64Arra
   const larger = new Float64Array(capacity);
   larger.set(values);
   return larger;
+}
+
+function picked(values: Float64Array, order: Uint32Array): Float64Array {
+  const result = new Float64Array(order.length);
+  order.forEach((index, at) => {
+    result[at] = values[index] as number;
+  });
+  return result;
 }

@@ -52,9 +52,9 @@ export class GuestMemory {
     return last === undefined ? 0 : last.startAddress + last.length;
   }
 
-  /** All ranges together, in bytes; holes included. */
-  get rangeBytes(): number {
-    return this.#map.ranges.reduce((sum, { length }) => sum + length, 0);
+  /** How many bytes of ranges lie before an address, holes in them included: for telling how far a pass is. */
+  rangeBytesBefore(address: number): number {
+    return this.#map.bytesBefore(address);
   }
 
   /** How many bytes from an address on are present without a gap; looks no further than `limit`. */

@@ -15,11 +15,11 @@ export const MAX_BITMAP_BYTES = 128 * 1024 ** 2;
 /** Records of a flattened kdump; each costs 24 bytes. */
 export const MAX_FLATTENED_RECORDS = 2 ** 24;
 
-/** All RAM blocks of a migration stream together. */
-export const MAX_MIGRATED_BYTES = 1024 ** 4;
-
 /** RAM blocks of a migration stream. */
 export const MAX_RAM_BLOCKS = 1024;
+
+/** All RAM blocks of a migration stream together. */
+export const MAX_MIGRATED_BYTES = 1024 ** 4;
 
 /** A migration stream; offsets in it are kept in 40 bits. */
 export const MAX_MIGRATION_STREAM_BYTES = 2 ** 40 - 1024;

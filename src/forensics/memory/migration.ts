@@ -1,8 +1,7 @@
 import { HexzError } from '../../engine/errors.js';
 import type { ByteSource } from '../byteSource.js';
 import type { MemoryContainer, MemoryStep } from './container.js';
-import { beyondLimit, unsupported } from './damage.js';
-import { GUEST_PAGE_BYTES } from './guestPage.js';
+import { beyondLimit, damaged, unsupported } from './damage.js';
 import { MAX_MIGRATION_STREAM_BYTES } from './limits.js';
 import { cpuCountOf } from './migrationDescription.js';
 import { mapBios, mapPcRam } from './migrationMapping.js';
@@ -41,7 +40,7 @@ export function* openMigration(source: ByteSource): Generator<MemoryStep, Memory
   if (ram === undefined) {
     const names = blocks.map(({ name }) => `"${name}"`).join(', ');
     throw unsupported(
-      `the stream has no RAM block "${RAM_BLOCK}" but ${names === '' ? 'none' : names}; hexz reads those of PCs`,
+      `the stream has no RAM block "${RAM_BLOCK}" but ${names}; hexz reads those of PCs`,
     );
   }
   const bios = blocks.find(({ name }) => name === BIOS_BLOCK);
@@ -68,15 +67,16 @@ function* indexPages(
 ): Generator<MemoryStep, RamBlock[]> {
   const window = new SourceWindow(source, PAGE_WINDOW_BYTES);
   const blocks: RamBlock[] = [];
+  const makeBlocks = (): void => {
+    for (const { name, length } of records.blocks) {
+      blocks.push(new RamBlock(name, length, window, places));
+    }
+  };
   let indexBytes = 0;
   let pages = 0;
   try {
     while (records.next()) {
-      if (blocks.length === 0) {
-        for (const { name, length } of records.blocks) {
-          blocks.push(new RamBlock(name, length, window, places));
-        }
-      }
+      if (blocks.length === 0) makeBlocks();
       const block = blocks[records.blockIndex];
       if (block === undefined) throw new Error(`RAM block ${records.blockIndex} was not made`);
       const { pageOffset, dataOffset, fillValue } = records;
@@ -94,17 +94,13 @@ function* indexPages(
         yield { doneBytes: records.offset, totalBytes: source.length };
       }
     }
-    if (!records.isComplete) {
-      warnings.push(
-        `offset ${records.offset}: the stream leaves the RAM before its end; pages may be old or absent`,
-      );
-    }
+    if (!records.isComplete) throw damaged('the RAM ends before its last part', records.offset);
   } catch (error) {
     const isDamage = error instanceof HexzError && error.code === 'MEMORY_DAMAGED';
-    if (!isDamage || blocks.length === 0) throw error;
-    warnings.push(
-      `offset ${records.recordOffset}: ${error.message}; pages of about ${pages * GUEST_PAGE_BYTES} bytes before it are read, others may be old or absent`,
-    );
+    if (!isDamage || records.blocks.length === 0) throw error;
+    const offset = error.location.offset ?? records.offset;
+    warnings.push(`offset ${offset}: ${error.message}; pages may be old or not present`);
   }
+  if (blocks.length === 0) makeBlocks();
   return blocks;
 }

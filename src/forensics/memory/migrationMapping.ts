@@ -60,10 +60,15 @@ export function mapBios(bios: RamBlock | undefined): MappedRange[] {
 }
 
 function limitByFirmware(ram: RamBlock): number | undefined {
-  const length = ram.presentLength(FIRMWARE_OFFSET, FIRMWARE_BYTES);
-  if (length <= 0) return undefined;
-  const bytes = Buffer.alloc(length);
-  ram.readInto(FIRMWARE_OFFSET, bytes);
+  const bytes = Buffer.alloc(FIRMWARE_BYTES);
+  let at = 0;
+  while (at < FIRMWARE_BYTES) {
+    at += ram.absentLength(FIRMWARE_OFFSET + at, FIRMWARE_BYTES - at);
+    const present = ram.presentLength(FIRMWARE_OFFSET + at, FIRMWARE_BYTES - at);
+    if (present === 0) break;
+    ram.readInto(FIRMWARE_OFFSET + at, bytes.subarray(at, at + present));
+    at += present;
+  }
   return lowMemoryInFirmware(bytes, ram.length);
 }
 

@@ -35,6 +35,8 @@ const endOf = ({ startAddress, length }: MappedRange): number => startAddress + 
 export class RangeMap {
   readonly ranges: readonly MappedRange[];
   readonly warnings: readonly string[];
+  /** The bytes of all ranges before each one. */
+  readonly #sums: Float64Array;
   readonly #byContent = new Map<MemoryContent, MappedRange[]>();
 
   /** @throws HexzError LIMIT for too many ranges */
@@ -68,6 +70,10 @@ export class RangeMap {
     }
     this.ranges = ranges;
     this.warnings = warnings;
+    this.#sums = new Float64Array(ranges.length + 1);
+    ranges.forEach(({ length }, index) => {
+      this.#sums[index + 1] = (this.#sums[index] as number) + length;
+    });
     for (const range of ranges) {
       const siblings = this.#byContent.get(range.content);
       if (siblings === undefined) this.#byContent.set(range.content, [range]);
@@ -87,6 +93,14 @@ export class RangeMap {
   /** The range that holds an address, or else the first one behind it. */
   from(address: number): MappedRange | undefined {
     return this.at(address) ?? this.ranges[lastAtOrBelow(this.ranges, 'startAddress', address) + 1];
+  }
+
+  /** How many bytes of ranges lie before an address. */
+  bytesBefore(address: number): number {
+    const index = lastAtOrBelow(this.ranges, 'startAddress', address);
+    const range = this.ranges[index];
+    if (range === undefined) return 0;
+    return (this.#sums[index] as number) + Math.min(range.length, address - range.startAddress);
   }
 
   /** The address whose byte is stored at an offset of the stream. */
