@@ -1,7 +1,12 @@
 import type { StreamName } from '../engine/format/types.js';
 import type { Run } from '../engine/snapshot/snapshot.js';
 import type { ByteSource } from './byteSource.js';
-import type { ZeroRunAt } from './search/cells.js';
+
+/**
+ * How many zeros begin at an offset, as far as an index knows without reading; 0 where it does not, or where something
+ * else begins. Looks no further than the limit.
+ */
+export type ZeroRunAt = (offset: number, limit: number) => number;
 
 /** What a stream is read from: a snapshot, or a volume, which has no index that tells zeros. */
 export interface StreamOwner {

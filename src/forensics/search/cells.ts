@@ -1,4 +1,5 @@
 import type { ByteRange } from '../byteRanges.js';
+import type { ZeroRunAt } from '../streamSource.js';
 
 /** Bytes that are read at once: enough blocks that the calls around them do not count. */
 export const CELL_BYTES = 1024 * 1024;
@@ -21,12 +22,6 @@ export interface Cell {
   readonly windowStartOffset: number;
   readonly windowEndOffset: number;
 }
-
-/**
- * How many zeros begin at an offset, as far as an index knows without reading; 0 where it does not, or where something
- * else begins. Looks no further than the limit.
- */
-export type ZeroRunAt = (offset: number, limit: number) => number;
 
 /** A cell, or zeros that were passed over. */
 export type CellStep = { readonly kind: 'cell'; readonly cell: Cell } | { readonly kind: 'zeros' };

@@ -1,11 +1,12 @@
 import { type ByteRange, contiguousRanges } from '../byteRanges.js';
 import type { ByteSource } from '../byteSource.js';
-import { CELL_BYTES, type Cell, CellWalk, type Reach, type ZeroRunAt } from './cells.js';
+import type { ZeroRunAt } from '../streamSource.js';
+import { Window } from '../window.js';
+import { CELL_BYTES, type Cell, CellWalk, type Reach } from './cells.js';
 import { expressionMatcher } from './expressionMatcher.js';
 import type { Matcher } from './matcher.js';
 import { needleMatcher } from './needleMatcher.js';
 import type { Pattern } from './pattern.js';
-import { Window } from './window.js';
 
 export type SearchStep =
   | { readonly kind: 'match'; readonly offset: number; readonly length: number }

@@ -166,7 +166,7 @@ describe('expressions', () => {
     ranges: readonly ByteRange[],
   ): Match[] {
     return ranges.flatMap(({ startOffset, length }) => {
-      const text = bytes.latin1Slice(startOffset, startOffset + length);
+      const text = bytes.toString('latin1', startOffset, startOffset + length);
       return Array.from(text.matchAll(new RegExp(expression, 'g')), (match) => ({
         kind: 'match' as const,
         offset: startOffset + match.index,

@@ -1,8 +1,8 @@
-import { HexzError } from '../../engine/errors.js';
-import type { ByteSource } from '../byteSource.js';
+import { HexzError } from '../engine/errors.js';
+import type { ByteSource } from './byteSource.js';
 
 /**
- * The part of a source that is being searched, in memory that is used again. What the next window shares with the one
+ * The part of a source that is being looked at, in memory that is used again. What the next window shares with the one
  * before is moved, not read.
  *
  * State: `#memory` begins with the bytes of the source from `#startOffset` up to `#endOffset`.
