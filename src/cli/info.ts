@@ -7,6 +7,7 @@ import {
   type ParentInformation,
   type SnapshotInformation,
 } from '../engine/snapshot/information.js';
+import { informationDocument } from '../engine/snapshot/informationDocument.js';
 import type { ReadOptions } from './arguments.js';
 import { formatBytes, formatCount, printJson, section } from './output.js';
 
@@ -19,97 +20,12 @@ export function info(path: string, options: ReadOptions & { readonly blocks?: bo
   // A file whose references are damaged is described all the same; its blocks cannot be counted.
   const isSound = information.problems.length === 0;
   const counts = options.blocks === true && isSound ? countBlocksOfFile(path) : undefined;
-  if (options.json === true) printJson(toJson(information, counts));
+  if (options.json === true) printJson(informationDocument(information, counts));
   else process.stdout.write(`${toText(information, counts)}\n`);
 }
 
 const logicalBytes = ({ masterIndex }: SnapshotInformation): number =>
   masterIndex.disk.streamLength + masterIndex.memory.streamLength;
-
-/** The reference's keys in its order, then ours. */
-function toJson(information: SnapshotInformation, counts: Counts | undefined): unknown {
-  const { path, header, masterIndex, fileLength } = information;
-  const { encryption, chunking, metadata } = header;
-  return {
-    path,
-    version: 1,
-    compression: header.compression === 'lz4' ? 'Lz4' : 'Zstd',
-    block_size: header.blockSize,
-    encrypted: encryption !== undefined,
-    has_disk: hasStream(information, 'disk'),
-    has_memory: hasStream(information, 'memory'),
-    variable_blocks: header.variableBlocks,
-    original_size: logicalBytes(information),
-    compressed_size: fileLength,
-    compression_ratio: Number((logicalBytes(information) / fileLength).toFixed(2)),
-    index_offset: header.indexOffset,
-    primary_pages: masterIndex.disk.pageCount,
-    secondary_pages: masterIndex.memory.pageCount,
-    generation: information.generation ?? null,
-    streams: Object.fromEntries(
-      streamNames
-        .filter((stream) => hasStream(information, stream))
-        .map((stream) => [
-          stream,
-          {
-            size: masterIndex[stream].streamLength,
-            index_pages: masterIndex[stream].pageCount,
-            ...(counts === undefined ? {} : { blocks: countsToJson(counts[stream]) }),
-          },
-        ]),
-    ),
-    dictionary: header.dictionary ?? null,
-    encryption:
-      encryption === undefined
-        ? null
-        : {
-            cipher: 'AES-256-GCM',
-            key_derivation: 'PBKDF2-HMAC-SHA256',
-            iterations: encryption.iterations,
-            salt: encryption.salt.toString('hex'),
-          },
-    chunking:
-      chunking === undefined
-        ? null
-        : {
-            average_bytes: 2 ** chunking.averageBits,
-            minimum_bytes: chunking.minimumBytes,
-            maximum_bytes: chunking.maximumBytes,
-          },
-    metadata:
-      metadata === undefined ? null : { ...metadata, text: information.metadataText ?? null },
-    signature: header.signature ?? null,
-    parents: information.parents.map(parentToJson),
-    problems: information.problems,
-    further_problems: information.furtherProblems,
-  };
-}
-
-function countsToJson(counts: BlockCounts): unknown {
-  return {
-    data: counts.dataBlocks,
-    zero: counts.zeroBlocks,
-    parent: counts.parentBlocks,
-    shared: counts.sharedBlocks,
-    data_bytes: counts.dataBytes,
-    zero_bytes: counts.zeroBytes,
-    parent_bytes: counts.parentBytes,
-    stored_bytes: counts.storedBytes,
-  };
-}
-
-function parentToJson(parent: ParentInformation): unknown {
-  return {
-    stored_path: parent.storedPath,
-    found: parent.foundPath !== undefined,
-    path: parent.foundPath ?? null,
-    generation: parent.generation ?? null,
-    encrypted: parent.encrypted ?? null,
-    compressed_size: parent.fileLength ?? null,
-    ...(parent.error === undefined ? {} : { error: parent.error }),
-    parents: parent.parents.map(parentToJson),
-  };
-}
 
 const yesOrNo = (value: boolean): string => (value ? 'Yes' : 'No');
 

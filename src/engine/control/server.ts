@@ -1,4 +1,5 @@
 import { Worker } from 'node:worker_threads';
+import type { SharedActivity } from '../activity/shared.js';
 import { HexzError } from '../errors.js';
 import { answerCalls, type Callable, callsTo } from './calls.js';
 import type { ControlCommands, EngineCommands } from './commands.js';
@@ -9,6 +10,7 @@ export interface ControlSetting {
   /** Where it listens; nothing is there yet. */
   readonly socketPath: string;
   readonly job: JobSetting;
+  readonly activity: SharedActivity;
 }
 
 /** The first word of the control thread. */

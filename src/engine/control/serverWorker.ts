@@ -1,5 +1,6 @@
 import { createServer } from 'node:net';
 import { parentPort, workerData } from 'node:worker_threads';
+import { ActivitySampler } from '../activity/sampler.js';
 import { describeSystemError } from '../systemErrors.js';
 import { answerCalls, callsTo } from './calls.js';
 import type { ControlCommands, EngineCommands } from './commands.js';
@@ -19,9 +20,9 @@ const MAX_CONNECTIONS = 64;
 const port = parentPort;
 if (port === null) throw new Error('this is the program of a thread');
 
-const { socketPath, job } = workerData as ControlSetting;
+const { socketPath, job, activity } = workerData as ControlSetting;
 const jobs = new Jobs(job);
-const watchers = new Watchers(callsTo<EngineCommands>(port), jobs);
+const watchers = new Watchers(callsTo<EngineCommands>(port), jobs, new ActivitySampler(activity));
 const connections = new Set<Connection>();
 
 const server = createServer({ allowHalfOpen: false }, (socket) => {

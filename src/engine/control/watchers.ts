@@ -1,3 +1,4 @@
+import type { ActivitySampler } from '../activity/sampler.js';
 import { HexzError } from '../errors.js';
 import type { Callable } from './calls.js';
 import type { EngineCommands } from './commands.js';
@@ -11,6 +12,7 @@ import {
   type Params,
   type Result,
 } from './protocol/methods.js';
+import { Watch } from './watch.js';
 
 /** Methods that a job thread answers at once. */
 const SHORT_JOBS = new Set<MethodName>(['read', 'inspect', 'block', 'info']);
@@ -32,13 +34,16 @@ type AnyAnswer = (params: unknown, connection: Connection) => Promise<unknown>;
 export class Watchers implements RequestHandler {
   readonly #engine: Callable<EngineCommands>;
   readonly #jobs: Jobs;
+  readonly #sampler: ActivitySampler;
+  readonly #watches = new Set<Watch>();
   #leaseHolder:
     | { readonly connection: Connection; readonly kind: 'bound' | 'terminal' }
     | undefined;
   #writeHolder: { readonly connection: Connection; readonly timer: NodeJS.Timeout } | undefined;
   readonly #connections = new Set<Connection>();
 
-  constructor(engine: Callable<EngineCommands>, jobs: Jobs) {
+  constructor(engine: Callable<EngineCommands>, jobs: Jobs, sampler: ActivitySampler) {
+    this.#sampler = sampler;
     this.#engine = engine;
     this.#jobs = jobs;
   }
@@ -49,6 +54,7 @@ export class Watchers implements RequestHandler {
       throw new HexzError('USAGE', `there is no method ${name.slice(0, 64)}`);
     const parsed = methods[name].params.safeParse(given ?? {});
     if (!parsed.success) throw new HexzError('USAGE', `${name}: ${firstIssue(parsed.error)}`);
+    if (name === 'watch') return this.#watch(parsed.data as Params<'watch'>, output);
     const answer = (this.#answers as Readonly<Record<string, AnyAnswer>>)[name];
     if (answer === undefined) {
       return this.#jobs.run(name, parsed.data, output, SHORT_JOBS.has(name));
@@ -67,9 +73,28 @@ export class Watchers implements RequestHandler {
     else void this.#engine.shutdown(true, false);
   }
 
-  stateChanged(): void {}
+  async stateChanged(): Promise<void> {
+    if (this.#watches.size === 0) return;
+    const state = await this.#state();
+    for (const watch of this.#watches) watch.state(state);
+  }
 
-  log(_level: 'info' | 'warning' | 'error', _text: string, _code: string | undefined): void {}
+  log(level: 'info' | 'warning' | 'error', text: string, code: string | undefined): void {
+    const line = { time: Date.now(), level, text, ...(code === undefined ? {} : { code }) };
+    for (const watch of this.#watches) watch.log(line);
+  }
+
+  #watch(params: Params<'watch'>, output: RequestOutput): RunningRequest {
+    const watched = {
+      cursor: this.#sampler.cursor('now'),
+      overlay: () => ({ dirtyPages: 0, diskLength: 0 }),
+    };
+    const watch = new Watch(params, watched, output);
+    this.#watches.add(watch);
+    watch.result.catch(() => this.#watches.delete(watch));
+    void this.#state().then((state) => watch.state(state));
+    return watch;
+  }
 
   async #holdWrites(connection: Connection, milliseconds: number): Promise<void> {
     if (this.#writeHolder !== undefined && this.#writeHolder.connection !== connection) {

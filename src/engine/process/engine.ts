@@ -62,7 +62,8 @@ export class Engine {
   readonly ended: Promise<void>;
   readonly #resources: Resources;
   readonly #settings: EngineSettings;
-  readonly #options: EngineOptions;
+  readonly #onError: (error: HexzError) => void;
+  readonly #passwords: readonly string[];
   readonly #startedAt = new Date().toISOString();
   readonly #gate = new ChangeGate();
   #registration: Registration | undefined;
@@ -102,7 +103,11 @@ export class Engine {
   private constructor(resources: Resources, settings: EngineSettings, options: EngineOptions) {
     this.#resources = resources;
     this.#settings = settings;
-    this.#options = options;
+    this.#passwords = options.passwords;
+    this.#onError = (error) => {
+      options.onError(error);
+      void this.#control?.commands.log('error', error.toLine(), error.code);
+    };
     this.warnings = warningsOf(resources);
     this.ended = new Promise<void>((resolve) => {
       this.#end = resolve;
@@ -171,7 +176,7 @@ export class Engine {
       gate: this.#gate,
       ...timesOf(this.#resources),
       ...(overlayPath === undefined ? {} : { freeBytes: () => freeBytesOf(overlayPath) }),
-      onError: this.#options.onError,
+      onError: this.#onError,
     });
     this.#mount = mount;
     void mount.ended.then(() => this.#unmounted(mount));
@@ -182,7 +187,7 @@ export class Engine {
     // A connection that the kernel aborted leaves its mount behind, dead.
     await mount.detach({ isLazy: true }).catch(() => {});
     const goesOn = this.#lease === 'bound' || this.#lease === 'terminal';
-    if (goesOn) await this.#resources.volume.sync().catch(this.#options.onError);
+    if (goesOn) await this.#resources.volume.sync().catch(this.#onError);
     this.#mount = undefined;
     if (!goesOn) this.#end();
     this.#tell();
@@ -190,11 +195,11 @@ export class Engine {
 
   async #listen(): Promise<void> {
     const { snapshot, parentDirectories, cacheBytes } = this.#settings;
-    const { passwords } = this.#options;
     this.#control = await startControlServer(
       {
+        activity: this.#resources.activity,
         socketPath: prepareSocketPath(ownIdentity()),
-        job: { snapshot, passwords, parentDirectories, cacheBytes },
+        job: { snapshot, passwords: this.#passwords, parentDirectories, cacheBytes },
       },
       this.#commands,
     );

@@ -1,17 +1,51 @@
+import type { ByteRange } from '../../../forensics/byteRanges.js';
+import type { ByteSource } from '../../../forensics/byteSource.js';
+import type { GuestMemory } from '../../../forensics/memory/guestMemory.js';
+import { openMemorySteps, recogniseContainer } from '../../../forensics/memory/open.js';
+import { streamSource, type ZeroRunAt } from '../../../forensics/streamSource.js';
+import { HexzError } from '../../errors.js';
+import type { StreamName } from '../../format/types.js';
 import { openSnapshot } from '../../snapshot/open.js';
 import type { Snapshot } from '../../snapshot/snapshot.js';
 import type { JobSetting } from '../jobMessages.js';
+import type { Addressing, Side } from '../protocol/values.js';
+import type { JobOutput } from './output.js';
 
 /** For blocks that a job comes back to: one that reads on and on has no use for more. */
 const MAX_CACHE_BYTES = 32 * 1024 * 1024;
 
-/** What jobs of one thread share: the snapshot, opened when the first of them needs it. */
+/** Where a job is to look. */
+export interface Place {
+  readonly stream: StreamName;
+  readonly side: Side;
+  readonly addressing: Addressing;
+}
+
+/** A stream as a job looks at it: its bytes, or the memory of a guest by guest-physical addresses. */
+export interface View {
+  readonly source: ByteSource;
+  /** Undefined where everything up to the end is present. */
+  readonly memory: GuestMemory | undefined;
+  readonly zeroRunAt: ZeroRunAt | undefined;
+  /** What is present between two offsets. */
+  rangesIn(startOffset: number, endOffset: number): Iterable<ByteRange>;
+}
+
+/**
+ * What the jobs of one thread share: the snapshot, and the container of its memory once it was understood. Both are
+ * opened when the first job needs them.
+ */
 export class JobContext {
   readonly #setting: JobSetting;
   #snapshot: Snapshot | undefined;
+  #memory: GuestMemory | undefined;
 
   constructor(setting: JobSetting) {
     this.#setting = setting;
+  }
+
+  get parentDirectories(): readonly string[] {
+    return this.#setting.parentDirectories;
   }
 
   get snapshot(): Snapshot {
@@ -23,4 +57,79 @@ export class JobContext {
     });
     return this.#snapshot;
   }
+
+  /**
+   * @param output told how far it is where a container has to be read first
+   * @throws HexzError NO_STREAM, CANCELLED, of the snapshot and the container
+   */
+  view({ stream, side, addressing }: Place, output: JobOutput): View {
+    const source = this.#sourceOf(stream, side);
+    if (stream === 'memory' && addressing === 'guest' && recogniseContainer(source) !== 'raw') {
+      return guestView(this.memory(output));
+    }
+    return {
+      source,
+      memory: undefined,
+      zeroRunAt: source.zeroRunAt,
+      rangesIn: (startOffset, endOffset) => [
+        { startOffset, length: Math.max(0, endOffset - startOffset) },
+      ],
+    };
+  }
+
+  /** @throws HexzError as `view` */
+  memory(output: JobOutput): GuestMemory {
+    if (this.#memory !== undefined) return this.#memory;
+    const steps = openMemorySteps(this.#sourceOf('memory', 'base'));
+    for (;;) {
+      const step = steps.next();
+      if (step.done === true) {
+        this.#memory = step.value;
+        return step.value;
+      }
+      output.progress({ phase: 'open', ...step.value });
+    }
+  }
+
+  #sourceOf(stream: StreamName, _side: Side) {
+    const { snapshot } = this;
+    if (!snapshot.hasStream(stream)) {
+      throw new HexzError('NO_STREAM', `the snapshot has no ${stream} stream`, {
+        location: { file: snapshot.path },
+      });
+    }
+    return streamSource(snapshot, stream);
+  }
 }
+
+/** Addresses that no range holds are passed over, and never read. */
+function guestView(memory: GuestMemory): View {
+  return {
+    source: {
+      length: memory.endAddress,
+      readInto: (offset, target) => memory.readAvailable(offset, target),
+    },
+    memory,
+    zeroRunAt: undefined,
+    *rangesIn(startOffset, endOffset) {
+      for (const { address, length } of memory.presentRuns(startOffset, endOffset)) {
+        yield { startOffset: address, length };
+      }
+    },
+  };
+}
+
+/** A stretch of a view, cut at its end. */
+export function endOf(
+  view: View,
+  { offset, length }: { readonly offset: number; readonly length?: number | undefined },
+): number {
+  return Math.min(view.source.length, offset + (length ?? view.source.length));
+}
+
+/** What a found place says of itself beside its offset. */
+export const streamOffsetIn = (
+  view: View,
+  offset: number,
+): { readonly streamOffset?: number | null } =>
+  view.memory === undefined ? {} : { streamOffset: view.memory.streamOffsetOf(offset) ?? null };

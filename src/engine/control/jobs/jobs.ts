@@ -1,7 +1,13 @@
 import type { MethodName, Params, Result } from '../protocol/methods.js';
+import { block } from './block.js';
 import type { JobContext } from './context.js';
+import { hash } from './hash.js';
+import { info } from './info.js';
+import { memory } from './memory.js';
 import type { JobOutput } from './output.js';
 import { read } from './read.js';
+import { search } from './search.js';
+import { strings } from './strings.js';
 
 type JobOf<Name extends MethodName> = (
   context: JobContext,
@@ -11,7 +17,13 @@ type JobOf<Name extends MethodName> = (
 
 /** What job threads can do. */
 export const jobs = {
+  block,
+  hash,
+  info,
+  memory,
   read,
+  search,
+  strings,
 } satisfies { [Name in MethodName]?: JobOf<Name> };
 
 export const isJobName = (name: string): name is keyof typeof jobs => Object.hasOwn(jobs, name);

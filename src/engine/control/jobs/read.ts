@@ -1,25 +1,28 @@
-import { HexzError } from '../../errors.js';
 import type { Params, Result } from '../protocol/methods.js';
-import type { JobContext } from './context.js';
+import { endOf, type JobContext, streamOffsetIn } from './context.js';
+import type { JobOutput } from './output.js';
 
 /** Answers `read`. */
 export function read(
   context: JobContext,
-  { stream, offset, length }: Params<'read'>,
+  params: Params<'read'>,
+  output: JobOutput,
 ): Result<'read'> {
-  const { snapshot } = context;
-  if (!snapshot.hasStream(stream)) {
-    throw new HexzError('NO_STREAM', `the snapshot has no ${stream} stream`, {
-      location: { file: snapshot.path },
+  const { offset } = params;
+  const view = context.view(params, output);
+  const endOffset = endOf(view, params);
+  const pieces = [];
+  for (const { startOffset, length } of view.rangesIn(offset, endOffset)) {
+    const bytes = Buffer.allocUnsafe(length);
+    const count = view.source.readInto(startOffset, bytes);
+    if (count === 0) continue;
+    pieces.push({
+      offset: startOffset,
+      length: count,
+      ...streamOffsetIn(view, startOffset),
+      bytes: bytes.toString('base64', 0, count),
     });
   }
-  const target = Buffer.allocUnsafe(length);
-  const count = snapshot.readInto(stream, offset, target);
-  return {
-    offset,
-    length: count,
-    endOffset: snapshot.streamLength(stream),
-    pieces:
-      count === 0 ? [] : [{ offset, length: count, bytes: target.toString('base64', 0, count) }],
-  };
+  const length = Math.max(0, endOffset - offset);
+  return { offset, length, endOffset: view.source.length, pieces };
 }

@@ -41,7 +41,7 @@ export const activityCounters = z.object({
 const percentiles = z.object({ p50: z.number(), p99: z.number() });
 
 /** Runs of cells: first cell, number of cells, and so on. */
-const cellRuns = z.array(count);
+const cellRuns = z.array(count).readonly();
 
 /** What happened since the last sample of this watcher. */
 export const activitySample = z.object({
@@ -58,7 +58,7 @@ export const activitySample = z.object({
     streamName,
     z.object({ cellBytes: count, read: cellRuns, written: cellRuns }),
   ),
-  events: z.array(activityEvent),
+  events: z.array(activityEvent).readonly(),
   /** Events that are not in `events`: the ring went round, or the watcher asked for fewer. */
   lostEvents: count,
   /** Of the overlay. */

@@ -51,9 +51,11 @@ export const match = z.object({
   previewOffset: count,
 });
 
+export const encoding = z.enum(['ascii', 'utf-8', 'utf-16le', 'utf-16be']);
+
 export const foundString = z.object({
   ...found,
-  encoding: z.enum(['ascii', 'utf-8', 'utf-16le', 'utf-16be']),
+  encoding,
   text: z.string(),
   /** Whether it goes on in the next item. */
   isCut: z.boolean(),

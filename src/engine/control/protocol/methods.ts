@@ -7,6 +7,7 @@ import {
   difference,
   diffRow,
   diffTally,
+  encoding,
   extent,
   foundString,
   match,
@@ -134,7 +135,10 @@ export const methods = {
     summary: 'Yields the texts in a stretch of a stream.',
     params: z.strictObject({
       ...stretch,
+      /** In characters. */
       minimumLength: z.int().min(1).max(65_536).default(4),
+      /** Default: UTF-8 and UTF-16LE. */
+      encodings: z.array(encoding).min(1).max(4).optional(),
       maximum: count.optional(),
     }),
     item: foundString,

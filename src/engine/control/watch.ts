@@ -1,0 +1,86 @@
+import type { ActivityCursor, ActivitySample } from '../activity/sampler.js';
+import type { RequestOutput, RunningRequest } from './connection.js';
+import { cancelled } from './jobs.js';
+import type { EngineState } from './protocol/engineState.js';
+import { BATCHES_AHEAD } from './protocol/messages.js';
+import type { Item, Params } from './protocol/methods.js';
+
+/** States and lines that wait for a watcher who does not keep up; of more, the oldest are dropped. */
+const MAX_WAITING = 256;
+
+type WatchItem = Item<'watch'>;
+
+/** What a watch looks at. */
+export interface Watched {
+  readonly cursor: ActivityCursor;
+  overlay(): { readonly dirtyPages: number; readonly diskLength: number };
+}
+
+/**
+ * One watcher's subscription.
+ *
+ * At each tick one batch is sent with all that is new. While as many batches are under way as may be, nothing is: the
+ * sample after that covers the whole time, so that a watcher who stalls costs one timer, and misses only events that
+ * the ring no longer has.
+ */
+export class Watch implements RunningRequest {
+  readonly result: Promise<string>;
+  readonly #params: Params<'watch'>;
+  readonly #watched: Watched;
+  readonly #output: RequestOutput;
+  readonly #timer: NodeJS.Timeout;
+  #waiting: WatchItem[] = [];
+  #batchesAhead = 0;
+  #lastDirty = -1;
+  #end: () => void = () => {};
+
+  constructor(params: Params<'watch'>, watched: Watched, output: RequestOutput) {
+    this.#params = params;
+    this.#watched = watched;
+    this.#output = output;
+    this.result = new Promise((_resolve, reject) => {
+      this.#end = () => reject(cancelled());
+    });
+    this.#timer = setInterval(() => this.#tick(), 1000 / params.rateHz);
+  }
+
+  state(state: EngineState): void {
+    // Only the last one counts.
+    this.#waiting = this.#waiting.filter((item) => !('state' in item));
+    this.#waiting.push({ state });
+  }
+
+  log(log: Extract<WatchItem, { log: unknown }>['log']): void {
+    this.#waiting.push({ log });
+    if (this.#waiting.length > MAX_WAITING) this.#waiting.shift();
+  }
+
+  taken(): void {
+    this.#batchesAhead = Math.max(0, this.#batchesAhead - 1);
+  }
+
+  cancel(): void {
+    clearInterval(this.#timer);
+    this.#end();
+  }
+
+  #tick(): void {
+    if (this.#batchesAhead >= BATCHES_AHEAD) return;
+    const { maximumEvents, sendsIdle } = this.#params;
+    const activity = this.#watched.cursor.sample(maximumEvents);
+    const overlay = this.#watched.overlay();
+    const isNews = hasHappened(activity) || overlay.dirtyPages !== this.#lastDirty;
+    this.#lastDirty = overlay.dirtyPages;
+    const items = this.#waiting;
+    this.#waiting = [];
+    if (isNews || sendsIdle) items.push({ activity: { ...activity, ...overlay } });
+    if (items.length === 0) return;
+    this.#batchesAhead++;
+    this.#output.items(JSON.stringify(items));
+  }
+}
+
+const hasHappened = ({ events, lostEvents, touched }: ActivitySample): boolean =>
+  events.length > 0 ||
+  lostEvents > 0 ||
+  Object.values(touched).some(({ read, written }) => read.length > 0 || written.length > 0);
