@@ -1,6 +1,6 @@
 import type { ByteSource } from '../byteSource.js';
 import type { ContainerName, MemoryContainer, MemoryStep } from './container.js';
-import { beyondLimit, damaged, hex, unsupported } from './damage.js';
+import { beyondLimit, damaged, hex, relocated, unsupported } from './damage.js';
 import { parseNotes } from './elfNotes.js';
 import { FlattenedDump, unflatten } from './flattened.js';
 import { KdumpPages } from './kdumpPages.js';
@@ -47,7 +47,11 @@ interface Place {
 export function* openFlattenedKdump(source: ByteSource): Generator<MemoryStep, MemoryContainer> {
   const warnings: string[] = [];
   const plain = yield* unflatten(source, warnings);
-  return openKdump(plain, 'kdump-flattened', warnings);
+  try {
+    return openKdump(plain, 'kdump-flattened', warnings);
+  } catch (error) {
+    throw relocated(error, (offset) => plain.streamOffsetOf(offset, 1));
+  }
 }
 
 /**

@@ -1,6 +1,6 @@
 import { inflateSync } from 'node:zlib';
 import { decodeZstd } from '../../engine/codec/zstd.js';
-import { HexzError } from '../../engine/errors.js';
+import { type HexzCode, HexzError } from '../../engine/errors.js';
 import type { ByteSource } from '../byteSource.js';
 import { damaged, hex, unsupported } from './damage.js';
 import type { PageBitmap } from './pageBitmap.js';
@@ -15,6 +15,8 @@ const SNAPPY = 4;
 const ZSTD = 0x20;
 /** Pages that are kept decoded. */
 const CACHED_PAGES = 64;
+/** What may be wrong with the stored bytes of one page. */
+const pageDamage: ReadonlySet<HexzCode> = new Set(['MEMORY_DAMAGED', 'BAD_BLOCK']);
 const PAGE_WINDOW_BYTES = 64 * 1024;
 const DESCRIPTOR_WINDOW_BYTES = 16 * 1024;
 
@@ -124,18 +126,18 @@ export class KdumpPages implements MemoryContent {
       this.#decoded.set(offset, cached);
       return cached.bytes;
     }
-    const { pageBytes } = this.#options;
-    const at = `the page at ${hex(page * pageBytes)}`;
-    if (length === 0 || length > pageBytes) {
-      throw damaged(`${at} is stored in ${length} bytes`, offset);
-    }
+    const { pageBytes, streamOffsetOf } = this.#options;
     const target = this.#freePage();
     try {
+      if (length === 0 || length > pageBytes) throw new Error(`it is stored in ${length} bytes`);
       decodePage(this.#stored.view(offset, length), flags, target);
     } catch (error) {
-      if (error instanceof HexzError && error.code !== 'BAD_BLOCK') throw error;
+      if (error instanceof HexzError && !pageDamage.has(error.code)) throw error;
       const reason = error instanceof Error ? error.message : String(error);
-      throw damaged(`${at} cannot be decoded: ${reason}`, offset);
+      throw damaged(
+        `the page at ${hex(page * pageBytes)} cannot be decoded: ${reason}`,
+        streamOffsetOf(offset, 1),
+      );
     }
     this.#decoded.set(offset, { length, flags, bytes: target });
     return target;

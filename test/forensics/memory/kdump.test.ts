@@ -54,6 +54,12 @@ test('a page that does not decode is an error for that page alone', () => {
 });
 
 describe('flattened', () => {
+  test('errors name the offset in the stream, not that in the plain dump', () => {
+    const { bytes } = flattened(kdumpOf(guest, { split: 1 }).bytes, 4096);
+    // The sub-header is the first record that comes.
+    expect(errorOf(() => open(bytes)).location.offset).toBe(4096 + 16 + 12);
+  });
+
   const plain = kdumpOf(guest).bytes;
   const writer = () =>
     new ContainerWriter('big')
