@@ -137,7 +137,12 @@ async function passwordOf(
   );
 }
 
-function textOf(report: CommitReport, overlay: string, options: CommitCommandOptions): string {
+/** What was made, in words. */
+export function textOf(
+  report: CommitReport,
+  overlay: string,
+  options: Pick<CommitCommandOptions, 'thin' | 'verifyAll'>,
+): string {
   const pages = report.committedPages === 1 ? 'page' : 'pages';
   return section(
     `Committed ${formatCount(report.committedPages)} ${pages} of ${printable(overlay)} to ${printable(report.output)}`,
@@ -153,7 +158,7 @@ function textOf(report: CommitReport, overlay: string, options: CommitCommandOpt
   );
 }
 
-const checkedText = ({ verifyAll }: CommitCommandOptions): string =>
+const checkedText = ({ verifyAll }: Pick<CommitCommandOptions, 'verifyAll'>): string =>
   verifyAll === true
     ? 'every byte was read back and compared with base and overlay'
     : 'read back and compared with base and overlay';

@@ -1,4 +1,5 @@
 import { Command, Option } from 'commander';
+import { HexzError } from '../engine/errors.js';
 import { collect, parseBytes } from './arguments.js';
 import type { CommitCommandOptions } from './commit.js';
 import type { PackCommandOptions } from './pack.js';
@@ -37,9 +38,16 @@ function packCommand(): Command {
 function commitCommand(): Command {
   const command = new Command('commit')
     .description('Make a new snapshot of a base and its overlay')
-    .argument('<base>', 'the snapshot that the overlay was made on')
-    .argument('<overlay>', 'the data file of the overlay')
-    .argument('<output>', 'the new snapshot');
+    .usage(
+      '[options] <base> <overlay> <output>\n       hexz commit --live [options] <mountpoint> <output>',
+    )
+    .argument('<base>', 'the snapshot that the overlay was made on; with --live a mountpoint')
+    .argument('<overlay>', 'the data file of the overlay; with --live the new snapshot')
+    .argument('[output]', 'the new snapshot')
+    .option(
+      '--live',
+      'commit the overlay of a mount, as it is at one instant, while the mount goes on',
+    );
   encodingOptions(command)
     .option('--thin', 'borrow what did not change from the base')
     .option('--flatten', 'need no other snapshot afterwards (this is the default)')
@@ -60,10 +68,26 @@ function commitCommand(): Command {
       'after',
       `
 The overlay is deleted when the new snapshot has been read back and compared. With --select, the pages
-that were not committed stay in it, and it lies on the new snapshot.`,
+that were not committed stay in it, and it lies on the new snapshot. With --live it stays as it is, and
+what the review of the mount drops is left out.`,
     );
   return endOptions(command).action(
-    async (base: string, overlay: string, output: string, options: CommitCommandOptions) => {
+    async (
+      base: string,
+      overlay: string,
+      output: string | undefined,
+      options: CommitCommandOptions & { live?: boolean },
+    ) => {
+      if ((options.live === true) === (output !== undefined)) {
+        throw new HexzError('USAGE', 'commit takes a base, an overlay and an output', {
+          hint: 'or with --live a mountpoint and an output',
+        });
+      }
+      if (output === undefined) {
+        const { commitLive } = await import('./commitLive.js');
+        await commitLive(base, overlay, options);
+        return;
+      }
       const { commit } = await import('./commit.js');
       await commit(base, overlay, output, options);
     },

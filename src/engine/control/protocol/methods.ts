@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { activitySample } from './activity.js';
+import { commitParams, commitReport } from './commit.js';
 import { engineState } from './engineState.js';
 import {
   block,
@@ -50,21 +51,6 @@ const logLine = z.object({
 });
 
 const limit = z.int().min(1).max(MAX_LISTED).default(MAX_LISTED);
-
-const commitParams = {
-  output: path,
-  force: z.boolean().default(false),
-  thin: z.boolean().default(false),
-  compression: z.enum(['lz4', 'zstd']).default('lz4'),
-  blockBytes: count.optional(),
-  message: text.optional(),
-  dropsMemory: z.boolean().default(false),
-  /** Encrypt the new snapshot with this. */
-  password: text.optional(),
-  /** Leave out what the review drops. */
-  usesReview: z.boolean().default(true),
-  verifiesAll: z.boolean().default(false),
-};
 
 /** Everything that can be asked of an engine. */
 export const methods = {
@@ -220,7 +206,7 @@ export const methods = {
     summary:
       'Makes a snapshot of the disk as it is at one instant, while the mount goes on. The overlay stays on its base.',
     params: z.strictObject(commitParams),
-    result: z.record(z.string(), z.unknown()),
+    result: commitReport,
   },
   write: {
     summary: 'Writes bytes into the overlay.',

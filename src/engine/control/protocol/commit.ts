@@ -1,0 +1,47 @@
+import { z } from 'zod';
+import { count, path, streamName, text } from './values.js';
+
+/** What is to be made of the live overlay. */
+export const commitParams = {
+  output: path,
+  force: z.boolean().default(false),
+  thin: z.boolean().default(false),
+  compression: z.enum(['lz4', 'zstd']).default('lz4'),
+  blockBytes: count.optional(),
+  message: text.optional(),
+  dropsMemory: z.boolean().default(false),
+  /** Encrypt the new snapshot with this. */
+  password: text.optional(),
+  /** Leave out what the review drops. */
+  usesReview: z.boolean().default(true),
+  verifiesAll: z.boolean().default(false),
+};
+
+const streamCounts = z.object({
+  length: count,
+  encodedBlocks: count,
+  copiedBlocks: count,
+  sharedBlocks: count,
+  zeroBlocks: count,
+  parentBlocks: count,
+  storedBytes: count,
+});
+
+const streams = z.partialRecord(streamName, streamCounts);
+
+/** What was made: the last document of `hexz commit --json`. */
+export const commitReport = z.object({
+  output: z.string(),
+  fileBytes: count,
+  streams,
+  encoder: z.string(),
+  seconds: z.number(),
+  warnings: z.array(z.string()).readonly(),
+  base: z.string(),
+  baseBytes: count,
+  /** Dirty pages that were committed. */
+  committedPages: count,
+  /** Pages that stay in the overlay. */
+  remainingPages: count,
+  overlay: z.enum(['deleted', 'kept', 'rebound']),
+});
