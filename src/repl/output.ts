@@ -11,7 +11,7 @@ export interface Output {
 export function streamOutput(stream: Writable): Output {
   return {
     write(text) {
-      if (text === '' || stream.write(text)) return undefined;
+      if (text === '' || stream.destroyed || stream.write(text)) return undefined;
       return new Promise((resolve) => {
         const end = (): void => {
           stream.removeListener('drain', end);

@@ -12,6 +12,8 @@ export interface Reporter {
   /** Whether programs print to our own outputs, or into results. */
   readonly programOutput: 'shared' | 'captured';
   readonly view: View;
+  /** A program that shows text which may be long. */
+  readonly pager?: string | undefined;
   /** Shows an answer. @throws what its items throw */
   result(command: string, answer: Answer, format: Settings['format']): Promise<void>;
   /** A command has ended, with an error if it has one. */
@@ -36,17 +38,19 @@ export class TextReporter implements Reporter {
   readonly #output: Output;
   readonly #errors: Output;
   readonly #isTyped: boolean;
+  readonly pager: string | undefined;
 
   /** @param options.isTyped whether who reads it has typed the commands, and sees them */
   constructor(
     outputs: { readonly output: Output; readonly errors: Output },
     view: View,
-    options: { readonly isTyped: boolean },
+    options: { readonly isTyped: boolean; readonly pager?: string | undefined },
   ) {
     this.#output = outputs.output;
     this.#errors = outputs.errors;
     this.view = view;
     this.#isTyped = options.isTyped;
+    this.pager = options.pager;
   }
 
   result(_: string, answer: Answer, format: Settings['format']): Promise<void> {

@@ -7,6 +7,7 @@ import { writePieces } from './files.js';
 import { type Redirection, type Statement, scan } from './language/lexer.js';
 import { Source } from './language/source.js';
 import { programFailure, runProgram } from './program.js';
+import type { Pieces } from './rendering/rendering.js';
 import { type Reporter, renderAnswer } from './report.js';
 import type { Session } from './session.js';
 
@@ -76,7 +77,9 @@ async function runStatement(
     const options = { signal, programOutput };
     const answer = await session.run(statement, source, options);
     const shown = await redirect(session, statement, answer, reporter, signal);
-    await reporter.result(statement.text, shown, session.settings.format);
+    if (shown === answer && isPaged(session, reporter))
+      await page(session, answer, reporter, signal);
+    else await reporter.result(statement.text, shown, session.settings.format);
     failure = answer.failure ?? shown.failure;
   } catch (error) {
     failure = asHexzError(error);
@@ -113,6 +116,38 @@ async function redirect(
   const options = { env, input: pieces, output: reporter.programOutput, signal };
   const result = await runProgram(redirection.program, options);
   return silent(result, programFailure(result));
+}
+
+const isPaged = ({ settings }: Session, { pager }: Reporter): boolean =>
+  pager !== undefined && settings.pager === 'on' && settings.format === 'text';
+
+/** Shows text with the pager, if there is any. */
+async function page(
+  session: Session,
+  answer: Answer,
+  { pager = '', view }: Reporter,
+  signal: AbortSignal,
+): Promise<void> {
+  const pieces = answer.text(view);
+  const first = await firstOf(pieces);
+  if (first === undefined) return;
+  const env = await programEnvironment(session, signal);
+  await runProgram(pager, { env, input: first, output: 'shared', signal });
+}
+
+/** The same pieces, if there is one. */
+async function firstOf(pieces: Pieces): Promise<Pieces | undefined> {
+  const iterator = piecesOf(pieces);
+  const first = await iterator.next();
+  if (first.done === true) return undefined;
+  return (async function* () {
+    yield first.value;
+    yield* iterator;
+  })();
+}
+
+async function* piecesOf(pieces: Pieces): AsyncGenerator<string, void> {
+  yield* pieces;
 }
 
 function fileOf({ file }: Extract<Redirection, { kind: 'file' }>): string {

@@ -22,7 +22,7 @@ export type RunOptions = Pick<RunContext, 'signal' | 'programOutput'> &
  *
  *   state   begins with    commands
  *   open    the start      run, one after another
- *   over    `quit`         are not to be run any more, which is left to the caller
+ *   over    `quit`         are not to be run any more, which is left to the caller, until `goOn`
  *
  * An answer may hold items that were not asked for yet; the next command shall run when they were taken, because
  * they move the cursor.
@@ -45,6 +45,11 @@ export class Session implements SessionState {
 
   quit(): void {
     this.#isOver = true;
+  }
+
+  /** Whoever wanted to quit has thought better of it. */
+  goOn(): void {
+    this.#isOver = false;
   }
 
   /**

@@ -59,6 +59,8 @@ export interface Kind<Value> {
   /** As it stands in a usage line, such as OFFSET. */
   readonly label: string;
   readonly completes?: Completes;
+  /** Words that it can be besides. */
+  readonly words?: readonly string[];
   /** @throws HexzError USAGE that names the place */
   parse(word: Word, scope: ParseScope): Value | Promise<Value>;
 }

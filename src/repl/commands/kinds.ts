@@ -106,6 +106,7 @@ export const pagesOr = <const Name extends string>(
 ): Kind<PageRange | Name> => ({
   label: ['PAGES', ...names].join('|'),
   completes: 'pages',
+  words: names,
   parse: (word, scope) => names.find((name) => name === word.text) ?? pagesKind.parse(word, scope),
 });
 
@@ -185,7 +186,7 @@ export interface PlacedText {
 
 export const patternKind: Kind<PlacedText> = {
   label: 'PATTERN',
-  completes: ['x:', 'r:', 'u:', 'i:'],
+  completes: ['t:', 'u:', 'w:', 'i:', 'iu:', 'iw:', 'x:', 'r:', 'r/'],
   parse: (word, { source }) => placedText(word, source),
 };
 

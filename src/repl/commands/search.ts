@@ -18,7 +18,8 @@ import { offsetColumn, type Place, placeOf, placeOptions, streamOffsetColumn } f
 export function inLine(error: unknown, pattern: PlacedText): unknown {
   if (!(error instanceof HexzError) || error.location.column === undefined) return error;
   const location = pattern.locationOf(error.location.column);
-  return new HexzError(error.code, error.message, { location, hint: error.hint, cause: error });
+  const message = error.message.replace(/^column \d+ of the pattern: /, '');
+  return new HexzError(error.code, message, { location, hint: error.hint, cause: error });
 }
 
 interface FindHead extends Place {
@@ -75,7 +76,7 @@ export const findCommand = defineCommand({
   group: 'Search',
   summary: 'Lists every place where a pattern is found',
   details: [
-    "`'text'` is found as it is, `u:text` in UTF-16, `i:text` in any case, `x:de??beef` as bytes (`??` is any byte), `r:` begins a regular expression. docs/search.md says what patterns can say. Quote a pattern that has `|`, `;`, `>`, `#`, a backslash or a blank.",
+    "`'text'` is found as it is, `u:text` in UTF-16, `i:text` in any case, `x:de??beef` as bytes (`??` is any byte), `r:` begins a regular expression; docs/search.md has them all. Quote a pattern that has `|`, `;`, `>`, `#`, a backslash or a blank.",
   ],
   examples: [
     "find memory 'Linux version'",
