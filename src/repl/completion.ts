@@ -110,7 +110,8 @@ async function argumentCandidates(
     (text, index) => !text.startsWith('--') && optionOf(given[index - 1])?.kind === undefined,
   ).length;
   const all = Object.values(definition.arguments);
-  const argument = all[count] ?? (all.at(-1)?.presence === 'rest' ? all.at(-1) : undefined);
+  const argument =
+    all[count] ?? (/^(rest|some)$/.test(all.at(-1)?.presence ?? '') ? all.at(-1) : undefined);
   return argument === undefined ? [] : ofKind(session, argument.kind, given, written);
 }
 

@@ -74,7 +74,12 @@ export class Session implements SessionState {
   async run(statement: Statement, source: Source, options: RunOptions): Promise<Answer> {
     const known = resolve(statement, source);
     const values = await parseArguments(known.definition, known.statement, source, this);
-    const context = { onProgress: () => {}, ...options, session: this, source };
+    const context: RunContext = {
+      onProgress: () => {},
+      ...options,
+      session: this,
+      usageError: (message, hint) => source.errorAt(statement.start, message, hint),
+    };
     return known.definition.run(context, values);
   }
 }

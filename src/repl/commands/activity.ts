@@ -160,7 +160,7 @@ export const eventsCommand = defineCommand({
 );
 
 function blocksText({ firstBlockIndex, blockCount }: ActivityEvent): string {
-  if (blockCount === 0) return '';
+  if (firstBlockIndex === null || blockCount === 0) return '';
   return blockCount === 1
     ? `${firstBlockIndex}`
     : `${firstBlockIndex}-${firstBlockIndex + blockCount - 1}`;

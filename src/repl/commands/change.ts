@@ -26,12 +26,12 @@ export const writeCommand = defineCommand({
     bytes: optional(bytesKind, 'what to write'),
   },
   options: { from: option(fileKind, 'write what is in this file') },
-  async run({ session, signal, source, onProgress }, { offset, bytes, from }) {
+  async run({ session, signal, usageError, onProgress }, { offset, bytes, from }) {
     if (session.settings.write !== 'on') {
       throw new HexzError('READ_ONLY', 'writing is off in this session', { hint: 'set write on' });
     }
     if ((bytes === undefined) === (from === undefined)) {
-      throw source.errorAt(0, 'give either BYTES or --from FILE');
+      throw usageError('give either BYTES or --from FILE');
     }
     const all = bytes ?? (await readBytes(from ?? ''));
     for (let at = 0; at < all.length; at += MAX_WRITE_BYTES) {

@@ -24,7 +24,8 @@ export interface SessionState {
 /** What a command is run with. */
 export interface RunContext {
   readonly session: SessionState;
-  readonly source: Source;
+  /** That what was written cannot be done, for no reason that a single word has. */
+  readonly usageError: (message: string, hint?: string) => HexzError;
   readonly signal: AbortSignal;
   /** Whether programs write to our own outputs, or into the result. */
   readonly programOutput: 'shared' | 'captured';
@@ -70,8 +71,8 @@ declare const valueType: unique symbol;
 
 export interface Argument<Value> {
   readonly kind: Kind<unknown>;
-  /** `rest` takes all further words, `verbatim` the rest of the line as it is. */
-  readonly presence: 'required' | 'optional' | 'rest' | 'verbatim';
+  /** `rest` takes all further words, `some` too and wants one at least, `verbatim` the rest of the line as it is. */
+  readonly presence: 'required' | 'optional' | 'rest' | 'some' | 'verbatim';
   readonly about: string;
   readonly [valueType]?: Value;
 }
@@ -99,6 +100,13 @@ export const optional = <Value>(kind: Kind<Value>, about: string): Argument<Valu
 export const rest = <Value>(kind: Kind<Value>, about: string): Argument<readonly Value[]> => ({
   kind,
   presence: 'rest',
+  about,
+});
+
+/** All further words, and one at least. */
+export const some = <Value>(kind: Kind<Value>, about: string): Argument<readonly Value[]> => ({
+  kind,
+  presence: 'some',
   about,
 });
 

@@ -112,10 +112,13 @@ export const diffCommand = defineCommand({
     hex: flag('show the bytes'),
     context: option(countKind, 'equal rows around those that differ, with --hex (default: 3)'),
   },
-  async run({ session, signal, source, onProgress }, values): Promise<DiffListing | HexListing> {
+  async run(
+    { session, signal, usageError, onProgress },
+    values,
+  ): Promise<DiffListing | HexListing> {
     const { offset, length, runs, pages, hex, context } = values;
     if ([runs, pages, hex].filter(Boolean).length > 1) {
-      throw source.errorAt(0, '--runs, --pages and --hex exclude each other');
+      throw usageError('--runs, --pages and --hex exclude each other');
     }
     const head = { offset: offset ?? 0 };
     if (hex) {

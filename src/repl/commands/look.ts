@@ -67,7 +67,7 @@ const overlayText = (
 
 /** Blocks are of the stream: an address is one of the container, and its stream offset has to be found. */
 async function streamOffsetOf(
-  { session, signal, source }: RunContext,
+  { session, signal, usageError }: RunContext,
   place: Place,
   offset: number,
 ): Promise<number> {
@@ -79,8 +79,7 @@ async function streamOffsetOf(
   );
   const [piece] = pieces;
   if (piece === undefined || piece.streamOffset === null) {
-    throw source.errorAt(
-      0,
+    throw usageError(
       `no byte of the stream holds the address ${formatOffset(offset)}`,
       '--raw takes an offset of the stream',
     );

@@ -46,7 +46,7 @@ export async function parseArguments(
     const words = assignment.arguments.get(name) ?? [];
     const parsed: unknown[] = [];
     for (const word of words) parsed.push(await kind.parse(word, scope));
-    values[name] = presence === 'rest' ? parsed : parsed[0];
+    values[name] = presence === 'rest' || presence === 'some' ? parsed : parsed[0];
     if (name === 'stream' && (parsed[0] === 'disk' || parsed[0] === 'memory')) {
       scope = { ...scope, stream: parsed[0] };
     }
@@ -83,7 +83,7 @@ export function assign(
       const { name, value, kind } = reader.read(word);
       const given = kind === undefined || value !== undefined ? value : pending.shift();
       if (kind !== undefined && given === undefined) {
-        throw source.errorAt(word.end, `${optionFlag(name)} needs a ${kind.label}`);
+        throw source.errorAt(word.end, `${kind.label} is missing behind ${optionFlag(name)}`);
       }
       options.set(name, given);
     }
@@ -100,7 +100,7 @@ function assignWords(
   const assigned = new Map<string, readonly Word[]>();
   let taken = 0;
   for (const [name, { presence, kind }] of Object.entries(definition.arguments)) {
-    if (presence === 'rest') {
+    if (presence === 'rest' || (presence === 'some' && words.length > taken)) {
       assigned.set(name, words.slice(taken));
       taken = words.length;
       continue;
@@ -109,7 +109,11 @@ function assignWords(
     if (word !== undefined) {
       assigned.set(name, [word]);
       taken++;
-    } else if (presence === 'required' || (presence === 'verbatim' && !statement.rest?.text)) {
+    } else if (
+      presence === 'required' ||
+      presence === 'some' ||
+      (presence === 'verbatim' && !statement.rest?.text)
+    ) {
       const end = (statement.words.at(-1) ?? statement.name).end;
       throw source.errorAt(end, `${kind.label} is missing`, usageOf(definition));
     }
@@ -168,7 +172,8 @@ export function usageOf(definition: CommandDefinition): string {
 const argumentTexts = ({ arguments: all }: CommandDefinition): string[] =>
   Object.values(all).map(({ kind: { label }, presence }: Argument<unknown>) => {
     if (presence === 'optional') return `[${label}]`;
-    return presence === 'rest' ? `[${label}]...` : label;
+    if (presence === 'rest') return `[${label}]...`;
+    return presence === 'some' ? `${label}...` : label;
   });
 
 const optionTexts = ({ options }: CommandDefinition): string[] =>

@@ -12,6 +12,7 @@ import {
   type RunContext,
   required,
   rest,
+  some,
 } from './definition.js';
 import { fileKind, pagesKind, pagesOr } from './kinds.js';
 
@@ -105,25 +106,15 @@ const changesOf = (
     return one === 'all' ? { action } : { action, pages: one };
   });
 
-function nonEmpty<Item>(
-  items: readonly Item[],
-  { source }: RunContext,
-  label: string,
-): readonly Item[] {
-  if (items.length > 0) return items;
-  throw source.errorAt(source.text.length, `${label} is missing`);
-}
-
 export const keepCommand = defineCommand({
   name: 'keep',
   group: 'Review',
   summary: 'Decides that pages are committed',
   details: ['`keep open` keeps everything that is not decided yet.'],
   examples: ['keep 50', 'keep 320-331 0xff0000+8K', 'keep open'],
-  arguments: { pages: rest(pagesOr(['all', 'open']), PAGES_ABOUT) },
+  arguments: { pages: some(pagesOr(['all', 'open']), PAGES_ABOUT) },
   options: {},
-  run: (context, { pages }) =>
-    decide(context, changesOf('keep', nonEmpty(pages, context, 'PAGES|all|open'))),
+  run: (context, { pages }) => decide(context, changesOf('keep', pages)),
 }).shownAs(countsRendering);
 
 interface LiveDrop {
@@ -146,14 +137,14 @@ export const dropCommand = defineCommand({
   },
   async run(context, { pages, live, force }): Promise<ReviewCounts | LiveDrop> {
     if (!live) {
-      if (force) throw context.source.errorAt(0, '--force goes with --live');
-      return decide(context, changesOf('drop', nonEmpty(pages, context, 'PAGES|all')));
+      if (force) throw context.usageError('--force goes with --live');
+      if (pages.length === 0) throw context.usageError('name pages, or all');
+      return decide(context, changesOf('drop', pages));
     }
     const { session, signal } = context;
     const ranges = pages.filter((one) => one !== 'all');
     if (ranges.length < pages.length) {
-      throw context.source.errorAt(
-        0,
+      throw context.usageError(
         'all is for the review; drop --live takes pages, or what the review drops',
       );
     }
@@ -176,10 +167,9 @@ export const clearCommand = defineCommand({
   group: 'Review',
   summary: 'Takes decisions back',
   examples: ['clear 50', 'clear all'],
-  arguments: { pages: rest(pagesOr(['all']), PAGES_ABOUT) },
+  arguments: { pages: some(pagesOr(['all']), PAGES_ABOUT) },
   options: {},
-  run: (context, { pages }) =>
-    decide(context, changesOf('clear', nonEmpty(pages, context, 'PAGES|all'))),
+  run: (context, { pages }) => decide(context, changesOf('clear', pages)),
 }).shownAs(countsRendering);
 
 export const viewedCommand = defineCommand({
@@ -187,12 +177,12 @@ export const viewedCommand = defineCommand({
   group: 'Review',
   summary: 'Marks pages as looked at, without deciding',
   examples: ['viewed 50', 'viewed all --not'],
-  arguments: { pages: rest(pagesOr(['all']), PAGES_ABOUT) },
+  arguments: { pages: some(pagesOr(['all']), PAGES_ABOUT) },
   options: { not: flag('take the mark away') },
   run: (context, { pages, not }) =>
     decide(
       context,
-      nonEmpty(pages, context, 'PAGES|all').map((one) => {
+      pages.map((one) => {
         const change = { action: 'viewed', isViewed: !not } as const;
         return one === 'all' ? change : { ...change, pages: one };
       }),

@@ -1,3 +1,4 @@
+import type { HexzError } from '../../engine/errors.js';
 import { Listing } from '../listing.js';
 import { facts, type Rendering, rows } from '../rendering/rendering.js';
 import { formatOffset } from '../rendering/values.js';
@@ -98,7 +99,7 @@ export const helpCommand = defineCommand({
   examples: ['help', 'help find', 'help assert'],
   arguments: { names: rest(commandKind, 'a command') },
   options: {},
-  async run({ session, source }, { names }) {
+  async run({ session, usageError }, { names }) {
     const name = names.join(' ');
     const isMeant = (command: CommandDefinition): boolean =>
       command.name === name ||
@@ -106,7 +107,7 @@ export const helpCommand = defineCommand({
       command.name.startsWith(`${name} `);
     const commands = name === '' ? session.commands : session.commands.filter(isMeant);
     if (commands.length === 0) {
-      throw source.errorAt(0, `there is no command ${name}`, 'help lists the commands');
+      throw usageError(`there is no command ${name}`, 'help lists the commands');
     }
     return { commands: commands.map(helpOf) };
   },
@@ -121,10 +122,18 @@ const settingKind: Kind<SettingName> = {
   },
 };
 
-const settingValueKind: Kind<{ text: string; start: number }> = {
+interface SettingValue {
+  readonly text: string;
+  refuse(message: string): HexzError;
+}
+
+const settingValueKind: Kind<SettingValue> = {
   label: 'VALUE',
   completes: 'settingValue',
-  parse: ({ text, start }) => ({ text, start }),
+  parse: ({ text, start }, { source }) => ({
+    text,
+    refuse: (message) => source.errorAt(start, message),
+  }),
 };
 
 export const setCommand = defineCommand({
@@ -141,12 +150,12 @@ export const setCommand = defineCommand({
     value: optional(settingValueKind, 'what it is from now on'),
   },
   options: {},
-  async run({ session, source }, { name, value }) {
+  async run({ session }, { name, value }) {
     const { settings } = session;
     if (name === undefined) return { ...settings };
     if (value !== undefined && !changeSetting(settings, name, value.text)) {
       const { values } = settingTable[name];
-      throw source.errorAt(value.start, `${value.text} is none of ${values.join(', ')}`);
+      throw value.refuse(`${value.text} is none of ${values.join(', ')}`);
     }
     return { [name]: settings[name] };
   },
@@ -167,10 +176,10 @@ export const bookmarkCommand = defineCommand({
     ),
   },
   options: { delete: flag('forget it') },
-  async run({ session, source }, { name, offset, delete: deletes }) {
+  async run({ session, usageError }, { name, offset, delete: deletes }) {
     const { bookmarks, cursors } = session;
     if (name !== undefined && deletes) {
-      if (!bookmarks.delete(name)) throw source.errorAt(0, `there is no bookmark ${name}`);
+      if (!bookmarks.delete(name)) throw usageError(`there is no bookmark ${name}`);
     } else if (name !== undefined) {
       bookmarks.set(name, offset ?? cursors.get('disk') ?? 0);
     }
