@@ -51,7 +51,7 @@ const mayImport = {
   'control/client': ['control/protocol'],
   'control/server': [...upToVolume, ...uses, 'control/protocol'],
   process: [...upToServer, 'control/client'],
-  repl: ['process/start', 'control/client'],
+  repl: ['process/start', 'control/client', 'control/protocol'],
   tui: ['repl', 'process/start', 'control/client'],
   testing: ['process/start', 'control/client'],
   cli: [...upToProcess, 'repl', 'tui'],

@@ -17,10 +17,10 @@ import {
 } from '../forensics/diff/result.js';
 import { type DiffSide, diffRows, type ShownStep } from '../forensics/diff/rows.js';
 import { diffSnapshots, snapshotDiffBytes } from '../forensics/diff/snapshotDiff.js';
+import { chooseLayout, type HexLayout, hasColours } from '../repl/rendering/hexView.js';
 import type { ReadOptions } from './arguments.js';
 import { basePathOf, openBase } from './base.js';
 import { type DiffSubject, reportFor } from './diffReports.js';
-import { chooseLayout, type HexLayout, hasColours } from './hexView.js';
 import { openForCommand } from './password.js';
 import { drive, ProgressBar } from './progress.js';
 

@@ -2,7 +2,8 @@ import { PAGE_BYTES } from '../engine/overlay/pages.js';
 import { formatPages, formatRange } from '../engine/overlay/selection.js';
 import type { Difference, DiffTally } from '../forensics/diff/result.js';
 import type { BetweenRows, DiffRow } from '../forensics/diff/rows.js';
-import { type HexLayout, rowText } from './hexView.js';
+import { type HexLayout, rowText } from '../repl/rendering/hexView.js';
+import { countOf } from '../repl/rendering/values.js';
 import { LineWriter } from './lineWriter.js';
 import { formatBytes, formatCount, printable, section, toJsonText } from './output.js';
 
@@ -46,9 +47,6 @@ export function reportFor(form: Form, subject: DiffSubject, layout: HexLayout): 
 }
 
 const LIVE = 'live: another process is writing it; this is what its last flush left';
-
-const countOf = (count: number, one: string, many = `${one}s`): string =>
-  `${formatCount(count)} ${count === 1 ? one : many}`;
 
 /** Sums. */
 class StatReport implements DiffReport {

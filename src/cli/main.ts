@@ -13,6 +13,7 @@ import {
 import type { DiffCommandOptions } from './diff.js';
 import type { ExtractOptions } from './extract.js';
 import type { FixtureBuildOptions } from './fixture.js';
+import type { InspectCommandOptions } from './inspect.js';
 import type { KeygenOptions } from './keygen.js';
 import type { MountCommandOptions } from './mount.js';
 import { type JsonForm, reportError, STANDARD_OUTPUT, watchOutput } from './output.js';
@@ -124,6 +125,7 @@ function program(): Command {
         process.exit(status);
       }),
   );
+  hexz.addCommand(inspectCommand());
   hexz.addCommand(diffCommand());
   for (const command of writingCommands()) hexz.addCommand(command);
   hexz.addCommand(
@@ -175,6 +177,44 @@ function program(): Command {
     command.exitOverride().configureOutput({ writeErr: () => {} });
   }
   return hexz;
+}
+
+function inspectCommand(): Command {
+  return new Command('inspect')
+    .description('Look into a live mount, review and commit its changes: by hand or from a script')
+    .argument('[snapshot]', 'a .hxz file')
+    .argument('[mountpoint]', 'an empty directory (default: a temporary one)')
+    .option('--attach <mountpoint>', 'take the engine that serves this mount instead')
+    .option('--rw', 'let the disk be written, into the overlay (a temporary one if none is named)')
+    .option('--overlay <file>', 'the overlay that holds changes of the disk')
+    .option('-c, --command <commands>', 'run this instead of asking (repeatable)', collect)
+    .option('--script <file>', 'run the commands in this file')
+    .option('--no-mount', 'serve no mount')
+    .option('--plain', 'lines instead of a screen')
+    .option('--allow-other', 'let other users use the mount')
+    .option('--force', 'take an overlay that was made on another snapshot')
+    .option('--parent-dir <dir>', 'look for parents here too (repeatable)', collect)
+    .option('--password-file <file>', 'file that holds a password (repeatable)', collect)
+    .addOption(cacheOption())
+    .option('--json', 'print a JSON document for each command')
+    .helpOption('-h, --help', 'show this help')
+    .addHelpText(
+      'after',
+      `
+Without -c and --script, commands are read from standard input; on a terminal with a prompt.
+"help" lists them, docs/repl.md explains them.
+Exit status: that of the first error, which ends a script; 1 when an assertion or a program fails.`,
+    )
+    .action(
+      async (
+        path: string | undefined,
+        mountpoint: string | undefined,
+        options: InspectCommandOptions,
+      ) => {
+        const { inspect } = await import('./inspect.js');
+        process.exitCode = await inspect(path, mountpoint, options);
+      },
+    );
 }
 
 function diffCommand(): Command {
@@ -267,7 +307,7 @@ function fixtureCommands(): Command {
 }
 
 /** Commands that print a JSON document a line. */
-const STREAMING = ['diff', 'pack', 'commit'];
+const STREAMING = ['inspect', 'diff', 'pack', 'commit'];
 
 function jsonForm(argv: readonly string[]): JsonForm | undefined {
   if (!argv.includes('--json')) return undefined;

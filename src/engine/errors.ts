@@ -25,6 +25,8 @@ export const errorTable = {
     'EIO',
     'A recipe makes other bytes than its lock file says, with other versions of the tools.',
   ),
+  ASSERTION_FAILED: kind(1, 'EIO', 'What a script asserted is not so.'),
+  PROGRAM_FAILED: kind(1, 'EIO', 'A program that a script ran ended with a status other than 0.'),
   CANCELLED: kind(1, 'ECANCELED', 'What was asked for was cancelled before it was done.'),
   USAGE: kind(2, 'EINVAL', 'The command line or an argument of a library call is wrong.'),
   UNREADABLE: kind(3, 'EIO', 'A file cannot be opened or read.'),

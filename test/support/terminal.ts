@@ -22,3 +22,52 @@ export function onTerminal(
     terminal.onExit(({ exitCode }) => resolve({ status: exitCode, shown }));
   });
 }
+
+export interface OpenTerminal {
+  type(text: string): void;
+  /** Resolves when what was shown since the last call matches, and forgets it. */
+  shows(expected: RegExp): Promise<string>;
+  readonly status: Promise<number>;
+}
+
+const SHOW_LIMIT_MS = 20_000;
+
+/** Runs Node on a terminal for a test that answers what it sees. */
+export function openTerminal(
+  args: readonly string[],
+  environment: Readonly<Record<string, string>> = {},
+): OpenTerminal {
+  const terminal = pty.spawn(process.execPath, [...args], {
+    cols: 160,
+    env: { ...(cliEnvironment(environment) as Record<string, string>), TERM: 'xterm' },
+  });
+  let shown = '';
+  let check = (): void => {};
+  terminal.onData((data) => {
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: it is what moves the cursor
+    shown += data.replace(/\u001b\[[\d;?]*[a-zA-Z]/g, '');
+    check();
+  });
+  return {
+    type: (text) => terminal.write(text),
+    shows: (expected) =>
+      new Promise((resolve, reject) => {
+        const timer = setTimeout(() => {
+          terminal.kill('SIGTERM');
+          reject(new Error(`${expected} was not shown, but ${JSON.stringify(shown)}`));
+        }, SHOW_LIMIT_MS);
+        check = () => {
+          if (!expected.test(shown)) return;
+          clearTimeout(timer);
+          check = () => {};
+          const matched = shown;
+          shown = '';
+          resolve(matched);
+        };
+        check();
+      }),
+    status: new Promise((resolve) => {
+      terminal.onExit(({ exitCode }) => resolve(exitCode));
+    }),
+  };
+}

@@ -1,4 +1,4 @@
-import type { DiffRow } from '../forensics/diff/rows.js';
+import type { DiffRow } from '../../forensics/diff/rows.js';
 
 /** How rows of two sides are laid out. */
 export interface HexLayout {
@@ -41,6 +41,15 @@ export function chooseLayout(
 const widthOf = ({ rowBytes, showsText, offsetDigits }: HexLayout): number =>
   2 + offsetDigits + 1 + 2 * (rowBytes * 3 + (showsText ? rowBytes + 1 : 0));
 
+/** The widest row of one side that there is room for. */
+export function chooseRowLayout(columns: number | undefined, isColoured: boolean): HexLayout {
+  const rowBytes =
+    (columns ?? DEFAULT_COLUMNS) < WIDE_BYTES * 4 + 2 + MIN_OFFSET_DIGITS + 2
+      ? NARROW_BYTES
+      : WIDE_BYTES;
+  return { rowBytes, showsText: true, isColoured, offsetDigits: MIN_OFFSET_DIGITS };
+}
+
 /** Whether standard output shows colours (no-color.org). */
 export const hasColours = (): boolean =>
   process.stdout.isTTY === true &&
@@ -71,12 +80,29 @@ const classOf = (byte: number): Style => {
  * One row: offset, the bytes before, `|`, the bytes now. A byte that is another one now is marked on both
  * sides: shown inverse where there are colours, else by a star before it.
  */
-export function rowText({ offset, before, after }: DiffRow, layout: HexLayout): string {
+export function rowText(
+  { offset, before, after }: Pick<DiffRow, 'offset' | 'before' | 'after'>,
+  layout: HexLayout,
+): string {
   const line = new StyledLine(layout.isColoured);
   line.add(`0x${offset.toString(16).padStart(layout.offsetDigits, '0')}`, 'dim');
   addSide(line, before, after, layout);
   line.add('|', 'plain');
   addSide(line, after, before, layout);
+  return line.end();
+}
+
+/** One row of one side: offset, what stands beside it, the bytes. */
+export function hexRowText(
+  offset: number,
+  beside: string,
+  bytes: Buffer,
+  layout: HexLayout,
+): string {
+  const line = new StyledLine(layout.isColoured);
+  line.add(`0x${offset.toString(16).padStart(layout.offsetDigits, '0')}${beside}`, 'dim');
+  line.add(' ', 'plain');
+  addSide(line, bytes, bytes, layout);
   return line.end();
 }
 

@@ -1,0 +1,341 @@
+import { mkdtempSync, readFileSync, rmdirSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { ControlClient } from '../engine/control/client.js';
+import { HexzError } from '../engine/errors.js';
+import { findEngine, type ReachableEngine, startEngine } from '../engine/process/start.js';
+import { describeSystemError } from '../engine/systemErrors.js';
+import { History } from '../repl/history.js';
+import { Interactive } from '../repl/interactive.js';
+import { Source } from '../repl/language/source.js';
+import { streamOutput } from '../repl/output.js';
+import { hasColours } from '../repl/rendering/hexView.js';
+import { JsonReporter, type Reporter, TextReporter } from '../repl/report.js';
+import { runLines, runText } from '../repl/script.js';
+import { Session } from '../repl/session.js';
+import type { ReadOptions } from './arguments.js';
+import { goOnWithoutOutput, printable, reportError } from './output.js';
+import { openWithPasswords } from './password.js';
+
+export interface InspectCommandOptions extends ReadOptions {
+  readonly attach?: string;
+  readonly rw?: boolean;
+  readonly overlay?: string;
+  readonly command?: readonly string[];
+  readonly script?: string;
+  readonly mount: boolean;
+  readonly allowOther?: boolean;
+  readonly force?: boolean;
+}
+
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+/** How long an engine has to end before its mountpoint is left where it is. */
+const END_LIMIT_MS = 10_000;
+
+/**
+ * `hexz inspect SNAP [MOUNTPOINT] [...]` and `hexz inspect --attach MOUNTPOINT`; answers with the exit status.
+ */
+export async function inspect(
+  path: string | undefined,
+  mountpoint: string | undefined,
+  options: InspectCommandOptions,
+): Promise<number> {
+  check(path, mountpoint, options);
+  // A reader who has enough ends the script; what was begun has to be cleaned up first.
+  goOnWithoutOutput();
+  const isTyped = isInteractive(options);
+  const opened = await open(path, mountpoint, options, isTyped);
+  try {
+    return isTyped ? await talk(opened) : await runScript(opened, options);
+  } finally {
+    await opened.end();
+  }
+}
+
+function check(
+  path: string | undefined,
+  mountpoint: string | undefined,
+  options: InspectCommandOptions,
+): void {
+  const { attach, command, script, mount } = options;
+  if ((path === undefined) === (attach === undefined)) {
+    throw new HexzError('USAGE', 'name either a snapshot, or with --attach a mount', {
+      hint: 'hexz inspect SNAPSHOT [MOUNTPOINT], or hexz inspect --attach MOUNTPOINT',
+    });
+  }
+  if (command !== undefined && script !== undefined) {
+    throw new HexzError('USAGE', '-c and --script exclude each other');
+  }
+  if (mountpoint !== undefined && !mount) {
+    throw new HexzError('USAGE', 'a mountpoint and --no-mount contradict each other');
+  }
+  const startOption = (['rw', 'overlay', 'force', 'allowOther'] as const).find(
+    (name) => options[name],
+  );
+  if (attach !== undefined && (startOption !== undefined || !mount)) {
+    throw new HexzError(
+      'USAGE',
+      '--attach takes an engine as it is, without options for starting one',
+    );
+  }
+}
+
+const isInteractive = ({ command, script, json }: InspectCommandOptions): boolean =>
+  command === undefined &&
+  script === undefined &&
+  json !== true &&
+  process.stdin.isTTY === true &&
+  process.stdout.isTTY === true;
+
+/**
+ * An engine, and what is to be done about it in the end.
+ *
+ * State: `keepsOverlay` is decided by how the session ends.
+ */
+class Opened {
+  readonly client: ControlClient;
+  readonly isOurs: boolean;
+  keepsOverlay = false;
+  readonly #temporaryMountpoint: string | undefined;
+
+  constructor(client: ControlClient, isOurs: boolean, temporaryMountpoint: string | undefined) {
+    this.client = client;
+    this.isOurs = isOurs;
+    this.#temporaryMountpoint = temporaryMountpoint;
+  }
+
+  /** Ends an engine of ours, and removes what was made for it. */
+  async end(): Promise<void> {
+    try {
+      if (this.isOurs && this.client.isOpen) await this.#shutDown();
+    } finally {
+      await this.client.close();
+      removeDirectory(this.#temporaryMountpoint);
+    }
+  }
+
+  async #shutDown(): Promise<void> {
+    const { keepsOverlay } = this;
+    const shutDown = (isLazy: boolean) => this.client.request('shutdown', { isLazy, keepsOverlay });
+    try {
+      const { keptOverlay } = await shutDown(false).catch((error: unknown) => {
+        if (!(error instanceof HexzError) || error.code !== 'MOUNT_BUSY') throw error;
+        warn(`${error.toLine()}; it is detached all the same`);
+        return shutDown(true);
+      });
+      if (keptOverlay !== null) say(`the overlay is kept: ${keptOverlay}`);
+    } catch (error) {
+      // It may be gone before its answer is.
+      if (!(error instanceof HexzError) || error.code !== 'ENGINE_GONE') throw error;
+    }
+    await Promise.race([this.client.closed, timeout(END_LIMIT_MS)]);
+  }
+}
+
+const timeout = (milliseconds: number): Promise<void> =>
+  new Promise((resolve) => setTimeout(resolve, milliseconds).unref());
+
+async function open(
+  path: string | undefined,
+  mountpoint: string | undefined,
+  options: InspectCommandOptions,
+  isTyped: boolean,
+): Promise<Opened> {
+  if (path === undefined) {
+    const { socketPath } = findEngine(options.attach ?? '');
+    return new Opened(await ControlClient.connect(socketPath), false, undefined);
+  }
+  const { snapshot, passwords } = await openWithPasswords(path, options);
+  // The engine opens it for itself; here it was to be found out whether that can work.
+  snapshot.close();
+  const temporary = mountpoint === undefined && options.mount ? newMountpoint() : undefined;
+  try {
+    const engine = await start(path, mountpoint ?? temporary, options, passwords);
+    engine.warnings.forEach(warn);
+    const client = await ControlClient.connect(engine.socketPath);
+    await client.request('lease', { kind: isTyped ? 'terminal' : 'bound' });
+    return new Opened(client, true, temporary);
+  } catch (error) {
+    removeDirectory(temporary);
+    throw error;
+  }
+}
+
+function start(
+  path: string,
+  mountpoint: string | undefined,
+  options: InspectCommandOptions,
+  passwords: readonly string[],
+): Promise<ReachableEngine> {
+  const { overlay, cacheSize, rw = false, allowOther = false, force = false } = options;
+  return startEngine({
+    snapshot: path,
+    mountpoint,
+    ...(overlay === undefined ? {} : { overlay }),
+    ...(cacheSize === undefined ? {} : { cacheSize }),
+    rw,
+    allowOther,
+    force,
+    passwords,
+    parentDirectories: options.parentDir ?? [],
+    onError: (error) => reportError(error, undefined),
+  });
+}
+
+function newMountpoint(): string {
+  try {
+    return mkdtempSync(join(tmpdir(), 'hexz-inspect-'));
+  } catch (cause) {
+    throw new HexzError(
+      'MOUNTPOINT_UNUSABLE',
+      `cannot make a temporary directory: ${describeSystemError(cause)}`,
+      { hint: 'name a mountpoint, or give --no-mount', cause },
+    );
+  }
+}
+
+function removeDirectory(path: string | undefined): void {
+  try {
+    if (path !== undefined) rmdirSync(path);
+  } catch {
+    // Something is still mounted there, or the engine has removed it.
+  }
+}
+
+/** A person at a terminal. */
+async function talk(opened: Opened): Promise<number> {
+  const { client } = opened;
+  const interactive = new Interactive({
+    session: new Session(client),
+    input: process.stdin,
+    output: process.stdout,
+    history: new History(),
+    isColoured: hasColours(),
+    endsEngine: opened.isOurs,
+  });
+  const { snapshot, mount } = await client.request('state', {});
+  const place = mount === null ? 'not mounted' : `mounted at ${mount.mountpoint}`;
+  process.stdout.write(`${printable(`${snapshot.path}, ${place}`)}; help lists the commands\n`);
+  const left = interactive.run();
+  // Who is sent away is not asked; what he has changed stays.
+  const sentAway = new Promise<{ keepsOverlay: boolean }>((resolve) => {
+    for (const signal of ['SIGHUP', 'SIGTERM'] as const) {
+      process.once(signal, () => resolve({ keepsOverlay: true }));
+    }
+  });
+  ({ keepsOverlay: opened.keepsOverlay } = await Promise.race([left, sentAway]));
+  return 0;
+}
+
+/** Commands of the command line, of a file, or of standard input, until one fails. */
+async function runScript({ client }: Opened, options: InspectCommandOptions): Promise<number> {
+  const stop = new Stop();
+  const reporter = reporterFor(options);
+  const session = new Session(client);
+  try {
+    const error = await runSources(session, reporter, stop.signal, options);
+    if (stop.failure !== undefined) throw stop.failure;
+    return stop.isWanted || error === undefined ? 0 : error.exitStatus;
+  } finally {
+    stop.end();
+  }
+}
+
+async function runSources(
+  session: Session,
+  reporter: Reporter,
+  signal: AbortSignal,
+  { command, script }: InspectCommandOptions,
+): Promise<HexzError | undefined> {
+  if (script !== undefined) {
+    return runText(session, new Source(readScript(script), script), reporter, signal);
+  }
+  if (command === undefined) {
+    const lines = createInterface({ input: process.stdin, crlfDelay: Number.POSITIVE_INFINITY });
+    signal.addEventListener('abort', () => lines.close(), { once: true });
+    try {
+      return await runLines(session, lines, 'standard input', reporter, signal);
+    } finally {
+      lines.close();
+      process.stdin.destroy();
+    }
+  }
+  for (const text of command) {
+    const error = await runText(session, new Source(text, '-c'), reporter, signal);
+    if (error !== undefined || session.isOver) return error;
+  }
+  return undefined;
+}
+
+const reporterFor = ({ json }: InspectCommandOptions): Reporter => {
+  const output = streamOutput(process.stdout);
+  if (json === true) return new JsonReporter(output);
+  const columns = process.stdout.isTTY ? process.stdout.columns : undefined;
+  return new TextReporter(
+    { output, errors: streamOutput(process.stderr) },
+    { isColoured: hasColours(), columns },
+    { isTyped: false },
+  );
+};
+
+function readScript(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (cause) {
+    throw new HexzError('UNREADABLE', `cannot read the script: ${describeSystemError(cause)}`, {
+      location: { file: path },
+      cause,
+    });
+  }
+}
+
+/**
+ * What stops a script before its end: a signal, which then ends this process as it would any other, or an output
+ * that takes no more.
+ */
+class Stop {
+  readonly #controller = new AbortController();
+  readonly #onSignal = (signal: NodeJS.Signals) => {
+    this.#received = signal;
+    this.#controller.abort();
+  };
+  readonly #onOutputError = (cause: NodeJS.ErrnoException) => {
+    if (cause.code === 'EPIPE') this.isWanted = true;
+    else this.failure = outputFailed(cause);
+    this.#controller.abort();
+  };
+  #received: NodeJS.Signals | undefined;
+  /** Whoever read our output has enough. */
+  isWanted = false;
+  failure: HexzError | undefined;
+
+  constructor() {
+    for (const signal of SIGNALS) process.on(signal, this.#onSignal);
+    process.stdout.on('error', this.#onOutputError);
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  end(): void {
+    for (const signal of SIGNALS) process.removeListener(signal, this.#onSignal);
+    process.stdout.removeListener('error', this.#onOutputError);
+    const received = this.#received;
+    // Behind the cleaning up.
+    if (received !== undefined) process.once('exit', () => process.kill(process.pid, received));
+  }
+}
+
+const outputFailed = (cause: NodeJS.ErrnoException): HexzError =>
+  new HexzError('OUTPUT_FAILED', `cannot write it: ${describeSystemError(cause)}`, {
+    location: { file: 'standard output' },
+    cause,
+  });
+
+const say = (text: string): void => {
+  process.stderr.write(`hexz: ${printable(text)}\n`);
+};
+
+const warn = (text: string): void => say(`warning: ${text}`);

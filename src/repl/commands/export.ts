@@ -1,0 +1,126 @@
+import { type FileHandle, link, open, rename, rm, stat } from 'node:fs/promises';
+import { HexzError } from '../../engine/errors.js';
+import { outputError } from '../files.js';
+import { facts } from '../rendering/rendering.js';
+import { formatBytes, formatOffset } from '../rendering/values.js';
+import { defineCommand, flag, required } from './definition.js';
+import { fileKind, lengthKind, offsetKind, streamKind } from './kinds.js';
+import { placeOf, placeOptions, readStretch, type Stretch } from './place.js';
+
+export const exportCommand = defineCommand({
+  name: 'export',
+  group: 'Look',
+  summary: 'Writes bytes of a stream into a file',
+  details: [
+    'The file takes its name when it is complete. Addresses that no range of a memory holds are refused, because a file would show zeros in their place; `--holes` says that it may, and leaves holes.',
+  ],
+  examples: ['export disk 0 1M boot.img', 'export memory 0 end memory.raw --holes'],
+  arguments: {
+    stream: required(streamKind, 'where to look'),
+    offset: required(offsetKind, 'where to begin'),
+    length: required(lengthKind, 'how many bytes'),
+    file: required(fileKind, 'what to write'),
+  },
+  options: {
+    force: flag('replace an existing file'),
+    holes: flag('leave holes for what is not present'),
+    ...placeOptions,
+  },
+  async run({ session, signal, onProgress }, values) {
+    const { stream, offset, length, file, force, holes } = values;
+    const stretches = readStretch(session.client, placeOf(values), offset, length, signal);
+    let absentBytes = 0;
+    const written = await writeWhole(file, force, async (output) => {
+      for (;;) {
+        const next = await stretches.next();
+        if (next.done === true) return next.value.length;
+        const stretch = next.value;
+        const at = stretch.offset - offset;
+        if (stretch.bytes === undefined) {
+          if (!holes) throw notPresent(stretch);
+          absentBytes += stretch.length;
+        } else {
+          await output.write(stretch.bytes, at);
+        }
+        onProgress({ doneBytes: at, totalBytes: length });
+      }
+    });
+    session.cursors.set(stream, offset + written);
+    return { offset, length: written, absentBytes, file };
+  },
+}).shownAs(
+  facts(({ offset, length, absentBytes, file }) => [
+    ['file', file],
+    ['offset', formatOffset(offset), offset],
+    ['length', formatBytes(length), length],
+    ...(absentBytes === 0 ? [] : [['not present', formatBytes(absentBytes), absentBytes] as const]),
+  ]),
+);
+
+const notPresent = ({ offset, length }: Stretch): HexzError =>
+  new HexzError(
+    'UNREADABLE',
+    `${formatBytes(length)} from ${formatOffset(offset)} on are not present`,
+    {
+      hint: '--holes leaves holes for them',
+    },
+  );
+
+/** Makes a file as a whole or not at all; devices and pipes are written as they are. */
+async function writeWhole(
+  path: string,
+  replaces: boolean,
+  write: (file: Target) => Promise<number>,
+): Promise<number> {
+  const existing = await stat(path).catch(() => undefined);
+  const isSpecial = existing !== undefined && !existing.isFile();
+  if (existing?.isFile() === true && !replaces) {
+    throw new HexzError('OUTPUT_EXISTS', 'the file exists', {
+      location: { file: path },
+      hint: '--force replaces it',
+    });
+  }
+  const temporary = isSpecial ? path : `${path}.hexz-${process.pid}.tmp`;
+  try {
+    const file = await open(temporary, isSpecial ? 'w' : 'wx');
+    try {
+      const length = await write(new Target(file, !isSpecial));
+      if (!isSpecial) {
+        await file.truncate(length);
+        await file.sync();
+        await takeName(temporary, path, replaces);
+      }
+      return length;
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    throw error instanceof HexzError ? error : outputError(path, error);
+  } finally {
+    if (!isSpecial) await rm(temporary, { force: true });
+  }
+}
+
+/** A file that has come meanwhile is replaced only where that was asked for. */
+async function takeName(temporary: string, path: string, replaces: boolean): Promise<void> {
+  if (replaces) await rename(temporary, path);
+  else await link(temporary, path);
+}
+
+class Target {
+  readonly #file: FileHandle;
+  readonly #hasPositions: boolean;
+
+  /** @param hasPositions false for a device or a pipe, which take bytes as they come */
+  constructor(file: FileHandle, hasPositions: boolean) {
+    this.#file = file;
+    this.#hasPositions = hasPositions;
+  }
+
+  async write(bytes: Buffer, offset: number): Promise<void> {
+    for (let at = 0; at < bytes.length; ) {
+      const position = this.#hasPositions ? offset + at : null;
+      at += (await this.#file.write(bytes, at, bytes.length - at, position)).bytesWritten;
+    }
+  }
+}

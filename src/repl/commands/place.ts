@@ -1,0 +1,102 @@
+import type { EngineClient } from '../client.js';
+import type { Column } from '../rendering/rendering.js';
+import { formatOffset } from '../rendering/values.js';
+import { type Addressing, flag, type StreamName } from './definition.js';
+
+/** Options of commands that look into a stream. */
+export const baseOption = flag('look at the snapshot alone, without the overlay');
+export const rawOption = flag(
+  'offsets of the memory stream are bytes of the stream, not addresses',
+);
+export const placeOptions = { base: baseOption, raw: rawOption };
+
+interface PlaceValues {
+  readonly stream: StreamName;
+  readonly base: boolean;
+  readonly raw: boolean;
+}
+
+export interface Place {
+  readonly stream: StreamName;
+  readonly side: 'merged' | 'base';
+  readonly addressing: Addressing;
+}
+
+/** As requests and results name it. */
+export const placeOf = ({ stream, base, raw }: PlaceValues): Place => ({
+  stream,
+  side: base ? 'base' : 'merged',
+  addressing: raw ? 'raw' : 'guest',
+});
+
+/** Something that was found in a stream, as the engine says it. */
+export interface Found {
+  readonly offset: number;
+  readonly length: number;
+  /** Of memory in a container; null where the stream has no such bytes. */
+  readonly streamOffset?: number | null | undefined;
+}
+
+export const offsetColumn: Column<{ readonly offset: number }> = {
+  title: 'offset',
+  width: 11,
+  text: ({ offset }) => formatOffset(offset),
+  value: ({ offset }) => offset,
+};
+
+export const streamOffsetColumn: Column<Found> = {
+  title: 'in stream',
+  width: 13,
+  text: (found) => besideOffset(found.streamOffset),
+  value: ({ streamOffset }) => streamOffset,
+  style: () => 'dim',
+  isShownFor: ({ streamOffset }) => streamOffset !== undefined,
+};
+
+export const besideOffset = (streamOffset: number | null | undefined): string =>
+  streamOffset === undefined || streamOffset === null ? '(-)' : `(${formatOffset(streamOffset)})`;
+
+/** Bytes of a stretch without one that the engine is asked for at a time. */
+const CHUNK_BYTES = 256 * 1024;
+
+/** Bytes that are there, or a gap of a memory in which no range holds them. */
+export interface Stretch extends Found {
+  readonly bytes: Buffer | undefined;
+}
+
+/** What a stretch of a stream holds, in order, as far as the stream goes; gaps are told as they are met. */
+export async function* readStretch(
+  client: EngineClient,
+  place: Place,
+  offset: number,
+  length: number,
+  signal: AbortSignal,
+): AsyncGenerator<Stretch, { length: number; endOffset: number }> {
+  const end = offset + length;
+  let at = offset;
+  for (;;) {
+    const asked = Math.min(CHUNK_BYTES, end - at);
+    const answer = await client.request(
+      'read',
+      { ...place, offset: at, length: asked },
+      { signal },
+    );
+    const stop = at + answer.length;
+    for (const piece of answer.pieces) {
+      if (piece.offset > at) yield gap(at, piece.offset);
+      yield { ...piece, bytes: Buffer.from(piece.bytes, 'base64') };
+      at = piece.offset + piece.length;
+    }
+    if (stop > at) yield gap(at, stop);
+    at = stop;
+    if (at >= end || answer.length < asked) {
+      return { length: at - offset, endOffset: answer.endOffset };
+    }
+  }
+}
+
+const gap = (offset: number, end: number): Stretch => ({
+  offset,
+  length: end - offset,
+  bytes: undefined,
+});

@@ -1,0 +1,151 @@
+import type { FoundString, Match } from '../../engine/control/protocol/inspection.js';
+import { HexzError } from '../../engine/errors.js';
+import { Listing, listingOf } from '../listing.js';
+import { rows } from '../rendering/rendering.js';
+import { countOf, formatBytes } from '../rendering/values.js';
+import { defineCommand, flag, option, optional, type RunContext, required } from './definition.js';
+import {
+  countKind,
+  lengthKind,
+  offsetKind,
+  type PlacedText,
+  patternKind,
+  streamKind,
+} from './kinds.js';
+import { offsetColumn, type Place, placeOf, placeOptions, streamOffsetColumn } from './place.js';
+
+/** An error of the engine names a column of the pattern; people look for it in their line. */
+export function inLine(error: unknown, pattern: PlacedText): unknown {
+  if (!(error instanceof HexzError) || error.location.column === undefined) return error;
+  const location = pattern.locationOf(error.location.column);
+  const message = error.message.replace(/^column \d+ of the pattern: /, '');
+  return new HexzError(error.code, message, { location, hint: error.hint, cause: error });
+}
+
+interface FindHead extends Place {
+  readonly offset: number;
+  readonly pattern: string;
+}
+
+interface SearchTail {
+  readonly found: number;
+  readonly searchedBytes: number;
+}
+
+const searchedText = ({ found, searchedBytes }: SearchTail, one: string, many: string): string =>
+  `${countOf(found, one, many)} in ${formatBytes(searchedBytes)}`;
+
+/** Searches; counts without looking at what was found if there is nobody who shows it. */
+export function search(
+  { session, signal, onProgress }: RunContext,
+  place: Place,
+  pattern: PlacedText,
+  range: {
+    readonly offset?: number | undefined;
+    readonly length?: number | undefined;
+    readonly isBackward?: boolean;
+    readonly maximum?: number | undefined;
+  },
+): Listing<Match, FindHead, SearchTail> {
+  const { offset = 0 } = range;
+  const params = { ...place, ...range, offset, pattern: pattern.text };
+  const found = listingOf(
+    { ...place, offset, pattern: pattern.text },
+    'matches',
+    () => session.client.stream('search', params, { signal, onProgress }),
+    (match: Match) => match,
+    (answer: SearchTail) => answer,
+  );
+  return new Listing(found.head, found.name, async function* () {
+    try {
+      yield* found.batches();
+    } catch (error) {
+      throw inLine(error, pattern);
+    }
+    return found.tail ?? { found: 0, searchedBytes: 0 };
+  });
+}
+
+const previewText = ({ preview }: Match): string =>
+  Buffer.from(preview, 'base64')
+    .toString('latin1')
+    .replace(/[^\x20-\x7e]/g, '.');
+
+export const findCommand = defineCommand({
+  name: 'find',
+  group: 'Search',
+  summary: 'Lists every place where a pattern is found',
+  details: [
+    "`'text'` is found as it is, `u:text` in UTF-16, `i:text` in any case, `x:de??beef` as bytes (`??` is any byte), `r:` begins a regular expression; docs/search.md has them all. Quote a pattern that has `|`, `;`, `>`, `#`, a backslash or a blank.",
+  ],
+  examples: [
+    "find memory 'Linux version'",
+    'find disk x:53ef 0x400 1K',
+    "find disk 'r:id_(rsa|dsa)' --max 10",
+  ],
+  arguments: {
+    stream: required(streamKind, 'where to look'),
+    pattern: required(patternKind, 'what to look for'),
+    offset: optional(offsetKind, 'where to begin; without, at 0'),
+    length: optional(lengthKind, 'how far; without, to the end'),
+  },
+  options: {
+    max: option(countKind, 'end after so many'),
+    backward: flag('from the end to the beginning'),
+    ...placeOptions,
+  },
+  async run(context, values) {
+    const { pattern, offset, length, max, backward } = values;
+    const range = { offset, length, isBackward: backward, maximum: max };
+    return search(context, placeOf(values), pattern, range);
+  },
+}).shownAs(
+  rows({
+    columns: [
+      offsetColumn,
+      streamOffsetColumn,
+      { title: 'length', width: 6, isRight: true, text: ({ length }) => `${length}` },
+      { title: 'around', width: 0, text: previewText },
+    ],
+    after: (tail) => [searchedText(tail, 'match', 'matches')],
+  }),
+);
+
+export const stringsCommand = defineCommand({
+  name: 'strings',
+  group: 'Search',
+  summary: 'Lists the texts in a stretch of a stream',
+  examples: ['strings disk 0 1M --min 8', 'strings memory | grep -i password'],
+  arguments: {
+    stream: required(streamKind, 'where to look'),
+    offset: optional(offsetKind, 'where to begin; without, at 0'),
+    length: optional(lengthKind, 'how far; without, to the end'),
+  },
+  options: {
+    min: option(countKind, 'characters that a text has at least (default: 4)'),
+    max: option(countKind, 'end after so many'),
+    ...placeOptions,
+  },
+  async run({ session, signal, onProgress }, values) {
+    const { offset = 0, length, min, max } = values;
+    const place = placeOf(values);
+    const params = { ...place, offset, length, minimumLength: min, maximum: max };
+    return listingOf(
+      { ...place, offset },
+      'strings',
+      () => session.client.stream('strings', params, { signal, onProgress }),
+      (found: FoundString) => found,
+      (answer: SearchTail) => answer,
+    );
+  },
+}).shownAs(
+  rows({
+    columns: [
+      offsetColumn,
+      streamOffsetColumn,
+      { title: 'encoding', width: 8, text: ({ encoding }) => encoding, style: () => 'dim' },
+      { title: 'text', width: 0, text: ({ text }) => text },
+    ],
+    after: (tail) => [searchedText(tail, 'text', 'texts')],
+  }),
+);

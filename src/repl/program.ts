@@ -1,0 +1,123 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import type { Writable } from 'node:stream';
+import { HexzError } from '../engine/errors.js';
+import type { Pieces } from './rendering/rendering.js';
+
+/** Of each output of a program whose outputs are captured; what is beyond is lost, and said to be. */
+export const MAX_CAPTURED_BYTES = 16 * 1024 * 1024;
+
+export interface ProgramOptions {
+  /** Added to the environment. */
+  readonly env: Readonly<Record<string, string>>;
+  /** What it reads; without, it reads what we would. */
+  readonly input?: Pieces | undefined;
+  readonly output: 'shared' | 'captured';
+  readonly signal: AbortSignal;
+}
+
+/** How a program ended; with what it printed where that was captured. */
+export interface ProgramResult {
+  readonly status: number | null;
+  readonly signal: string | null;
+  readonly stdout?: string;
+  readonly stderr?: string;
+  /** Only when more was printed than is kept. */
+  readonly isCut?: boolean;
+}
+
+/**
+ * Runs `/bin/sh -c COMMAND` to its end. A program that stops reading before its input ends has read enough.
+ *
+ * @throws HexzError CANCELLED when the signal came, PROGRAM_FAILED when it cannot be started, what the input throws
+ */
+export async function runProgram(command: string, options: ProgramOptions): Promise<ProgramResult> {
+  const { env, input, output, signal } = options;
+  const isCaptured = output === 'captured';
+  const child = spawn('/bin/sh', ['-c', command], {
+    env: { ...process.env, ...env },
+    stdio: [
+      input === undefined ? (isCaptured ? 'ignore' : 'inherit') : 'pipe',
+      isCaptured ? 'pipe' : 'inherit',
+      isCaptured ? 'pipe' : 'inherit',
+    ],
+    // On a terminal it has to stay in our group, and gets the signals of the keyboard itself.
+    detached: isCaptured,
+  });
+  const ended = once(child, isCaptured ? 'close' : 'exit').catch((cause: unknown) => {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new HexzError('PROGRAM_FAILED', `it cannot be started: ${why}`, { cause });
+  });
+  ended.catch(() => {});
+  const end = (): void => {
+    if (child.pid === undefined || child.exitCode !== null) return;
+    try {
+      process.kill(isCaptured ? -child.pid : child.pid, 'SIGTERM');
+    } catch {
+      // It has just ended.
+    }
+  };
+  signal.addEventListener('abort', end, { once: true });
+  if (signal.aborted) end();
+  try {
+    const captured = [new Capture(child.stdout), new Capture(child.stderr)];
+    if (child.stdin !== null && input !== undefined) await feed(child.stdin, input);
+    const [status, endedBy] = (await ended) as [number | null, NodeJS.Signals | null];
+    if (signal.aborted) throw new HexzError('CANCELLED', 'the program was ended');
+    if (!isCaptured) return { status, signal: endedBy };
+    const [stdout = '', stderr = ''] = captured.map(({ text }) => text);
+    const cut = captured.some(({ isCut }) => isCut) ? { isCut: true } : {};
+    return { status, signal: endedBy, stdout, stderr, ...cut };
+  } finally {
+    signal.removeEventListener('abort', end);
+  }
+}
+
+/** Why a program stops a script, if it does. */
+export function programFailure({ status, signal }: ProgramResult): HexzError | undefined {
+  if (status === 0) return undefined;
+  const how = signal === null ? `with status ${status}` : `by ${signal}`;
+  return new HexzError('PROGRAM_FAILED', `the program ended ${how}`);
+}
+
+async function feed(stdin: Writable, input: Pieces): Promise<void> {
+  let isClosed = false;
+  stdin.on('error', () => {
+    isClosed = true;
+  });
+  stdin.on('close', () => {
+    isClosed = true;
+  });
+  try {
+    for await (const piece of input) {
+      if (isClosed) return;
+      if (stdin.write(piece)) continue;
+      await new Promise<void>((resolve) => {
+        stdin.once('drain', resolve);
+        stdin.once('close', resolve);
+      });
+    }
+  } finally {
+    stdin.end();
+  }
+}
+
+class Capture {
+  readonly #chunks: Buffer[] = [];
+  #bytes = 0;
+  isCut = false;
+
+  constructor(output: NodeJS.ReadableStream | null) {
+    output?.on('data', (chunk: Buffer) => {
+      const room = MAX_CAPTURED_BYTES - this.#bytes;
+      if (chunk.length > room) this.isCut = true;
+      const kept = chunk.subarray(0, room);
+      this.#bytes += kept.length;
+      if (kept.length > 0) this.#chunks.push(kept);
+    });
+  }
+
+  get text(): string {
+    return Buffer.concat(this.#chunks).toString();
+  }
+}
