@@ -1,6 +1,8 @@
+import { classifyPages } from '../src/forensics/pages/classify.js';
 import { parsePattern } from '../src/forensics/search/pattern.js';
 import { search as searchSource } from '../src/forensics/search/search.js';
-import { streamSource } from '../src/forensics/streamSource.js';
+import { type StreamSource, streamSource } from '../src/forensics/streamSource.js';
+import { findStrings } from '../src/forensics/strings.js';
 import { openSnapshot, type Snapshot } from '../src/index.js';
 import { fileSystemSnapshot } from './inputs.js';
 import { median, printTable } from './measure.js';
@@ -20,7 +22,7 @@ const patterns: Readonly<Record<string, string>> = {
   'expression, open': 'r/begin.*end of it/s',
 };
 
-/** Searching a whole disk beside only decoding it, in turns. */
+/** Searching, listing strings of and classifying a whole disk, beside only decoding it, in turns. */
 export function search(): void {
   const snapshot = openSnapshot(fileSystemSnapshot('lz4'));
   const streamLength = snapshot.streamLength('disk');
@@ -28,6 +30,8 @@ export function search(): void {
   for (const [name, text] of Object.entries(patterns)) {
     contenders[name] = () => countMatches(snapshot, text);
   }
+  contenders.strings = () => countSteps(snapshot, 'string', findStrings);
+  contenders['page classes'] = () => countSteps(snapshot, 'run', classifyPages);
   const seconds = new Map(Object.keys(contenders).map((name) => [name, [] as number[]]));
   const found = new Map<string, number>();
   for (let round = 0; round <= ROUNDS; round++) {
@@ -41,7 +45,7 @@ export function search(): void {
   const bare = median(seconds.get('bare decode') ?? []);
   process.stdout.write(`search: a disk of ${streamLength / 2 ** 20} MiB, lz4\n`);
   printTable([
-    ['', 'MB/s, logical', 'of bare decode (wanted for bytes: 0.5)', 'matches', 'pattern'],
+    ['', 'MB/s, logical', 'of bare decode (wanted for bytes: 0.5)', 'found', 'pattern'],
     ...[...seconds].map(([name, times]) => [
       name,
       (streamLength / median(times) / 1e6).toFixed(0),
@@ -61,12 +65,23 @@ function readAll(snapshot: Snapshot): number {
   return 0;
 }
 
-function countMatches(snapshot: Snapshot, text: string): number {
+const countMatches = (snapshot: Snapshot, text: string): number =>
+  countSteps(snapshot, 'match', (source, options) =>
+    searchSource(source, parsePattern(text), options),
+  );
+
+function countSteps(
+  snapshot: Snapshot,
+  wanted: string,
+  look: (
+    source: StreamSource,
+    options: { readonly zeroRunAt: StreamSource['zeroRunAt'] },
+  ) => Generator<{ readonly kind: string }, void>,
+): number {
   const source = streamSource(snapshot, 'disk');
-  const options = { zeroRunAt: source.zeroRunAt };
   let count = 0;
-  for (const { kind } of searchSource(source, parsePattern(text), options)) {
-    if (kind === 'match') count++;
+  for (const { kind } of look(source, { zeroRunAt: source.zeroRunAt })) {
+    if (kind === wanted) count++;
   }
   return count;
 }
