@@ -1,4 +1,4 @@
-/** The library: open snapshots, read them, check them, compare them, mount them, make new ones. */
+/** The library: open snapshots, read them, look inside, check them, compare them, mount them, make new ones. */
 export { type ErrorLocation, errorTable, type HexzCode, HexzError } from './engine/errors.js';
 export type { SnapshotHeader } from './engine/format/header.js';
 export type { BlockKind } from './engine/format/indexPage.js';
@@ -36,6 +36,8 @@ export type {
   WriteProgress,
 } from './engine/write/newSnapshot.js';
 export { type PackOptions, type PackParent, pack } from './engine/write/pack.js';
+export type { ByteRange } from './forensics/byteRanges.js';
+export type { ByteSource } from './forensics/byteSource.js';
 export {
   diffOverlay,
   type OverlayDiffOptions,
@@ -62,3 +64,38 @@ export {
   type SnapshotDiffOptions,
   snapshotDiffBytes,
 } from './forensics/diff/snapshotDiff.js';
+export {
+  type HexRow,
+  type HexRowOptions,
+  type HexStep,
+  hexRows,
+} from './forensics/hexRows.js';
+export { INSPECTED_BYTES, type InspectedValue, inspectBytes } from './forensics/inspector.js';
+export {
+  type ClassifyOptions,
+  classifyPages,
+  type PageClass,
+  type PageRun,
+  type PageStep,
+} from './forensics/pages/classify.js';
+export { sameRunAtOf } from './forensics/pages/sameRun.js';
+export {
+  type BytesPattern,
+  type ExpressionPattern,
+  type Pattern,
+  parsePattern,
+} from './forensics/search/pattern.js';
+export { type SearchOptions, type SearchStep, search } from './forensics/search/search.js';
+export {
+  type StreamOwner,
+  type StreamSource,
+  streamSource,
+  type ZeroRunAt,
+} from './forensics/streamSource.js';
+export {
+  type FoundString,
+  findStrings,
+  type StringEncoding,
+  type StringOptions,
+  type StringStep,
+} from './forensics/strings.js';

@@ -69,8 +69,9 @@ function isoTime(ms: bigint): string | undefined {
 
 /** The shortest decimal number that is this 32-bit one. */
 function float32Text(value: number): string {
+  if (value === 0) return float64Text(value);
   for (let digits = 6; digits < 9; digits++) {
-    const text = float64Text(Number(value.toPrecision(digits)));
+    const text = String(Number(value.toPrecision(digits)));
     if (Math.fround(Number(text)) === value) return text;
   }
   return float64Text(value);
