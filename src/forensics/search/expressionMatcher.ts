@@ -1,7 +1,9 @@
 import { buildAutomaton } from './expression/automaton.js';
 import type { Expression } from './expression/expression.js';
 import { DEAD, LazyAutomaton, UNKNOWN } from './expression/lazyAutomaton.js';
+import { requiredNeedle } from './expression/requiredNeedle.js';
 import type { Found, Matcher } from './matcher.js';
+import { needleMatcher } from './needleMatcher.js';
 import { MAX_MATCH_BYTES } from './pattern.js';
 
 /** Bytes between two pauses. */
@@ -11,12 +13,16 @@ const PAUSE_BYTES = 64 * 1024;
  * Finds a regular expression, without going back: an automaton that takes the bytes of a window from the last to the
  * first marks where matches begin; another one measures from there how long the longest is, up to `MAX_MATCH_BYTES`.
  *
+ * Bytes that every match holds are looked for first: windows without them are done, and so is what lies too far before them.
+ *
  * Matches do not overlap: one that begins in another is passed over. Which those are is found out from
  * `contextBytes` before a place on, so that it does not depend on where a search began, nor on its direction.
  */
 export function expressionMatcher(expression: Expression): Matcher {
   const backward = new LazyAutomaton(buildAutomaton(expression, true), true);
   const forward = new LazyAutomaton(buildAutomaton(expression, false), false);
+  const needle = requiredNeedle(expression);
+  const required = needle === undefined ? undefined : needleMatcher([needle]);
   const starts = new IndexList();
   return {
     longestBytes: MAX_MATCH_BYTES,
@@ -27,7 +33,12 @@ export function expressionMatcher(expression: Expression): Matcher {
       startIndex: number,
       endIndex: number,
     ): Generator<Found | undefined, void> {
-      const contextIndex = Math.max(0, startIndex - MAX_MATCH_BYTES);
+      let contextIndex = Math.max(0, startIndex - MAX_MATCH_BYTES);
+      if (required !== undefined) {
+        const requiredIndex = yield* firstOf(required, bytes, contextIndex);
+        if (requiredIndex === undefined) return;
+        contextIndex = Math.max(contextIndex, requiredIndex - MAX_MATCH_BYTES);
+      }
       starts.clear();
       yield* markStarts(backward, bytes, contextIndex, endIndex, starts);
       let doneIndex = contextIndex;
@@ -47,6 +58,19 @@ export function expressionMatcher(expression: Expression): Matcher {
       }
     },
   };
+}
+
+/** Where the first match begins, with pauses. */
+function* firstOf(
+  matcher: Matcher,
+  bytes: Buffer,
+  startIndex: number,
+): Generator<undefined, number | undefined> {
+  for (const place of matcher.matches(bytes, startIndex, bytes.length)) {
+    if (place !== undefined) return place.startIndex;
+    yield undefined;
+  }
+  return undefined;
 }
 
 /** Where matches begin, from the last to the first; also longer ones than are allowed. */

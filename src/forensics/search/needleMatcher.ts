@@ -7,6 +7,9 @@ const SAMPLE_STRIDE_BYTES = 251;
 /** Places that are compared one by one before the next native search: a call costs as much as that. */
 const STRETCH_PLACES = 64;
 
+/** The same where nothing can be searched for natively. */
+const LONG_STRETCH_PLACES = 4096;
+
 /** Bytes that are compared between two pauses, at most. */
 const PAUSE_BYTES = 16 * 1024 * 1024;
 
@@ -82,10 +85,12 @@ class NeedleFinder {
   #isFound = false;
   #rarestAt = 0;
   #anchor: Buffer | undefined;
+  readonly #stretchPlaces: number;
 
   constructor({ value, mask }: Needle) {
     this.#value = value;
     this.#mask = mask;
+    this.#stretchPlaces = mask.includes(0xff) ? STRETCH_PLACES : LONG_STRETCH_PLACES;
   }
 
   begin(bytes: Buffer, startIndex: number, endIndex: number, rarity: Rarity): void {
@@ -101,7 +106,7 @@ class NeedleFinder {
     let comparedBytes = 0;
     while (!this.#isFound && this.placeIndex < this.#endIndex) {
       if (comparedBytes > PAUSE_BYTES) return false;
-      comparedBytes += STRETCH_PLACES * this.#value.length;
+      comparedBytes += this.#stretchPlaces * this.#value.length;
       this.#compareStretch();
       if (!this.#isFound) this.#skipToAnchor();
     }
@@ -138,7 +143,7 @@ class NeedleFinder {
     const rarestAt = this.#rarestAt;
     const mask = this.#mask[rarestAt] as number;
     const value = this.#value[rarestAt] as number;
-    const stretchEnd = Math.min(this.placeIndex + STRETCH_PLACES, this.#endIndex);
+    const stretchEnd = Math.min(this.placeIndex + this.#stretchPlaces, this.#endIndex);
     let place = this.placeIndex;
     for (; place < stretchEnd; place++) {
       if (((bytes[place + rarestAt] as number) & mask) === value && this.#fitsAt(place)) {
