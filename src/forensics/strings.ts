@@ -53,13 +53,30 @@ interface Reading {
   readonly bytesAt: CharacterBytesAt;
   /** Where characters may begin, counted from one that is none. UTF-16 is looked for at even and odd offsets. */
   readonly unitBytes: 1 | 2;
+  /** The byte of a unit that tells most, and for each of its values, whether a character may be there. */
+  readonly telling: { readonly index: 0 | 1; readonly isPossible: Uint8Array };
 }
 
+const possible = (isPossible: (byte: number) => boolean): Uint8Array =>
+  Uint8Array.from({ length: 256 }, (_, byte) => Number(isPossible(byte)));
+
+const narrow = { index: 0, isPossible: possible((byte) => byte >= 0x20 || byte === 0x09) } as const;
+/** The high byte of UTF-16. */
+const isPossibleHigh = possible((byte) => byte < 0x06);
+
 const readings: Readonly<Record<StringEncoding, Reading>> = {
-  ascii: { bytesAt: asciiBytesAt, unitBytes: 1 },
-  'utf-8': { bytesAt: utf8BytesAt, unitBytes: 1 },
-  'utf-16le': { bytesAt: utf16leBytesAt, unitBytes: 2 },
-  'utf-16be': { bytesAt: utf16beBytesAt, unitBytes: 2 },
+  ascii: { bytesAt: asciiBytesAt, unitBytes: 1, telling: narrow },
+  'utf-8': { bytesAt: utf8BytesAt, unitBytes: 1, telling: narrow },
+  'utf-16le': {
+    bytesAt: utf16leBytesAt,
+    unitBytes: 2,
+    telling: { index: 1, isPossible: isPossibleHigh },
+  },
+  'utf-16be': {
+    bytesAt: utf16beBytesAt,
+    unitBytes: 2,
+    telling: { index: 0, isPossible: isPossibleHigh },
+  },
 };
 
 /**
@@ -129,10 +146,12 @@ function* inOrder(
   const heads = all.map((strings) => strings.next().value);
   for (;;) {
     let first = -1;
-    for (const [index, head] of heads.entries()) {
-      if (head !== undefined && head.offset < (heads[first]?.offset ?? Number.POSITIVE_INFINITY)) {
-        first = index;
-      }
+    let firstOffset = Number.POSITIVE_INFINITY;
+    for (let index = 0; index < heads.length; index++) {
+      const offset = heads[index]?.offset ?? Number.POSITIVE_INFINITY;
+      if (offset >= firstOffset) continue;
+      first = index;
+      firstOffset = offset;
     }
     const found = heads[first];
     if (found === undefined) return;
@@ -168,12 +187,17 @@ class StringScanner {
 
   /** @param isLast whether strings end where the window ends */
   *scan(bytes: Buffer, windowOffset: number, isLast: boolean): Generator<FoundString, undefined> {
-    const { bytesAt, unitBytes } = readings[this.#encoding];
+    const { bytesAt, unitBytes, telling } = readings[this.#encoding];
     let index = this.offset - windowOffset;
     let start = index;
     let characters = 0;
     const isEnough = () => characters >= (this.#isRest ? 1 : this.#minimumCharacters);
     while (index < bytes.length) {
+      if (characters === 0) {
+        index = nextPossible(bytes, index, unitBytes, telling);
+        start = index;
+        if (index >= bytes.length) break;
+      }
       const length = bytesAt(bytes, index);
       if (length > 0) {
         if (index - start >= STRING_PIECE_BYTES) {
@@ -214,6 +238,19 @@ class StringScanner {
       continues,
     };
   }
+}
+
+/** The first unit from an index on that may be a character, or what is left of one at the end. */
+function nextPossible(
+  bytes: Buffer,
+  index: number,
+  unitBytes: number,
+  { index: tellingIndex, isPossible }: Reading['telling'],
+): number {
+  const end = bytes.length - tellingIndex;
+  let at = index;
+  while (at < end && isPossible[bytes[at + tellingIndex] as number] === 0) at += unitBytes;
+  return at;
 }
 
 function decoded(bytes: Buffer, encoding: StringEncoding): string {
