@@ -13,6 +13,8 @@ import { JobOutput } from './jobs/output.js';
 const port = parentPort;
 if (port === null) throw new Error('this is the program of a thread');
 
+type AnyJob = (context: JobContext, params: unknown, output: JobOutput<unknown>) => unknown;
+
 const context = new JobContext(workerData as JobSetting);
 let current: { readonly id: number; readonly abort: AbortController } | undefined;
 
@@ -25,14 +27,10 @@ async function run({ id, method, params, shared }: JobOrder): Promise<void> {
   const abort = new AbortController();
   current = { id, abort };
   const tell = (message: JobMessage): void => port?.postMessage(message);
-  const output = new JobOutput(id, shared, abort.signal, tell);
+  const output = new JobOutput<unknown>(id, shared, abort.signal, tell);
   try {
     if (!isJobName(method)) throw new Error(`no job is called ${method}`);
-    const job = jobs[method] as (
-      context: JobContext,
-      params: unknown,
-      output: JobOutput,
-    ) => unknown;
+    const job = jobs[method] as AnyJob;
     const result = await job(context, params, output);
     output.flush();
     tell({ job: id, result: JSON.stringify(result) });

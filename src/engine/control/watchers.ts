@@ -86,7 +86,7 @@ export class Watchers implements RequestHandler {
 
   #watch(params: Params<'watch'>, output: RequestOutput): RunningRequest {
     const watched = {
-      cursor: this.#sampler.cursor('now'),
+      cursor: this.#sampler.cursor(params.since),
       overlay: () => ({ dirtyPages: 0, diskLength: 0 }),
     };
     const watch = new Watch(params, watched, output);

@@ -9,7 +9,7 @@ import { openSnapshot } from '../../snapshot/open.js';
 import type { Snapshot } from '../../snapshot/snapshot.js';
 import type { JobSetting } from '../jobMessages.js';
 import type { Addressing, Side } from '../protocol/values.js';
-import type { JobOutput } from './output.js';
+import type { JobProgress } from './output.js';
 
 /** For blocks that a job comes back to: one that reads on and on has no use for more. */
 const MAX_CACHE_BYTES = 32 * 1024 * 1024;
@@ -62,7 +62,7 @@ export class JobContext {
    * @param output told how far it is where a container has to be read first
    * @throws HexzError NO_STREAM, CANCELLED, of the snapshot and the container
    */
-  view({ stream, side, addressing }: Place, output: JobOutput): View {
+  view({ stream, side, addressing }: Place, output: JobProgress): View {
     const source = this.#sourceOf(stream, side);
     if (stream === 'memory' && addressing === 'guest' && recogniseContainer(source) !== 'raw') {
       return guestView(this.memory(output));
@@ -78,7 +78,7 @@ export class JobContext {
   }
 
   /** @throws HexzError as `view` */
-  memory(output: JobOutput): GuestMemory {
+  memory(output: JobProgress): GuestMemory {
     if (this.#memory !== undefined) return this.#memory;
     const steps = openMemorySteps(this.#sourceOf('memory', 'base'));
     for (;;) {

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { HexzError } from '../../errors.js';
 import type { Params, Result } from '../protocol/methods.js';
 import { endOf, type JobContext } from './context.js';
-import type { JobOutput } from './output.js';
+import type { JobProgress } from './output.js';
 
 const PIECE_BYTES = 1024 * 1024;
 
@@ -10,7 +10,7 @@ const PIECE_BYTES = 1024 * 1024;
 export function hash(
   context: JobContext,
   params: Params<'hash'>,
-  output: JobOutput,
+  output: JobProgress,
 ): Result<'hash'> {
   const { offset } = params;
   const view = context.view(params, output);

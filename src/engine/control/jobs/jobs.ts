@@ -1,8 +1,10 @@
-import type { MethodName, Params, Result } from '../protocol/methods.js';
+import type { Item, MethodName, Params, Result } from '../protocol/methods.js';
 import { block } from './block.js';
+import { classify } from './classify.js';
 import type { JobContext } from './context.js';
 import { hash } from './hash.js';
 import { info } from './info.js';
+import { inspect } from './inspect.js';
 import { memory } from './memory.js';
 import type { JobOutput } from './output.js';
 import { read } from './read.js';
@@ -12,14 +14,16 @@ import { strings } from './strings.js';
 type JobOf<Name extends MethodName> = (
   context: JobContext,
   params: Params<Name>,
-  output: JobOutput,
+  output: JobOutput<Item<Name>>,
 ) => Result<Name> | Promise<Result<Name>>;
 
 /** What job threads can do. */
 export const jobs = {
   block,
+  classify,
   hash,
   info,
+  inspect,
   memory,
   read,
   search,

@@ -1,13 +1,13 @@
 import { identifyKernel } from '../../../forensics/memory/banner.js';
 import { MAX_LISTED, type Params, type Result } from '../protocol/methods.js';
 import type { JobContext } from './context.js';
-import type { JobOutput } from './output.js';
+import type { JobProgress } from './output.js';
 
 /** Answers `memory`. */
 export function memory(
   context: JobContext,
   _params: Params<'memory'>,
-  output: JobOutput,
+  output: JobProgress,
 ): Result<'memory'> {
   const guest = context.memory(output);
   const steps = identifyKernel(guest);

@@ -11,13 +11,19 @@ const PROGRESS_MS = 100;
 const CANCELLED = 0;
 const TAKEN = 1;
 
+/** Told how far a job is. */
+export interface JobProgress {
+  /** @throws HexzError CANCELLED */
+  progress(progress: Progress): void;
+}
+
 /**
  * What a job says before its result: items in batches, and how far it is.
  *
  * A job runs synchronously and its thread has nothing else to do: when so many batches are under way that nobody has
  * taken, it sleeps until one is, or the job is cancelled. So a search with a million matches needs no more memory than one.
  */
-export class JobOutput {
+export class JobOutput<Item> implements JobProgress {
   /** Aborted when the job is cancelled, for those that wait for promises. */
   readonly signal: AbortSignal;
   readonly #job: number;
@@ -51,7 +57,7 @@ export class JobOutput {
   }
 
   /** @throws HexzError CANCELLED */
-  item(item: unknown): void {
+  item(item: Item): void {
     const json = JSON.stringify(item);
     if (this.#batch.length === 0) this.#batchBegan = performance.now();
     this.#batch.push(json);

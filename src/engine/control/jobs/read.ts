@@ -1,12 +1,12 @@
 import type { Params, Result } from '../protocol/methods.js';
 import { endOf, type JobContext, streamOffsetIn } from './context.js';
-import type { JobOutput } from './output.js';
+import type { JobProgress } from './output.js';
 
 /** Answers `read`. */
 export function read(
   context: JobContext,
   params: Params<'read'>,
-  output: JobOutput,
+  output: JobProgress,
 ): Result<'read'> {
   const { offset } = params;
   const view = context.view(params, output);

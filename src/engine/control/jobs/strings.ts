@@ -1,5 +1,5 @@
 import { findStrings } from '../../../forensics/strings.js';
-import type { Params, Result } from '../protocol/methods.js';
+import type { Item, Params, Result } from '../protocol/methods.js';
 import { endOf, type JobContext, streamOffsetIn } from './context.js';
 import type { JobOutput } from './output.js';
 
@@ -7,7 +7,7 @@ import type { JobOutput } from './output.js';
 export function strings(
   context: JobContext,
   params: Params<'strings'>,
-  output: JobOutput,
+  output: JobOutput<Item<'strings'>>,
 ): Result<'strings'> {
   const view = context.view(params, output);
   const { offset: startOffset, minimumLength, maximum = Number.POSITIVE_INFINITY } = params;

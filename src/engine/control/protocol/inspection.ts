@@ -62,9 +62,16 @@ export const foundString = z.object({
 });
 
 /** Bytes at a place, read as many things. */
-export const reading = z.object({ name: z.string(), value: z.string() });
+export const reading = z.object({
+  name: z.string(),
+  kind: z.string(),
+  /** Bytes that it takes. */
+  length: count,
+  value: z.string(),
+  note: z.string().optional(),
+});
 
-export const pageClass = z.enum(['zero', 'base', 'parent', 'text', 'code', 'entropy', 'other']);
+export const pageClass = z.enum(['zero', 'parent', 'text', 'code', 'entropy', 'other']);
 
 export const classRun = z.object({ ...found, class: pageClass });
 
