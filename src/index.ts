@@ -11,7 +11,8 @@ export type {
   StreamName,
 } from './engine/format/types.js';
 export type { Extent } from './engine/overlay/dirtyPages.js';
-export type { BaseDisk, Overlay, OverlayOptions } from './engine/overlay/overlay.js';
+export type { BaseDisk } from './engine/overlay/mergedDisk.js';
+export type { Overlay, OverlayOptions } from './engine/overlay/overlay.js';
 export { type SelectedRange, Selection } from './engine/overlay/selection.js';
 export { type Mounted, type MountOptions, mount } from './engine/process/mount.js';
 export { type BlockCounts, countBlocks } from './engine/snapshot/blockCounts.js';

@@ -5,7 +5,7 @@ import {
   repairOverlay,
   verifyOverlay,
 } from '../engine/overlay/maintenance.js';
-import type { BaseDisk } from '../engine/overlay/overlay.js';
+import type { BaseDisk } from '../engine/overlay/mergedDisk.js';
 import { PAGE_BYTES } from '../engine/overlay/pages.js';
 import { checkOverlayOf } from '../engine/volume/openOverlay.js';
 import { baseDiskOf } from '../engine/volume/volume.js';

@@ -13,26 +13,72 @@ const GROUP_PAGES = 32 * 1024;
 const GROUP_WORDS = GROUP_PAGES / 32;
 const GROUP_BYTES = GROUP_PAGES / 8;
 
+/** Dirty pages as other threads get them: structured-cloneable, and they grow on both sides. */
+export interface SharedDirtyPages {
+  readonly bits: SharedArrayBuffer;
+  readonly counts: SharedArrayBuffer;
+  readonly size: SharedArrayBuffer;
+}
+
 /**
  * Which pages of a disk are dirty: one bit a page, in shared memory that grows with the highest page.
  *
  * Invariant: `#counts[g]` is the number of bits set in group g, and `#bits` and `#counts` reach equally
  * far; their sum is `#size`. Groups without a dirty page are skipped in every walk, and the system gives their bits no memory, so
  * that one forged page index at the end of the largest disk costs next to nothing.
+ *
+ * One thread alone changes them. Another one sees all changes of which it was told, and perhaps some of those that
+ * are being made.
  */
 export class DirtyPages {
-  readonly #bits = new Uint32Array(
-    new SharedArrayBuffer(GROUP_BYTES, { maxByteLength: MAX_PAGES / 8 }),
-  );
-  readonly #counts = new Uint32Array(
-    new SharedArrayBuffer(4, { maxByteLength: (MAX_PAGES / GROUP_PAGES) * 4 }),
-  );
+  readonly #bits: Uint32Array<SharedArrayBuffer>;
+  readonly #counts: Uint32Array<SharedArrayBuffer>;
+  readonly #size: Float64Array<SharedArrayBuffer>;
 
-  #size = 0;
+  constructor(shared: SharedDirtyPages = newShared()) {
+    this.#bits = new Uint32Array(shared.bits);
+    this.#counts = new Uint32Array(shared.counts);
+    this.#size = new Float64Array(shared.size);
+  }
+
+  /** The dirty pages of another thread, as they are at every moment; not to be changed here. */
+  static attach(shared: SharedDirtyPages): DirtyPages {
+    return new DirtyPages(shared);
+  }
+
+  /** For `attach`. */
+  share(): SharedDirtyPages {
+    return { bits: this.#bits.buffer, counts: this.#counts.buffer, size: this.#size.buffer };
+  }
+
+  /** The same pages, in memory of its own. */
+  copy(): DirtyPages {
+    const copy = new DirtyPages();
+    if (this.#counts.length > copy.#counts.length) copy.#growTo(this.#counts.length);
+    copy.#counts.set(this.#counts);
+    for (let group = 0; group < this.#counts.length; group++) {
+      if (this.#counts[group] === 0) continue;
+      const start = group * GROUP_WORDS;
+      copy.#bits.set(this.#bits.subarray(start, start + GROUP_WORDS), start);
+    }
+    copy.#size[0] = this.size;
+    return copy;
+  }
+
+  /** Those that are not among others. */
+  without(others: DirtyPages): DirtyPages {
+    const left = this.copy();
+    for (const { pageIndex, pageCount } of this.extents(MAX_PAGES)) {
+      for (let page = pageIndex; page < pageIndex + pageCount; page++) {
+        if (others.has(page)) left.remove(page);
+      }
+    }
+    return left;
+  }
 
   /** How many pages are dirty. */
   get size(): number {
-    return this.#size;
+    return this.#size[0] as number;
   }
 
   has(pageIndex: number): boolean {
@@ -44,10 +90,14 @@ export class DirtyPages {
     if (this.has(pageIndex)) return false;
     const group = Math.floor(pageIndex / GROUP_PAGES);
     if (group >= this.#counts.length) this.#growTo(group + 1);
-    const word = wordOf(pageIndex);
-    this.#bits[word] = (this.#bits[word] as number) | (1 << (pageIndex & 31));
-    this.#counts[group] = (this.#counts[group] as number) + 1;
-    this.#size++;
+    this.#turn(pageIndex, group, 1);
+    return true;
+  }
+
+  /** Whether the page was dirty before. */
+  remove(pageIndex: number): boolean {
+    if (!this.has(pageIndex)) return false;
+    this.#turn(pageIndex, Math.floor(pageIndex / GROUP_PAGES), -1);
     return true;
   }
 
@@ -96,7 +146,20 @@ export class DirtyPages {
 
   #growTo(groups: number): void {
     const wanted = Math.min(Math.max(groups, this.#counts.length * 2), MAX_PAGES / GROUP_PAGES);
-    (this.#bits.buffer as SharedArrayBuffer).grow(wanted * GROUP_WORDS * 4);
-    (this.#counts.buffer as SharedArrayBuffer).grow(wanted * 4);
+    this.#bits.buffer.grow(wanted * GROUP_WORDS * 4);
+    this.#counts.buffer.grow(wanted * 4);
+  }
+
+  #turn(pageIndex: number, group: number, change: 1 | -1): void {
+    const word = wordOf(pageIndex);
+    this.#bits[word] = (this.#bits[word] as number) ^ (1 << (pageIndex & 31));
+    this.#counts[group] = (this.#counts[group] as number) + change;
+    this.#size[0] = this.size + change;
   }
 }
+
+const newShared = (): SharedDirtyPages => ({
+  bits: new SharedArrayBuffer(GROUP_BYTES, { maxByteLength: MAX_PAGES / 8 }),
+  counts: new SharedArrayBuffer(4, { maxByteLength: (MAX_PAGES / GROUP_PAGES) * 4 }),
+  size: new SharedArrayBuffer(8),
+});

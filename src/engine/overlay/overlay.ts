@@ -1,5 +1,5 @@
 import { machineBootId } from './bootId.js';
-import type { DirtyPages, Extent } from './dirtyPages.js';
+import { DirtyPages, type Extent } from './dirtyPages.js';
 import { damaged, onFile, tooLarge, wrongBase } from './failures.js';
 import { type OverlayFile, type OverlayFiles, systemFiles } from './files.js';
 import {
@@ -8,6 +8,7 @@ import {
   sideFileFinding,
   wrongBaseFinding,
 } from './findings.js';
+import { type BaseDisk, MergedDisk } from './mergedDisk.js';
 import {
   type AccessOptions,
   type OpenedFiles,
@@ -16,19 +17,10 @@ import {
 } from './open.js';
 import { ENTRY_BYTES } from './pageList.js';
 import { PageStore } from './pageStore.js';
-import { MAX_DISK_BYTES, MAX_PAGES, PAGE_BYTES, pageOf, pagesIn } from './pages.js';
+import { MAX_DISK_BYTES, MAX_PAGES, PAGE_BYTES, pageOf } from './pages.js';
 import { type OverlayPaths, overlayPaths } from './paths.js';
 import { recoverState } from './recovery.js';
-
-/** The disk that an overlay lies on. */
-export interface BaseDisk {
-  readonly path: string;
-  readonly length: number;
-  /** Fills the target, less only at the end of the disk; throws HexzError. */
-  readInto(offset: number, target: Buffer): number;
-  /** The same for the same disk, wherever its file lies (`baseIdentity`). */
-  identity(): string;
-}
+import type { SharedOverlay } from './sharedOverlay.js';
 
 export interface OverlayOptions extends AccessOptions {
   /** The data file. */
@@ -57,7 +49,7 @@ export interface OverlayEnvironment {
  * A page that is written in part becomes dirty as a whole: the rest of it comes from the base first. Where
  * that cannot be read, the write fails and nothing has changed.
  */
-export class Overlay {
+export class Overlay extends MergedDisk {
   readonly path: string;
   /** Whether there was none before it was opened. */
   readonly wasCreated: boolean;
@@ -97,6 +89,7 @@ export class Overlay {
     { data, list, sideFile, setAside, wasCreated, isLive }: OpenedFiles,
     bootId: string,
   ) {
+    super();
     this.path = path;
     this.wasCreated = wasCreated;
     this.isLive = isLive;
@@ -161,18 +154,20 @@ export class Overlay {
     return this.#store.length;
   }
 
-  /** How far clean pages show the base; behind it they are zero. */
-  get shownBaseLength(): number {
-    return Math.min(this.#base.length, this.#store.lowestTruncation);
+  protected get base(): BaseDisk {
+    return this.#base;
   }
 
-  get dirtyPageCount(): number {
-    return this.#store.pages.countBefore(pagesIn(this.length));
+  protected get lowestTruncation(): number {
+    return this.#store.lowestTruncation;
   }
 
-  /** Pages of the list, those behind the end of the disk included. Unlike the others this count takes no time. */
-  get listedPageCount(): number {
-    return this.#store.pages.size;
+  protected get pages(): DirtyPages {
+    return this.#store.pages;
+  }
+
+  protected readDirty(offset: number, target: Buffer): void {
+    this.#store.read(offset, target);
   }
 
   /** Pages of the list that lie behind the end of the disk. */
@@ -180,45 +175,26 @@ export class Overlay {
     return this.listedPageCount - this.dirtyPageCount;
   }
 
-  isDirty(pageIndex: number): boolean {
-    return pageIndex < pagesIn(this.length) && this.#store.pages.has(pageIndex);
-  }
-
-  /** The first dirty page from this one on, and before `endPageIndex`; undefined if there is none. */
-  firstDirtyPage(pageIndex: number, endPageIndex: number): number | undefined {
-    const end = Math.min(endPageIndex, pagesIn(this.length));
-    const { pages } = this.#store;
-    if (pageIndex >= end) return undefined;
-    const found = pages.has(pageIndex) ? pageIndex : pages.runEnd(pageIndex, end);
-    return found < end ? found : undefined;
-  }
-
-  /** The runs of dirty pages, in order. */
-  extents(): Generator<Extent, void> {
-    return this.#store.pages.extents(pagesIn(this.length));
-  }
-
   /**
-   * Reads the merged disk into the target: as many bytes as fit, fewer only at its end.
+   * Makes dirty pages clean: they show the base, and zeros behind the lowest truncation. Done when it resolves, at
+   * once and safely: after a kill or a power cut before that, all of them are dropped, or none.
    *
-   * @throws HexzError of the base; OVERLAY_DAMAGED when the data file became shorter; OVERLAY_UNUSABLE
+   * @throws HexzError as `PageStore.keepOnly`
    */
-  readInto(offset: number, target: Buffer): number {
-    const { pages } = this.#store;
-    const length = Math.max(0, Math.min(target.length, this.length - offset));
-    const end = offset + length;
-    const endPageIndex = pagesIn(end);
-    let done = 0;
-    while (done < length) {
-      const start = offset + done;
-      const pageIndex = pageOf(start);
-      const runEnd = Math.min(end, pages.runEnd(pageIndex, endPageIndex) * PAGE_BYTES);
-      const piece = target.subarray(done, done + runEnd - start);
-      if (pages.has(pageIndex)) this.#store.read(start, piece);
-      else this.#readBase(start, piece);
-      done += piece.length;
+  async drop(ranges: Iterable<Extent>): Promise<void> {
+    const dropped = new DirtyPages();
+    for (const { pageIndex, pageCount } of ranges) {
+      const end = pageIndex + pageCount;
+      let page = this.firstDirtyPage(pageIndex, end);
+      for (; page !== undefined; page = this.firstDirtyPage(page + 1, end)) dropped.add(page);
     }
-    return length;
+    this.#store.checkWritable();
+    if (dropped.size > 0) await this.#store.drop(dropped);
+  }
+
+  /** For other threads, which read it while this one writes (`OverlayView`, `SharedDirtySet`). */
+  share(): SharedOverlay {
+    return this.#store.share();
   }
 
   /**
@@ -283,7 +259,7 @@ export class Overlay {
     const held = Buffer.alloc(page.length);
     this.readInto(start, page);
     try {
-      this.#readBase(start, shown);
+      this.readBase(start, shown);
       if (start < this.#base.length) this.#base.readInto(start, held);
     } catch {
       return false;
@@ -314,18 +290,12 @@ export class Overlay {
     this.#store.keepOnly(kept);
   }
 
-  #readBase(offset: number, target: Buffer): void {
-    const wanted = Math.max(0, Math.min(target.length, this.shownBaseLength - offset));
-    if (wanted > 0) this.#base.readInto(offset, target.subarray(0, wanted));
-    if (wanted < target.length) target.fill(0, wanted);
-  }
-
   /** The bytes of a page before those that are written, if it is clean. */
   #seedBefore(pageIndex: number, offset: number): Buffer {
     const start = pageIndex * PAGE_BYTES;
     if (offset === start || this.#store.pages.has(pageIndex)) return NOTHING;
     const seed = Buffer.from(this.#seed.subarray(0, offset - start));
-    this.#readBase(start, seed);
+    this.readBase(start, seed);
     return seed;
   }
 
@@ -334,7 +304,7 @@ export class Overlay {
     const end = Math.min((pageIndex + 1) * PAGE_BYTES, this.length);
     if (offset >= end || this.#store.pages.has(pageIndex)) return NOTHING;
     const seed = this.#seed.subarray(0, end - offset);
-    this.#readBase(offset, seed);
+    this.readBase(offset, seed);
     return seed;
   }
 }

@@ -21,7 +21,7 @@ export class PageList {
   readonly #path: string;
   #file: OverlayFile;
   #length: number;
-  #pages = new DirtyPages();
+  readonly #pages = new DirtyPages();
   /** Entries found that name a page which an earlier one named. */
   readonly duplicates: number;
   /** Entries found beyond the largest disk; they mean nothing. */
@@ -87,12 +87,12 @@ export class PageList {
     return this.#file.syncLater();
   }
 
-  /** Writes a list of these pages, as far as they lie before `endPageIndex`, beside this one, and locks it. */
-  prepare(files: OverlayFiles, kept: DirtyPages, endPageIndex: number): OverlayFile {
+  /** Writes a list of these pages beside this one, and locks it. */
+  prepare(files: OverlayFiles, kept: DirtyPages): OverlayFile {
     return this.#attempt('rewrite', () => {
       const file = createBeside(files, this.#path);
       try {
-        writeEntries(file, kept, endPageIndex);
+        writeEntries(file, kept);
         file.sync();
         file.lock('exclusive');
         return file;
@@ -103,8 +103,8 @@ export class PageList {
     });
   }
 
-  /** Puts a prepared list in the place of this one. */
-  replaceBy(files: OverlayFiles, prepared: OverlayFile, kept: DirtyPages): void {
+  /** Puts a prepared list in the place of this one, which names all pages but those that are dropped. */
+  replaceBy(files: OverlayFiles, prepared: OverlayFile, dropped: DirtyPages): void {
     this.#attempt('replace', () => {
       try {
         const length = prepared.length();
@@ -116,7 +116,9 @@ export class PageList {
       }
       this.#file.close();
       this.#file = prepared;
-      this.#pages = kept;
+      for (const { pageIndex, pageCount } of dropped.extents(MAX_PAGES)) {
+        for (let page = pageIndex; page < pageIndex + pageCount; page++) this.#pages.remove(page);
+      }
       files.syncDirectory(dirname(this.#path));
     });
   }
@@ -140,7 +142,7 @@ function* entriesOf(file: OverlayFile, length: number): Generator<number, void> 
   }
 }
 
-function writeEntries(file: OverlayFile, pages: DirtyPages, endPageIndex: number): void {
+function writeEntries(file: OverlayFile, pages: DirtyPages): void {
   let offset = 0;
   let pending: number[] = [];
   const flush = () => {
@@ -148,7 +150,7 @@ function writeEntries(file: OverlayFile, pages: DirtyPages, endPageIndex: number
     offset += pending.length * ENTRY_BYTES;
     pending = [];
   };
-  for (const { pageIndex, pageCount } of pages.extents(endPageIndex)) {
+  for (const { pageIndex, pageCount } of pages.extents(MAX_PAGES)) {
     for (let page = pageIndex; page < pageIndex + pageCount; page++) {
       pending.push(page);
       if (pending.length === CHUNK_BYTES / ENTRY_BYTES) flush();

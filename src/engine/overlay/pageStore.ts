@@ -1,5 +1,6 @@
 import { HexzError } from '../errors.js';
 import type { DirtyPages } from './dirtyPages.js';
+import { DiskNumbers } from './diskNumbers.js';
 import { asOverlayError, codeOf, damaged, onFile } from './failures.js';
 import type { OverlayFile, OverlayFiles } from './files.js';
 import { type OverlayAccess, removeOverlayFiles } from './open.js';
@@ -7,6 +8,8 @@ import { PageList } from './pageList.js';
 import { PAGE_BYTES, pageOf, pagesIn } from './pages.js';
 import type { OverlayPaths } from './paths.js';
 import type { DiskState } from './recovery.js';
+import { SharedDataFile } from './sharedDataFile.js';
+import type { SharedOverlay } from './sharedOverlay.js';
 import { type SideFile, writeSideFile } from './sideFile.js';
 
 /** What a store is made of. */
@@ -46,19 +49,15 @@ export interface StoreParts {
 export class PageStore {
   readonly #paths: OverlayPaths;
   readonly #files: OverlayFiles;
-  readonly #data: OverlayFile;
+  readonly #data: SharedDataFile;
+  readonly #numbers: DiskNumbers;
   readonly #list: PageList;
   #baseLength: number;
   #unchanging: StoreParts['record'];
   #isWritable = false;
-  #length: number;
-  #lowestTruncation: number;
-  #dataLength: number;
   /** What the side file says. */
   #recorded: Lengths = { diskLength: -1, dataLength: -1, listLength: -1 };
-  /** Counts truncations: a sync that began before one is outdated by it. */
-  #truncations = 0;
-  /** Settles when no sync is at work or waits for its turn. */
+  /** Settles when no sync and no drop is at work or waits for its turn. */
   #syncing: Promise<void> = Promise.resolve();
   /** The sync that has not begun yet: whoever asks meanwhile shares it. */
   #nextSync: Promise<void> | undefined;
@@ -72,14 +71,13 @@ export class PageStore {
   constructor({ access, paths, files, data, list, state, baseLength, record }: StoreParts) {
     this.#paths = paths;
     this.#files = files;
-    this.#data = data;
+    this.#data = new SharedDataFile(data);
     this.#list = new PageList(list, state.listLength);
     this.#baseLength = baseLength;
     this.#unchanging = record;
-    this.#length = state.diskLength;
-    this.#lowestTruncation = state.lowestTruncation;
-    this.#dataLength = this.#onData('read the overlay', () =>
-      Math.min(this.#length, data.length()),
+    this.#numbers = new DiskNumbers(state.diskLength, state.lowestTruncation);
+    this.#numbers.dataLength = this.#onData('read the overlay', () =>
+      Math.min(state.diskLength, data.length()),
     );
     if (access === 'write') this.beginWriting();
   }
@@ -101,12 +99,23 @@ export class PageStore {
 
   /** Exact size of the disk in bytes. */
   get length(): number {
-    return this.#length;
+    return this.#numbers.length;
   }
 
   /** From here on the base does not show through. */
   get lowestTruncation(): number {
-    return this.#lowestTruncation;
+    return this.#numbers.lowestTruncation;
+  }
+
+  /** For other threads. */
+  share(): SharedOverlay {
+    return {
+      path: this.#paths.data,
+      identity: this.#data.identity,
+      numbers: this.#numbers.share(),
+      pages: this.pages.share(),
+      pageVersions: this.#data.versions.share(),
+    };
   }
 
   /** The dirty pages, also those behind the end of the disk. */
@@ -125,7 +134,7 @@ export class PageStore {
    * @throws HexzError OVERLAY_DAMAGED when the data file became shorter; OVERLAY_UNUSABLE
    */
   read(offset: number, target: Buffer): void {
-    const wanted = Math.max(0, Math.min(target.length, this.#dataLength - offset));
+    const wanted = Math.max(0, Math.min(target.length, this.#numbers.dataLength - offset));
     const count = this.#onData('read the overlay', () =>
       this.#data.read(target.subarray(0, wanted), offset),
     );
@@ -153,8 +162,8 @@ export class PageStore {
       this.#cutWhatFailed();
       throw error;
     }
-    this.#dataLength = Math.max(this.#dataLength, end);
-    this.#length = Math.max(this.#length, diskEnd);
+    this.#numbers.dataLength = Math.max(this.#numbers.dataLength, end);
+    this.#numbers.length = Math.max(this.#numbers.length, diskEnd);
   }
 
   /**
@@ -166,10 +175,11 @@ export class PageStore {
    */
   truncate(length: number): void {
     this.checkWritable();
-    this.#truncations++;
     this.#syncFiles();
-    if (length > this.#length) this.#grow(length);
-    else this.#shrink(length);
+    this.#numbers.changeWhole(() => {
+      if (length > this.#numbers.length) this.#grow(length);
+      else this.#shrink(length);
+    });
   }
 
   /**
@@ -179,11 +189,13 @@ export class PageStore {
    */
   sync(): Promise<void> {
     if (!this.#isWritable) return Promise.resolve();
-    this.#nextSync ??= this.#syncing.then(() => {
-      this.#nextSync = undefined;
-      return this.#syncNow();
-    });
-    this.#syncing = this.#nextSync.catch(() => {});
+    if (this.#nextSync === undefined) {
+      this.#nextSync = this.#syncing.then(() => {
+        this.#nextSync = undefined;
+        return this.#syncNow();
+      });
+      this.#syncing = this.#nextSync.catch(() => {});
+    }
     return this.#nextSync;
   }
 
@@ -219,29 +231,33 @@ export class PageStore {
    */
   keepOnly(kept: DirtyPages): void {
     this.checkWritable();
-    this.#syncFiles();
-    const { pages: old } = this.#list;
-    // The list that comes in its place is shorter, so what this vouches for of it is all of it.
-    this.#record(this.#lengths());
-    const prepared = this.#list.prepare(this.#files, kept, pagesIn(this.#length));
-    try {
-      this.#list.replaceBy(this.#files, prepared, kept);
-      this.#record(this.#lengths());
-    } catch (error) {
-      // Nobody knows which list a power cut would leave.
-      this.#fail(error);
-      throw error;
-    }
+    const dropped = this.pages.without(kept);
+    this.#replaceList(kept, dropped);
     const zeros = Buffer.alloc(PAGE_BYTES);
+    const { dataLength } = this.#numbers;
     this.#onData('clear what was dropped', () => {
-      for (const { pageIndex, pageCount } of old.extents(pagesIn(this.#dataLength))) {
+      for (const { pageIndex, pageCount } of dropped.extents(pagesIn(dataLength))) {
         for (let page = pageIndex; page < pageIndex + pageCount; page++) {
-          if (kept.has(page)) continue;
           const start = page * PAGE_BYTES;
-          this.#data.write(zeros.subarray(0, this.#dataLength - start), start);
+          this.#data.write(zeros.subarray(0, dataLength - start), start);
         }
       }
     });
+  }
+
+  /**
+   * Makes dirty pages clean, when no sync is at work. What they held stays in the data file, where nobody finds it:
+   * clearing it would hold up requests for as long as writing it took.
+   *
+   * @throws HexzError as `keepOnly`
+   */
+  drop(dropped: DirtyPages): Promise<void> {
+    const done = this.#syncing.then(() => {
+      this.checkWritable();
+      this.#replaceList(this.pages.without(dropped), dropped);
+    });
+    this.#syncing = done.catch(() => {});
+    return done;
   }
 
   /**
@@ -253,8 +269,8 @@ export class PageStore {
     this.checkWritable();
     this.#syncFiles();
     this.#unchanging = { ...this.#unchanging, base };
-    this.#baseLength = this.#length;
-    this.#lowestTruncation = Number.POSITIVE_INFINITY;
+    this.#baseLength = this.#numbers.length;
+    this.#numbers.lowestTruncation = Number.POSITIVE_INFINITY;
     try {
       this.#record(this.#lengths());
     } catch (error) {
@@ -279,16 +295,16 @@ export class PageStore {
     this.#syncFiles();
     const dataLength = this.#onData('read the overlay', () => this.#data.length());
     this.#record({ ...this.#lengths(), dataLength });
-    if (dataLength <= this.#length) return;
-    this.#onData('cut the overlay', () => this.#data.truncate(this.#length));
-    this.#finishCut(this.#length);
+    if (dataLength <= this.#numbers.length) return;
+    this.#onData('cut the overlay', () => this.#data.truncate(this.#numbers.length));
+    this.#finishCut(this.#numbers.length);
   }
 
   /** After a write that failed: what it left behind the end of the disk would count as growth. */
   #cutWhatFailed(): void {
     try {
-      if (this.#data.length() > this.#length) this.#data.truncate(this.#length);
-      this.#dataLength = Math.max(this.#dataLength, this.#data.length());
+      if (this.#data.length() > this.#numbers.length) this.#data.truncate(this.#numbers.length);
+      this.#numbers.dataLength = Math.max(this.#numbers.dataLength, this.#data.length());
       this.#list.cutBack();
     } catch (error) {
       this.#fail(asOverlayError(error, this.#paths.data, 'undo a failed write'));
@@ -307,7 +323,7 @@ export class PageStore {
       this.#syncFiles();
     }
     const before = this.#recorded;
-    const dataLength = Math.max(this.#dataLength, length > this.#baseLength ? length : 0);
+    const dataLength = Math.max(this.#numbers.dataLength, length > this.#baseLength ? length : 0);
     try {
       this.#record({ diskLength: length, dataLength, listLength: this.#list.length });
     } catch (error) {
@@ -315,30 +331,30 @@ export class PageStore {
       this.#recordAgain(before);
       throw error;
     }
-    this.#dataLength = dataLength;
-    this.#length = length;
+    this.#numbers.dataLength = dataLength;
+    this.#numbers.length = length;
   }
 
   #shrink(length: number): void {
     const before = this.#recorded;
-    const lowestBefore = this.#lowestTruncation;
-    const dataLength = this.#dataLength;
-    this.#lowestTruncation = Math.min(lowestBefore, length);
+    const lowestBefore = this.#numbers.lowestTruncation;
+    const dataLength = this.#numbers.dataLength;
+    this.#numbers.lowestTruncation = Math.min(lowestBefore, length);
     try {
       this.#record({ diskLength: length, dataLength, listLength: this.#list.length });
       if (dataLength > length) this.#onData('cut the disk', () => this.#data.truncate(length));
     } catch (error) {
-      this.#lowestTruncation = lowestBefore;
+      this.#numbers.lowestTruncation = lowestBefore;
       this.#recordAgain(before);
       throw error;
     }
-    this.#length = length;
+    this.#numbers.length = length;
     if (dataLength > length) this.#finishCut(length);
   }
 
   /** After the data file was cut, for which the side file had said how long it was. */
   #finishCut(length: number): void {
-    this.#dataLength = length;
+    this.#numbers.dataLength = length;
     try {
       this.#onData('flush the overlay', () => this.#data.sync());
       this.#record({ ...this.#recorded, dataLength: length });
@@ -350,7 +366,7 @@ export class PageStore {
 
   async #syncNow(): Promise<void> {
     this.checkWritable();
-    const truncations = this.#truncations;
+    const { version } = this.#numbers;
     const lengths = this.#lengths();
     try {
       await this.#data.syncLater();
@@ -362,7 +378,7 @@ export class PageStore {
     }
     this.#checkNames();
     // A truncation meanwhile has synced everything itself, and lengths from before it mean nothing now.
-    if (truncations === this.#truncations && !isSame(lengths, this.#recorded))
+    if (version === this.#numbers.version && !isSame(lengths, this.#recorded))
       this.#record(lengths);
     this.checkWritable();
   }
@@ -376,6 +392,24 @@ export class PageStore {
       this.#fail(failure);
       throw failure;
     }
+  }
+
+  /** Puts a list of all pages but the dropped ones in place of the old one; both or none of it is on the disk. */
+  #replaceList(kept: DirtyPages, dropped: DirtyPages): void {
+    this.#syncFiles();
+    // The list that comes in its place is shorter, so what this vouches for of it is all of it.
+    this.#record(this.#lengths());
+    const prepared = this.#list.prepare(this.#files, kept);
+    this.#numbers.changeWhole(() => {
+      try {
+        this.#list.replaceBy(this.#files, prepared, dropped);
+        this.#record(this.#lengths());
+      } catch (error) {
+        // Nobody knows which list a power cut would leave.
+        this.#fail(error);
+        throw error;
+      }
+    });
   }
 
   #syncFiles(): void {
@@ -398,13 +432,13 @@ export class PageStore {
 
   /** Makes the data file end with a whole page, if its file system can; answers its length. */
   #padData(): number {
-    const padded = pagesIn(this.#dataLength) * PAGE_BYTES;
-    if (padded === this.#dataLength) return padded;
+    const padded = pagesIn(this.#numbers.dataLength) * PAGE_BYTES;
+    if (padded === this.#numbers.dataLength) return padded;
     this.#record({ ...this.#lengths(), dataLength: padded });
     try {
       this.#data.truncate(padded);
     } catch {
-      return this.#dataLength;
+      return this.#numbers.dataLength;
     }
     this.#onData('flush the overlay', () => this.#data.sync());
     return padded;
@@ -412,15 +446,15 @@ export class PageStore {
 
   #lengths(): Lengths {
     return {
-      diskLength: this.#length,
-      dataLength: this.#dataLength,
+      diskLength: this.#numbers.length,
+      dataLength: this.#numbers.dataLength,
       listLength: this.#list.length,
     };
   }
 
   /** Writes the side file. Data and list must have been synced at least up to these lengths. */
   #record(lengths: Lengths, openedBy = this.#unchanging.openedBy): void {
-    const lowest = this.#lowestTruncation;
+    const lowest = this.#numbers.lowestTruncation;
     onFile(this.#paths.side, 'write the side file of the overlay', () =>
       writeSideFile(this.#files, this.#paths.side, {
         ...this.#unchanging,

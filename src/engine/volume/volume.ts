@@ -3,7 +3,8 @@ import type { ActivityRecorder } from '../activity/recorder.js';
 import { HexzError } from '../errors.js';
 import type { StreamName } from '../format/types.js';
 import { baseIdentity } from '../overlay/baseIdentity.js';
-import type { BaseDisk, Overlay } from '../overlay/overlay.js';
+import type { BaseDisk } from '../overlay/mergedDisk.js';
+import type { Overlay } from '../overlay/overlay.js';
 import { PAGE_BYTES } from '../overlay/pages.js';
 import type { Snapshot } from '../snapshot/snapshot.js';
 

@@ -1,7 +1,7 @@
 import { HexzError } from '../errors.js';
 import type { StreamName } from '../format/types.js';
 import { DirtyPages } from '../overlay/dirtyPages.js';
-import type { Overlay } from '../overlay/overlay.js';
+import type { ReadableOverlay } from '../overlay/mergedDisk.js';
 import { PAGE_BYTES, pageOf, pagesIn } from '../overlay/pages.js';
 import type { Selection } from '../overlay/selection.js';
 import type { Snapshot } from '../snapshot/snapshot.js';
@@ -37,7 +37,7 @@ export const unchangedStream = (base: Snapshot, stream: StreamName): CommitSourc
  */
 export function changedDisk(
   base: Snapshot,
-  overlay: Overlay,
+  overlay: ReadableOverlay,
   selection: Selection | undefined,
 ): CommitSource {
   const { length, shownBaseLength: baseEnd } = overlay;
@@ -70,7 +70,7 @@ export function changedDisk(
 
 /** Which dirty pages a selection does not hold whole, and of how many it holds anything. */
 export function divide(
-  overlay: Overlay,
+  overlay: ReadableOverlay,
   selection: Selection | undefined,
 ): { remaining: DirtyPages; committedPages: number } {
   const remaining = new DirtyPages();
@@ -88,13 +88,17 @@ export function divide(
   return { remaining, committedPages };
 }
 
-function firstDirty(overlay: Overlay, startOffset: number, endOffset: number): number | undefined {
+function firstDirty(
+  overlay: ReadableOverlay,
+  startOffset: number,
+  endOffset: number,
+): number | undefined {
   const page = overlay.firstDirtyPage(pageOf(startOffset), pagesIn(endOffset));
   return page === undefined ? undefined : Math.max(startOffset, page * PAGE_BYTES);
 }
 
 function firstSelected(
-  overlay: Overlay,
+  overlay: ReadableOverlay,
   selection: Selection,
   startOffset: number,
   endOffset: number,
@@ -108,7 +112,7 @@ function firstSelected(
 
 /** Puts what is dirty of a part over what the base has there. */
 function readDirty(
-  overlay: Overlay,
+  overlay: ReadableOverlay,
   { startOffset, endOffset }: { startOffset: number; endOffset: number },
   target: Buffer,
   targetOffset: number,

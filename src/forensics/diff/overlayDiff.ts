@@ -1,5 +1,5 @@
 import { HexzError } from '../../engine/errors.js';
-import type { Overlay } from '../../engine/overlay/overlay.js';
+import type { ReadableOverlay } from '../../engine/overlay/mergedDisk.js';
 import { PAGE_BYTES, pageOf } from '../../engine/overlay/pages.js';
 import type { Snapshot } from '../../engine/snapshot/snapshot.js';
 import { dataRuns } from './dataRuns.js';
@@ -19,7 +19,8 @@ export interface OverlayDiffOptions {
 }
 
 /** Bytes that are read to compare an overlay, about: for telling how far it is. */
-export const overlayDiffBytes = (overlay: Overlay): number => overlay.dirtyPageCount * PAGE_BYTES;
+export const overlayDiffBytes = (overlay: ReadableOverlay): number =>
+  overlay.dirtyPageCount * PAGE_BYTES;
 
 /**
  * Compares the disk under an overlay with that of its base. Yields what differs in the order of offsets, and
@@ -37,7 +38,7 @@ export const overlayDiffBytes = (overlay: Overlay): number => overlay.dirtyPageC
  */
 export function* diffOverlay(
   base: Snapshot,
-  overlay: Overlay,
+  overlay: ReadableOverlay,
   { granularity = 'extent' }: OverlayDiffOptions = {},
 ): Generator<DiffStep, DiffTally> {
   const baseLength = base.streamLength('disk');
@@ -60,7 +61,7 @@ export function* diffOverlay(
 /** Everything but the range behind the end of the base. */
 function* withinBase(
   base: Snapshot,
-  overlay: Overlay,
+  overlay: ReadableOverlay,
   tally: DiffTally,
   granularity: Granularity,
 ): Generator<DiffStep, void> {
@@ -109,7 +110,7 @@ interface Region {
 
 /** Everything that is not clean and shown from the base, nor clean behind its end, in the order of offsets. */
 function* regionsOf(
-  overlay: Overlay,
+  overlay: ReadableOverlay,
   baseLength: number,
   diskLength: number,
 ): Generator<Region, void> {
@@ -143,7 +144,7 @@ function* regionsOf(
  */
 class Window {
   readonly #base: Snapshot;
-  readonly #overlay: Overlay;
+  readonly #overlay: ReadableOverlay;
   readonly #tally: DiffTally;
   readonly #runs: PageRuns;
   readonly #before = Buffer.allocUnsafeSlow(WINDOW_BYTES);
@@ -152,7 +153,7 @@ class Window {
   #startOffset = 0;
   #endOffset = 0;
 
-  constructor(base: Snapshot, overlay: Overlay, tally: DiffTally, runs: PageRuns) {
+  constructor(base: Snapshot, overlay: ReadableOverlay, tally: DiffTally, runs: PageRuns) {
     this.#base = base;
     this.#overlay = overlay;
     this.#tally = tally;
@@ -237,7 +238,7 @@ function* countCutBytes(
   return count;
 }
 
-const cutMeanwhile = ({ path }: Overlay): HexzError =>
+const cutMeanwhile = ({ path }: ReadableOverlay): HexzError =>
   new HexzError('UNREADABLE', 'the disk became shorter while it was compared', {
     location: { file: path },
   });

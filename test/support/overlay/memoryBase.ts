@@ -1,5 +1,5 @@
 import { HexzError } from '../../../src/engine/errors.js';
-import type { BaseDisk } from '../../../src/engine/overlay/overlay.js';
+import type { BaseDisk } from '../../../src/engine/overlay/mergedDisk.js';
 import type { Random } from './simulatedFiles.js';
 
 /** Bytes in memory as the base of an overlay; reads of a range that is marked as damaged fail. */

@@ -252,7 +252,7 @@ interface SessionOptions {
   readonly seed?: number;
 }
 
-export function contentsOf(overlay: Overlay): Buffer {
+export function contentsOf(overlay: Pick<Overlay, 'length' | 'readInto'>): Buffer {
   const bytes = Buffer.alloc(overlay.length + 1, 0xa5);
   return bytes.subarray(0, overlay.readInto(0, bytes));
 }

@@ -1,0 +1,38 @@
+import type { DirtyPages, Extent } from './dirtyPages.js';
+import { pagesIn } from './pages.js';
+
+/** Which pages of a disk are dirty. */
+export abstract class DirtySet {
+  /** Exact size of the disk in bytes. */
+  abstract get length(): number;
+
+  /** Also those behind the end of the disk. */
+  protected abstract get pages(): DirtyPages;
+
+  get dirtyPageCount(): number {
+    return this.pages.countBefore(pagesIn(this.length));
+  }
+
+  /** Pages of the list, those behind the end of the disk included. Unlike the others this count takes no time. */
+  get listedPageCount(): number {
+    return this.pages.size;
+  }
+
+  isDirty(pageIndex: number): boolean {
+    return pageIndex < pagesIn(this.length) && this.pages.has(pageIndex);
+  }
+
+  /** The first dirty page from this one on, and before `endPageIndex`; undefined if there is none. */
+  firstDirtyPage(pageIndex: number, endPageIndex: number): number | undefined {
+    const end = Math.min(endPageIndex, pagesIn(this.length));
+    const { pages } = this;
+    if (pageIndex >= end) return undefined;
+    const found = pages.has(pageIndex) ? pageIndex : pages.runEnd(pageIndex, end);
+    return found < end ? found : undefined;
+  }
+
+  /** The runs of dirty pages, in order. */
+  extents(): Generator<Extent, void> {
+    return this.pages.extents(pagesIn(this.length));
+  }
+}

@@ -1,0 +1,153 @@
+import { once } from 'node:events';
+import { renameSync } from 'node:fs';
+import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import { describe, expect, test } from 'vitest';
+import type { Overlay } from '../../../src/engine/overlay/overlay.js';
+import { OverlayView } from '../../../src/engine/overlay/overlayView.js';
+import { SharedDirtySet } from '../../../src/engine/overlay/sharedOverlay.js';
+import { errorOf } from '../../support/errors.js';
+import { MemoryBase, markedBytes, randomFrom } from '../../support/overlay/memoryBase.js';
+import { overlayOpener } from '../../support/overlay/openOverlays.js';
+import { contentsOf } from '../../support/overlay/steps.js';
+import { expectSameBytes } from '../../support/streams.js';
+import { temporaryDirectories } from '../../support/temporary.js';
+
+const PAGE = 4096;
+const newDirectory = temporaryDirectories();
+const openOverlay = overlayOpener();
+
+const stamped = (pageCount: number, stamp: number): Buffer => {
+  const bytes = Buffer.alloc(pageCount * PAGE);
+  new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4).fill(stamp);
+  return bytes;
+};
+
+/** Has another thread read while something is done, until it has read so often. */
+async function whileRead(
+  overlay: Overlay,
+  pageCount: number,
+  reads: number,
+  change: (answered: Int32Array, round: number) => void | Promise<void>,
+): Promise<unknown> {
+  const answered = new Int32Array(new SharedArrayBuffer(pageCount * 4));
+  const control = new Int32Array(new SharedArrayBuffer(8));
+  const shared = overlay.share();
+  const baseLength = pageCount * PAGE;
+  const worker = new Worker(new URL('../../support/overlay/stampReader.mjs', import.meta.url), {
+    workerData: { shared, baseLength, pageCount, answered, control },
+  });
+  try {
+    await once(worker, 'message');
+    const failures = once(worker, 'message');
+    let hasEnded = false;
+    failures.then(
+      () => (hasEnded = true),
+      () => (hasEnded = true),
+    );
+    for (let round = 0; !hasEnded && Atomics.load(control, 1) < reads; round++) {
+      await change(answered, round);
+      if (round % 50 === 0) await new Promise((resolve) => setImmediate(resolve));
+    }
+    Atomics.store(control, 0, 1);
+    const [found] = await failures;
+    return found;
+  } finally {
+    await worker.terminate();
+  }
+}
+
+describe('another thread that reads while pages are written', () => {
+  const pageCount = 400;
+  const base = new MemoryBase(stamped(pageCount, 1));
+  const random = randomFrom(1);
+  const numberBelow = (end: number) => Math.floor(random() * end);
+
+  test('sees whole pages, and all that was answered', async () => {
+    const overlay = openOverlay(join(newDirectory(), 'disk.overlay'), base);
+    const found = await whileRead(overlay, pageCount, 2000, (answered, round) => {
+      const first = numberBelow(pageCount);
+      const count = Math.min(1 + numberBelow(8), pageCount - first);
+      overlay.write(first * PAGE, stamped(count, round + 2));
+      for (let page = first; page < first + count; page++) {
+        Atomics.store(answered, page, round + 2);
+      }
+    });
+    expect(found).toEqual([]);
+  });
+
+  test('sees whole pages also where the disk is cut, grows, and pages are dropped', async () => {
+    const overlay = openOverlay(join(newDirectory(), 'disk.overlay'), base);
+    const found = await whileRead(overlay, pageCount, 1000, async (_answered, round) => {
+      const kind = round % 40;
+      if (kind === 20) overlay.truncate((200 + numberBelow(200)) * PAGE);
+      else if (kind === 30) overlay.truncate((400 + numberBelow(200)) * PAGE);
+      else if (kind === 35) await overlay.drop([{ pageIndex: numberBelow(400), pageCount: 100 }]);
+      else overlay.write(numberBelow(600) * PAGE, stamped(1 + numberBelow(8), round + 2));
+    });
+    expect(found).toEqual([]);
+  });
+});
+
+describe('a view', () => {
+  const base = new MemoryBase(markedBytes(30_000, 0));
+
+  const opened = () => {
+    const path = join(newDirectory(), 'disk.overlay');
+    const overlay = openOverlay(path, base);
+    const shared = structuredClone(overlay.share());
+    return { path, overlay, shared, view: new OverlayView(shared, base) };
+  };
+
+  const expectSame = (overlay: Overlay, view: OverlayView): void => {
+    expectSameBytes(contentsOf(view), contentsOf(overlay));
+    expect([...view.extents()]).toEqual([...overlay.extents()]);
+    expect(view.dirtyPageCount).toBe(overlay.dirtyPageCount);
+    expect(view.listedPageCount).toBe(overlay.listedPageCount);
+    expect(view.shownBaseLength).toBe(overlay.shownBaseLength);
+    expect(view.firstDirtyPage(3, 9)).toBe(overlay.firstDirtyPage(3, 9));
+    expect(view.isDirty(5)).toBe(overlay.isDirty(5));
+  };
+
+  test('is what its overlay is after every change', async () => {
+    const { overlay, view } = opened();
+    expectSame(overlay, view);
+    overlay.write(20_000, Buffer.from('five'));
+    expectSame(overlay, view);
+    overlay.write(100_000, Buffer.from('behind the end'));
+    expectSame(overlay, view);
+    overlay.truncate(22_000);
+    expectSame(overlay, view);
+    overlay.truncate(50_001);
+    expectSame(overlay, view);
+    overlay.write(49_000, Buffer.from('behind the cut'));
+    await overlay.drop([{ pageIndex: 0, pageCount: 10 }]);
+    expectSame(overlay, view);
+    // So far away that the bits have to grow.
+    overlay.truncate(2 ** 40);
+    overlay.write(2 ** 40 - 4, Buffer.from('far.'));
+    expect([...view.extents()]).toEqual([...overlay.extents()]);
+    view.close();
+  });
+
+  test('of the dirty pages alone counts what makes earlier answers worthless', async () => {
+    const { overlay, shared } = opened();
+    const dirty = new SharedDirtySet(shared);
+    const { version } = dirty;
+    overlay.write(20_000, Buffer.from('five'));
+    expect([...dirty.extents()]).toEqual([{ pageIndex: 4, pageCount: 1 }]);
+    expect(dirty.version).toBe(version);
+    await overlay.drop([{ pageIndex: 4, pageCount: 1 }]);
+    expect(dirty.version).not.toBe(version);
+    expect(dirty.dirtyPageCount).toBe(0);
+    overlay.truncate(5);
+    expect(dirty.length).toBe(5);
+  });
+
+  test('refuses a data file that is another one by now', () => {
+    const { path, shared } = opened();
+    renameSync(path, `${path}.away`);
+    expect(errorOf(() => new OverlayView(shared, base)).code).toBe('OVERLAY_UNUSABLE');
+    openOverlay(join(newDirectory(), 'other.overlay'), base);
+  });
+});
