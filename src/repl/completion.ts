@@ -33,7 +33,7 @@ export async function complete(session: SessionState, line: string): Promise<Com
   const written = line.slice(word.start);
   const candidates = [...new Set(found)]
     .filter((candidate) => candidate.startsWith(word.text))
-    .map((candidate) => escapeAs(candidate, written))
+    .map((candidate) => escapeAs(candidate, written, lexicalRules.comparing.has(words[0] ?? '')))
     .filter((candidate) => candidate.startsWith(written));
   return { start: word.start, candidates };
 }
@@ -42,7 +42,7 @@ export async function complete(session: SessionState, line: string): Promise<Com
 interface Located {
   readonly words: readonly string[];
   readonly word: { readonly text: string; readonly start: number };
-  readonly place: 'word' | 'file' | 'program';
+  readonly place: 'word' | 'file' | 'nowhere';
 }
 
 function locate(line: string): Located {
@@ -54,7 +54,7 @@ function locate(line: string): Located {
   }
   if (problem !== undefined || last === undefined) return { words: [], word: none, place: 'word' };
   const { redirection, rest } = last;
-  if (redirection?.kind === 'program') return { words: [], word: none, place: 'program' };
+  if (redirection?.kind === 'program') return { words: [], word: none, place: 'nowhere' };
   if (redirection?.kind === 'file') return { words: [], word: redirection.file, place: 'file' };
   if (rest !== undefined) {
     const [text = ''] = /\S*$/.exec(line) ?? [];
@@ -62,7 +62,9 @@ function locate(line: string): Located {
   }
   const all: readonly Word[] = [last.name, ...last.words];
   const end = all.at(-1)?.end ?? 0;
-  if (/[;\n#]/.test(line.slice(end))) return { words: [], word: none, place: 'word' };
+  const behind = line.slice(end);
+  if (behind.includes('#')) return { words: [], word: none, place: 'nowhere' };
+  if (/[;\n]/.test(behind)) return { words: [], word: none, place: 'word' };
   const isAtCursor = end === line.length;
   const texts = all.map(({ text }) => text);
   return {
@@ -78,7 +80,7 @@ async function candidatesFor(
   word: { readonly text: string },
   place: Located['place'],
 ): Promise<readonly string[]> {
-  if (place === 'program') return [];
+  if (place === 'nowhere') return [];
   if (place === 'file') return files(word.text, false);
   const [name, second] = words;
   if (name === undefined) return commandWords;
@@ -191,11 +193,11 @@ const prefixed = (written: string, name: string): string =>
   `${written.slice(0, written.lastIndexOf('/') + 1)}${name}`;
 
 /** A word that is read as this text, and is quoted in the manner in which it was begun. */
-function escapeAs(text: string, written: string): string {
+function escapeAs(text: string, written: string, isComparing: boolean): string {
   const isDirectory = text.endsWith('/');
   if (written.startsWith("'")) return `'${text.replaceAll("'", "'\\''")}${isDirectory ? '' : "'"}`;
   if (written.startsWith('"')) {
     return `"${text.replace(/["\\$`]/g, '\\$&')}${isDirectory ? '' : '"'}`;
   }
-  return text.replace(/[\s;|<>#'"\\]/g, '\\$&');
+  return text.replace(isComparing ? /[\s;|#'"\\]/g : /[\s;|<>#'"\\]/g, '\\$&');
 }

@@ -326,7 +326,7 @@ describe('--hex', () => {
   test('has colours on a terminal, and as many bytes a row as it has room for', async () => {
     const path = await changedAt(17);
     const narrow = await onTerminal([path, '--hex'], 80);
-    expect(narrow).toContain('\u001b[0;32;7m58');
+    expect(narrow).toContain('\u001b[0;35;7m58');
     expect(narrow).not.toContain('*');
     const rowIn = (text: string) =>
       withoutColours(text).find((line) => line.startsWith('0x00000010')) ?? '';

@@ -169,7 +169,6 @@ class Scanner {
     this.#at += appends ? 2 : 1;
     this.#skipBlanks();
     const file = this.#at < this.#text.length ? this.#word() : undefined;
-    if (this.#open !== undefined) return;
     if (file === undefined) {
       this.#fail(start, `a file is missing behind ${appends ? '>>' : '>'}`);
       return;

@@ -56,24 +56,22 @@ export const hasColours = (): boolean =>
   (process.env.NO_COLOR ?? '') === '' &&
   process.env.TERM !== 'dumb';
 
-type Style = 'plain' | 'dim' | 'zero' | 'text' | 'space' | 'control' | 'high';
+type Style = 'plain' | 'dim' | 'space' | 'control' | 'high';
 
 const colours: Readonly<Record<Style, string>> = {
   plain: '',
   dim: '2',
-  zero: '90',
-  text: '32',
-  space: '36',
+  space: '32',
   control: '33',
-  high: '35',
+  high: '34',
 };
-const CHANGED = '7';
+const CHANGED = '35;7';
 
 const classOf = (byte: number): Style => {
-  if (byte === 0) return 'zero';
+  if (byte === 0) return 'dim';
   if (byte === 0x20 || (byte >= 0x09 && byte <= 0x0d)) return 'space';
   if (byte < 0x20 || byte === 0x7f) return 'control';
-  return byte < 0x7f ? 'text' : 'high';
+  return byte < 0x7f ? 'plain' : 'high';
 };
 
 /**
@@ -144,7 +142,7 @@ class StyledLine {
 
   add(text: string, style: Style, isChanged = false): void {
     if (this.#isColoured) {
-      const colour = isChanged ? `${colours[style]};${CHANGED}` : colours[style];
+      const colour = isChanged ? CHANGED : colours[style];
       if (colour !== this.#colour) this.#text += `\u001b[0${colour === '' ? '' : `;${colour}`}m`;
       this.#colour = colour;
     }

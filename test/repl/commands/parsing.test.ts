@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { HexzError } from '../../../src/engine/errors.js';
 import { newSession, runRepl } from '../../support/repl/runRepl.js';
 
 /** What is shown of a line that cannot be understood: the line, a mark, what is wrong. */
@@ -98,7 +99,6 @@ describe('errors point at the column', () => {
   });
 
   test('of a pattern, too, wherever its quotes are', async () => {
-    const { HexzError } = await import('../../../src/engine/errors.js');
     const { errors } = await runRepl("find disk 'r:'\\''['", {
       isTyped: true,
       methods: {
