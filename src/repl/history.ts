@@ -20,7 +20,7 @@ const MAX_FILE_BYTES = 16 * 1024 * 1024;
 const SECRET = /^\s|pass(?:word|phrase|wd)?\s*[=:]/i;
 
 /** `$XDG_STATE_HOME/hexz/history`, by default below `~/.local/state`. */
-export const historyPath = (): string =>
+const historyPath = (): string =>
   join(process.env.XDG_STATE_HOME || join(homedir(), '.local', 'state'), 'hexz', 'history');
 
 /**

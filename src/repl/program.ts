@@ -1,11 +1,12 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import type { Writable } from 'node:stream';
 import { HexzError } from '../engine/errors.js';
 import type { Pieces } from './rendering/rendering.js';
 
 /** Of each output of a program whose outputs are captured; what is beyond is lost, and said to be. */
-export const MAX_CAPTURED_BYTES = 16 * 1024 * 1024;
+const MAX_CAPTURED_BYTES = 16 * 1024 * 1024;
 
 export interface ProgramOptions {
   /** Added to the environment. */
@@ -50,12 +51,7 @@ export async function runProgram(command: string, options: ProgramOptions): Prom
   });
   ended.catch(() => {});
   const end = (): void => {
-    if (child.pid === undefined || child.exitCode !== null) return;
-    try {
-      process.kill(isCaptured ? -child.pid : child.pid, 'SIGTERM');
-    } catch {
-      // It has just ended.
-    }
+    if (child.pid !== undefined && child.exitCode === null) terminate(child.pid, isCaptured);
   };
   signal.addEventListener('abort', end, { once: true });
   if (signal.aborted) end();
@@ -70,6 +66,26 @@ export async function runProgram(command: string, options: ProgramOptions): Prom
     return { status, signal: endedBy, stdout, stderr, ...cut };
   } finally {
     signal.removeEventListener('abort', end);
+  }
+}
+
+/** Ends a program and those that it has started: its group if it has one, else its descendants. */
+function terminate(pid: number, hasGroup: boolean): void {
+  for (const target of hasGroup ? [-pid] : [pid, ...descendantsOf(pid)]) {
+    try {
+      process.kill(target, 'SIGTERM');
+    } catch {
+      // It has just ended.
+    }
+  }
+}
+
+function descendantsOf(pid: number): number[] {
+  try {
+    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').match(/\d+/g) ?? [];
+    return children.map(Number).flatMap((child) => [child, ...descendantsOf(child)]);
+  } catch {
+    return [];
   }
 }
 

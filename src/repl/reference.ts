@@ -3,7 +3,7 @@ import { type CommandDefinition, commandGroups, optionFlag } from './commands/de
 import { usageOf } from './commands/parseArguments.js';
 
 /** The part of docs/repl.md that is made from what the commands say of themselves. */
-export function commandReference(): string {
+function commandReference(): string {
   const groups = commandGroups.map((group) => {
     const members = commands.filter((command) => command.group === group);
     return [`### ${group}`, ...members.map(sectionOf)].join('\n\n');
@@ -39,8 +39,7 @@ const row = (name: string, about: string): string =>
   `| \`${name.replaceAll('|', '\\|')}\` | ${about} |`;
 
 /** What stands before it, on a line of its own. */
-export const REFERENCE_MARK =
-  '<!-- What follows is made from the commands themselves: npm run docs -->';
+const REFERENCE_MARK = '<!-- What follows is made from the commands themselves: npm run docs -->';
 
 /** A page with the reference as it is now behind the mark. */
 export function withReference(page: string): string {

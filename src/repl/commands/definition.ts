@@ -43,7 +43,7 @@ export interface ParseScope {
 }
 
 /** What a word can stand for, for completion. */
-export type Completes =
+type Completes =
   | 'stream'
   | 'offset'
   | 'pages'
@@ -161,7 +161,7 @@ export const commandGroups = [
   'Mount and programs',
   'The session',
 ] as const;
-export type CommandGroup = (typeof commandGroups)[number];
+type CommandGroup = (typeof commandGroups)[number];
 
 /** What a command has answered, and how to show it. */
 export interface Answer {

@@ -17,7 +17,7 @@ interface DirtyTail {
 }
 
 /** Of pages, the part that lies in a range of them. */
-export function cutTo(range: PageRange, from: number, to: number): PageRange | undefined {
+function cutTo(range: PageRange, from: number, to: number): PageRange | undefined {
   const first = Math.max(range.pageIndex, from);
   const end = Math.min(range.pageIndex + range.pageCount, to);
   return first < end ? { pageIndex: first, pageCount: end - first } : undefined;

@@ -219,7 +219,7 @@ export const bookmarkKind: Kind<string> = {
   },
 };
 
-export const comparisons = ['=', '==', '!=', '<', '<=', '>', '>='] as const;
+const comparisons = ['=', '==', '!=', '<', '<=', '>', '>='] as const;
 export type Comparison = (typeof comparisons)[number];
 export const comparisonKind: Kind<Comparison> = choice('COMPARISON', comparisons);
 

@@ -15,7 +15,7 @@ import {
 import { offsetColumn, type Place, placeOf, placeOptions, streamOffsetColumn } from './place.js';
 
 /** An error of the engine names a column of the pattern; people look for it in their line. */
-export function inLine(error: unknown, pattern: PlacedText): unknown {
+function inLine(error: unknown, pattern: PlacedText): unknown {
   if (!(error instanceof HexzError) || error.location.column === undefined) return error;
   const location = pattern.locationOf(error.location.column);
   const message = error.message.replace(/^column \d+ of the pattern: /, '');

@@ -47,7 +47,7 @@ export interface LexicalRules {
 }
 
 /** What stands at the end of a text that is not complete. */
-export type OpenPart = "'" | '"' | '\\';
+type OpenPart = "'" | '"' | '\\';
 
 interface Scan {
   readonly statements: readonly Statement[];

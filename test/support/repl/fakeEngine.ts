@@ -71,9 +71,9 @@ export function fakeEngine(
   };
 }
 
-export const DISK_BYTES = 64 * 1024;
+const DISK_BYTES = 64 * 1024;
 /** Every page begins with `page N`, and the third is zeros. */
-export function diskBytes(): Buffer {
+function diskBytes(): Buffer {
   const disk = Buffer.alloc(DISK_BYTES);
   for (let page = 0; page < DISK_BYTES / 4096; page++) {
     if (page !== 2)

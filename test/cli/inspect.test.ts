@@ -1,0 +1,176 @@
+import { spawn } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { cliEnvironment, cliPath, jsonLinesOf, runCli } from '../support/cli.js';
+import { goldenPath } from '../support/fixtures.js';
+import { requires } from '../support/requires.js';
+import { temporaryDirectories } from '../support/temporary.js';
+import { until } from '../support/until.js';
+
+const newDirectory = temporaryDirectories();
+const snapshot = goldenPath('a-lz4-4k-both.hxz');
+const inspect = (args: readonly string[], input?: string) =>
+  runCli(
+    ['inspect', snapshot, '--no-mount', ...args],
+    input === undefined ? {} : { input: Buffer.from(input) },
+  );
+
+describe.concurrent('commands without a terminal', () => {
+  test('of -c are run one after another, in one session', async () => {
+    const { status, stdout, stderr } = await inspect([
+      '-c',
+      'bookmark b 16',
+      '-c',
+      'read disk $b 16; read disk .',
+    ]);
+    expect([status, stderr]).toEqual([0, '']);
+    expect(stdout.toString()).toMatch(/^b {17}0x0000_0010\n0x00000010 .*\n0x00000020 /m);
+  });
+
+  test('of a script stop at the first that fails, with its line and its status', async () => {
+    const script = join(newDirectory(), 'check.hexz');
+    writeFileSync(script, 'read disk 0 16\n\nassert length disk = 1\nread disk\n');
+    const { status, stdout, stderr } = await inspect(['--script', script]);
+    expect(status).toBe(1);
+    expect(stdout.toString().split('\n')).toHaveLength(2);
+    expect(stderr).toBe(`hexz: ${script}:3:1: it is 40961, not 1\n`);
+  });
+
+  test('of standard input are run line by line, and with --json answered by a line each', async () => {
+    const result = await inspect(['--json'], 'read disk 0 4\n\nread disc\n');
+    expect(result.status).toBe(2);
+    expect(jsonLinesOf(result)).toEqual([
+      { command: 'read disk 0 4', result: expect.objectContaining({ length: 4 }) },
+      {
+        command: 'read disc',
+        error: expect.objectContaining({
+          code: 'USAGE',
+          file: 'standard input',
+          line: 3,
+          column: 6,
+        }),
+      },
+    ]);
+  });
+
+  test.each([
+    ['sh exit 9', 1],
+    ['nonsense', 2],
+    ['read memory 1 2 3', 2],
+    ['sh kill -9 $$', 1],
+    ['read disk 0 1 > /nowhere/at/all', 8],
+    ['quit; nonsense', 2],
+    ['quit', 0],
+  ])('%s ends with %i', async (command, expected) => {
+    expect((await inspect(['-c', command])).status).toBe(expected);
+  });
+
+  test('end quietly when nobody reads them any more', async () => {
+    const child = spawn(
+      process.execPath,
+      [
+        cliPath,
+        'inspect',
+        snapshot,
+        '--no-mount',
+        '-c',
+        'read disk 0 40K; read disk 0 40K; read disk 0 40K',
+      ],
+      {
+        env: cliEnvironment(),
+        stdio: ['ignore', 'pipe', 'pipe'],
+      },
+    );
+    child.stdout.once('data', () => child.stdout.destroy());
+    let errors = '';
+    child.stderr.on('data', (text) => {
+      errors += text;
+    });
+    const status = await new Promise((resolve) => child.once('close', resolve));
+    expect([status, errors]).toEqual([0, '']);
+  });
+});
+
+describe.concurrent('what cannot be meant is refused', () => {
+  test.each([
+    [['inspect']],
+    [['inspect', snapshot, '--attach', '/mnt']],
+    [['inspect', snapshot, '-c', 'info', '--script', 'x']],
+    [['inspect', snapshot, '/mnt', '--no-mount']],
+    [['inspect', '--attach', '/mnt', '--rw']],
+  ])('%j', async (args) => {
+    const { status, stderr } = await runCli(args);
+    expect(status).toBe(2);
+    expect(stderr).toMatch(/^hexz: .+\n$/);
+  });
+
+  test('an engine that is not there', async () => {
+    expect((await runCli(['inspect', '--attach', '/nowhere'])).status).toBe(6);
+  });
+});
+
+/** What is not the registry, which may lie there. */
+const remains = (directory: string): string[] =>
+  readdirSync(directory).filter((name) => name.startsWith('hexz-inspect'));
+
+describe.runIf(requires('FUSE'))('with a mount', () => {
+  test('programs find it, and nothing is left behind', async () => {
+    const temporary = newDirectory();
+    const result = await runCli(
+      [
+        'inspect',
+        snapshot,
+        '--json',
+        '-c',
+        'sh cksum < "$HEXZ_MOUNT/disk"',
+        '-c',
+        'export disk 0 end copy',
+      ],
+      { env: { TMPDIR: temporary }, cwd: temporary },
+    );
+    expect(result.status).toBe(0);
+    const [sums] = jsonLinesOf(result);
+    expect(sums).toMatchObject({
+      result: { stdout: expect.stringMatching(/ 40961\n$/), status: 0 },
+    });
+    expect(readFileSync(join(temporary, 'copy'))).toHaveLength(40_961);
+    expect(remains(temporary)).toEqual([]);
+  });
+
+  test('it can be attached to, and goes on when that ends', async () => {
+    const mountpoint = newDirectory();
+    const { status } = await runCli(['mount', snapshot, mountpoint, '-d']);
+    expect(status).toBe(0);
+    try {
+      const result = await runCli(['inspect', '--attach', mountpoint, '--json', '-c', 'state']);
+      expect(jsonLinesOf(result)).toMatchObject([
+        { result: { lease: 'mount', mount: { mountpoint } } },
+      ]);
+      expect(existsSync(join(mountpoint, 'disk'))).toBe(true);
+    } finally {
+      expect((await runCli(['unmount', mountpoint])).status).toBe(0);
+    }
+  });
+
+  test.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)(
+    '%s ends it, and what it has made',
+    async (signal) => {
+      const temporary = newDirectory();
+      const child = spawn(
+        process.execPath,
+        [cliPath, 'inspect', snapshot, '--rw', '-c', 'sh echo ready; sleep 60'],
+        {
+          env: cliEnvironment({ TMPDIR: temporary }),
+          stdio: ['ignore', 'pipe', 'inherit'],
+        },
+      );
+      await new Promise((resolve) => child.stdout.once('data', resolve));
+      child.kill(signal);
+      expect(await new Promise((resolve) => child.once('close', (_, by) => resolve(by)))).toBe(
+        signal,
+      );
+      await until('its mountpoint is removed', () => remains(temporary).length === 0);
+    },
+  );
+});
