@@ -9,6 +9,7 @@ import { scan } from './language/lexer.js';
 import { Source } from './language/source.js';
 import { LineEditor } from './lineEditor.js';
 import { streamOutput } from './output.js';
+import { ProgressLine } from './progressLine.js';
 import { paint, type View } from './rendering/rendering.js';
 import { countOf, printable } from './rendering/values.js';
 import { TextReporter } from './report.js';
@@ -111,11 +112,11 @@ export class Interactive {
     const { session, output, isColoured } = this.#options;
     const controller = new AbortController();
     const cancel = (): void => controller.abort();
-    const terminal = streamOutput(output);
+    const progress = new ProgressLine(streamOutput(output));
     const reporter = new TextReporter(
-      { output: terminal, errors: terminal },
+      { output: progress, errors: progress },
       { isColoured, columns: output.columns },
-      { isTyped: true, pager: process.env.PAGER || DEFAULT_PAGER },
+      { isTyped: true, pager: process.env.PAGER || DEFAULT_PAGER, progress },
     );
     process.on('SIGINT', cancel);
     this.#isRunning = true;

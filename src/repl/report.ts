@@ -2,6 +2,7 @@ import { HexzError } from '../engine/errors.js';
 import type { Answer } from './commands/definition.js';
 import type { Source } from './language/source.js';
 import { type Output, writeAll } from './output.js';
+import type { ProgressLine } from './progressLine.js';
 import { jsonPieces } from './rendering/json.js';
 import { type Pieces, paint, type View } from './rendering/rendering.js';
 import { printable, toJsonText } from './rendering/values.js';
@@ -14,6 +15,8 @@ export interface Reporter {
   readonly view: View;
   /** A program that shows text which may be long. */
   readonly pager?: string | undefined;
+  /** How far the command is that runs. */
+  readonly progress?: ProgressLine | undefined;
   /** Shows an answer. @throws what its items throw */
   result(command: string, answer: Answer, format: Settings['format']): Promise<void>;
   /** A command has ended, with an error if it has one. */
@@ -39,18 +42,24 @@ export class TextReporter implements Reporter {
   readonly #errors: Output;
   readonly #isTyped: boolean;
   readonly pager: string | undefined;
+  readonly progress: ProgressLine | undefined;
 
   /** @param options.isTyped whether who reads it has typed the commands, and sees them */
   constructor(
     outputs: { readonly output: Output; readonly errors: Output },
     view: View,
-    options: { readonly isTyped: boolean; readonly pager?: string | undefined },
+    options: {
+      readonly isTyped: boolean;
+      readonly pager?: string | undefined;
+      readonly progress?: ProgressLine | undefined;
+    },
   ) {
     this.#output = outputs.output;
     this.#errors = outputs.errors;
     this.view = view;
     this.#isTyped = options.isTyped;
     this.pager = options.pager;
+    this.progress = options.progress;
   }
 
   result(_: string, answer: Answer, format: Settings['format']): Promise<void> {

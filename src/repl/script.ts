@@ -9,7 +9,7 @@ import { Source } from './language/source.js';
 import { programFailure, runProgram } from './program.js';
 import type { Pieces } from './rendering/rendering.js';
 import { type Reporter, renderAnswer } from './report.js';
-import type { Session } from './session.js';
+import type { RunOptions, Session } from './session.js';
 
 /**
  * Runs the commands of a text until one fails or ends the session. A text that cannot be understood as a whole is
@@ -71,10 +71,19 @@ async function runStatement(
   reporter: Reporter,
   signal: AbortSignal,
 ): Promise<HexzError | undefined> {
-  const { programOutput } = reporter;
+  const { programOutput, progress } = reporter;
   let failure: HexzError | undefined;
   try {
-    const options = { signal, programOutput };
+    progress?.begin();
+    // A program may have the terminal.
+    const hasTerminal = statement.redirection?.kind !== 'program' && !isPaged(session, reporter);
+    const options: RunOptions = {
+      signal,
+      programOutput,
+      onProgress: ({ doneBytes, totalBytes }) => {
+        if (hasTerminal) progress?.show(doneBytes, totalBytes);
+      },
+    };
     const answer = await session.run(statement, source, options);
     const shown = await redirect(session, statement, answer, reporter, signal);
     if (shown === answer && isPaged(session, reporter))
@@ -84,6 +93,7 @@ async function runStatement(
   } catch (error) {
     failure = asHexzError(error);
   }
+  progress?.clear();
   failure = failure === undefined ? undefined : inScript(failure, statement, source);
   await reporter.end(statement.text, failure, source);
   return failure;

@@ -1,7 +1,7 @@
-import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { cliPath } from '../support/cli.js';
+import { cliPath, runCli } from '../support/cli.js';
 import { goldenPath } from '../support/fixtures.js';
 import { requires } from '../support/requires.js';
 import { temporaryDirectories } from '../support/temporary.js';
@@ -111,5 +111,20 @@ describe.runIf(requires('FUSE'))('with a mount that is written', () => {
     await terminal.shows(/keep the overlay: $/);
     terminal.type('yes\r');
     expect(await terminal.status).toBe(0);
+  });
+
+  test('it tells who unmounts it from outside, above the line that is typed', async () => {
+    const terminal = start(['--rw']);
+    const shown = await terminal.shows(PROMPT);
+    const mountpoint = /mounted at (\S+);/.exec(shown)?.[1] ?? '';
+    terminal.type('stat');
+    await terminal.shows(/stat$/);
+    expect((await runCli(['unmount', '--lazy', mountpoint])).status).toBe(0);
+    await terminal.shows(/note: .* was unmounted from outside.*> stat$/s);
+    terminal.type('e\r');
+    await terminal.shows(/mount: +none.*not mounted\)> $/s);
+    terminal.type('quit\r');
+    expect(await terminal.status).toBe(0);
+    expect(existsSync(mountpoint)).toBe(false);
   });
 });

@@ -4,11 +4,12 @@ import { HexzError } from '../../engine/errors.js';
 import { Listing } from '../listing.js';
 import { type Fact, facts, rows } from '../rendering/rendering.js';
 import { countOf, formatBytes, formatCount } from '../rendering/values.js';
-import { defineCommand, option, optional, type RunContext, required } from './definition.js';
+import { defineCommand, flag, option, optional, type RunContext, required } from './definition.js';
 import { countKind, durationKind } from './kinds.js';
 import { offsetColumn } from './place.js';
 
 const RATE_HZ = 20;
+const DEFAULT_EVENTS_MS = 1000;
 
 interface Watched {
   readonly sample: ActivitySample;
@@ -103,16 +104,18 @@ export const eventsCommand = defineCommand({
   group: 'Activity',
   summary: 'Lists requests to the mount as they come',
   details: [
-    'Without N and `--for` it goes on until Ctrl+C. When more happens than can be told, the end says how much was lost.',
+    'Without N, `--for` and `--follow` it ends after a second. When more happens than can be told, the end says how much was lost.',
   ],
-  examples: ['events 10', 'events --for 2s > events.txt'],
+  examples: ['events', 'events 10', 'events --for 2s > events.txt', 'events --follow'],
   arguments: { count: optional(countKind, 'end after so many') },
-  options: { for: option(durationKind, 'end after this time') },
-  run: async (
-    context,
-    { count = Number.POSITIVE_INFINITY, for: time = Number.POSITIVE_INFINITY },
-  ) =>
-    new Listing<ActivityEvent, object, EventsTail>({}, 'events', async function* () {
+  options: {
+    for: option(durationKind, 'end after this time'),
+    follow: flag('go on until Ctrl+C'),
+  },
+  run: async (context, { count = Number.POSITIVE_INFINITY, for: given, follow }) => {
+    const isEndless = follow || Number.isFinite(count);
+    const time = given ?? (isEndless ? Number.POSITIVE_INFINITY : DEFAULT_EVENTS_MS);
+    return new Listing<ActivityEvent, object, EventsTail>({}, 'events', async function* () {
       let events = 0;
       let lostEvents = 0;
       if (count === 0) return { events, lostEvents };
@@ -124,7 +127,8 @@ export const eventsCommand = defineCommand({
         if (events >= count || elapsedMs >= time) break;
       }
       return { events, lostEvents };
-    }),
+    });
+  },
 }).shownAs(
   rows({
     columns: [

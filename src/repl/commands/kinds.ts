@@ -144,12 +144,13 @@ export const durationKind: Kind<number> = {
   },
 };
 
-/** SHA-256, as 64 hexadecimal digits. */
+/** SHA-256, as 64 hexadecimal digits, with or without `sha256:` before them. */
 export const sha256Kind: Kind<string> = {
   label: 'SHA256',
   completes: [],
   parse(word, { source }) {
-    if (/^[\da-f]{64}$/i.test(word.text)) return word.text.toLowerCase();
+    const digits = word.text.replace(/^sha256:/i, '');
+    if (/^[\da-f]{64}$/i.test(digits)) return digits.toLowerCase();
     throw source.errorAt(word.start, 'a SHA-256 has 64 hexadecimal digits');
   },
 };
