@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { ControlClient } from '../engine/control/client.js';
 import { HexzError } from '../engine/errors.js';
-import { findEngine, type ReachableEngine, startEngine } from '../engine/process/start.js';
+import { findEngine, startEngine } from '../engine/process/start.js';
 import { describeSystemError } from '../engine/systemErrors.js';
 import { History } from '../repl/history.js';
 import { Interactive } from '../repl/interactive.js';
@@ -151,7 +151,21 @@ async function open(
   snapshot.close();
   const temporary = mountpoint === undefined && options.mount ? newMountpoint() : undefined;
   try {
-    const engine = await start(path, mountpoint ?? temporary, options, passwords);
+    const { overlay, cacheSize, rw = false, allowOther = false, force = false } = options;
+    const engine = await startEngine({
+      snapshot: path,
+      mountpoint: mountpoint ?? temporary,
+      // Also when this process is killed before it can.
+      removesMountpoint: temporary !== undefined,
+      ...(overlay === undefined ? {} : { overlay }),
+      ...(cacheSize === undefined ? {} : { cacheSize }),
+      rw,
+      allowOther,
+      force,
+      passwords,
+      parentDirectories: options.parentDir ?? [],
+      onError: (error) => reportError(error, undefined),
+    });
     engine.warnings.forEach(warn);
     const client = await ControlClient.connect(engine.socketPath);
     await client.request('lease', { kind: isTyped ? 'terminal' : 'bound' });
@@ -160,27 +174,6 @@ async function open(
     removeDirectory(temporary);
     throw error;
   }
-}
-
-function start(
-  path: string,
-  mountpoint: string | undefined,
-  options: InspectCommandOptions,
-  passwords: readonly string[],
-): Promise<ReachableEngine> {
-  const { overlay, cacheSize, rw = false, allowOther = false, force = false } = options;
-  return startEngine({
-    snapshot: path,
-    mountpoint,
-    ...(overlay === undefined ? {} : { overlay }),
-    ...(cacheSize === undefined ? {} : { cacheSize }),
-    rw,
-    allowOther,
-    force,
-    passwords,
-    parentDirectories: options.parentDir ?? [],
-    onError: (error) => reportError(error, undefined),
-  });
 }
 
 function newMountpoint(): string {

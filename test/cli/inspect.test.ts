@@ -112,7 +112,7 @@ describe.concurrent('what cannot be meant is refused', () => {
 
 /** What is not the registry, which may lie there. */
 const remains = (directory: string): string[] =>
-  readdirSync(directory).filter((name) => name.startsWith('hexz-inspect'));
+  readdirSync(directory).filter((name) => /^hexz-[a-z]/.test(name));
 
 describe.runIf(requires('FUSE'))('with a mount', () => {
   test('programs find it, and nothing is left behind', async () => {
@@ -153,24 +153,22 @@ describe.runIf(requires('FUSE'))('with a mount', () => {
     }
   });
 
-  test.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)(
-    '%s ends it, and what it has made',
-    async (signal) => {
-      const temporary = newDirectory();
-      const child = spawn(
-        process.execPath,
-        [cliPath, 'inspect', snapshot, '--rw', '-c', 'sh echo ready; sleep 60'],
-        {
-          env: cliEnvironment({ TMPDIR: temporary }),
-          stdio: ['ignore', 'pipe', 'inherit'],
-        },
-      );
-      await new Promise((resolve) => child.stdout.once('data', resolve));
-      child.kill(signal);
-      expect(await new Promise((resolve) => child.once('close', (_, by) => resolve(by)))).toBe(
-        signal,
-      );
-      await until('its mountpoint is removed', () => remains(temporary).length === 0);
-    },
-  );
+  test.each([
+    ['SIGINT', 'sh echo ready; sleep 60'],
+    ['SIGTERM', 'sh echo ready; (sleep 60)'],
+    ['SIGHUP', 'sh echo ready; sleep 60'],
+    ['SIGKILL', 'read disk 0 16; wait 60s'],
+  ] as const)('%s ends it, and what it has made: %s', async (signal, command) => {
+    const temporary = newDirectory();
+    const child = spawn(process.execPath, [cliPath, 'inspect', snapshot, '--rw', '-c', command], {
+      env: cliEnvironment({ TMPDIR: temporary }),
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    await new Promise((resolve) => child.stdout.once('data', resolve));
+    child.kill(signal);
+    expect(await new Promise((resolve) => child.once('close', (_, by) => resolve(by)))).toBe(
+      signal,
+    );
+    await until('everything is removed', () => remains(temporary).length === 0);
+  });
 });

@@ -23,6 +23,8 @@ export interface EngineSettings {
   /** Take the overlay although it was made on another snapshot. */
   readonly force: boolean;
   readonly parentDirectories: readonly string[];
+  /** The mountpoint was made for this mount, and goes with the engine. */
+  readonly removesMountpoint: boolean;
 }
 
 /** What an engine is told by the process that starts it; passwords travel in no other way. */
@@ -74,6 +76,8 @@ export interface ServeOptions {
   readonly force?: boolean;
   readonly passwords?: string | readonly string[];
   readonly parentDirectories?: readonly string[];
+  /** Whether the mountpoint was made for this mount, and is removed when the engine ends. */
+  readonly removesMountpoint?: boolean;
   /** Told of errors of the running mount: a program that reads sees only an errno. */
   readonly onError?: (error: HexzError) => void;
 }
@@ -105,6 +109,7 @@ export function settingsOf(options: ServeOptions): EngineSettings {
     allowOther: options.allowOther ?? false,
     force: options.force ?? false,
     parentDirectories: (options.parentDirectories ?? []).map((path) => resolve(path)),
+    removesMountpoint: options.removesMountpoint ?? false,
   };
 }
 
