@@ -1,9 +1,10 @@
-import { mkdtempSync, readFileSync, rmdirSync } from 'node:fs';
+import { closeSync, mkdtempSync, readFileSync, rmdirSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { ControlClient } from '../engine/control/client.js';
 import { HexzError } from '../engine/errors.js';
+import { openLog } from '../engine/process/log.js';
 import { findEngine, startEngine } from '../engine/process/start.js';
 import { describeSystemError } from '../engine/systemErrors.js';
 import { History } from '../repl/history.js';
@@ -124,12 +125,25 @@ class Opened {
         warn(`${error.toLine()}; it is detached all the same`);
         return shutDown(true);
       });
-      if (keptOverlay !== null) say(`the overlay is kept: ${keptOverlay}`);
+      if (keptOverlay !== null) tellOfOverlay(keptOverlay);
     } catch (error) {
       // It may be gone before its answer is.
       if (!(error instanceof HexzError) || error.code !== 'ENGINE_GONE') throw error;
     }
     await Promise.race([this.client.closed, timeout(END_LIMIT_MS)]);
+  }
+}
+
+/** The terminal may be gone: the log keeps it, too. */
+function tellOfOverlay(path: string): void {
+  const text = `the overlay is kept: ${path}`;
+  say(text);
+  try {
+    const log = openLog('hexz', 'log');
+    writeSync(log.descriptor, `${new Date().toISOString()} ${text}\n`);
+    closeSync(log.descriptor);
+  } catch {
+    // It has been said.
   }
 }
 

@@ -11,10 +11,15 @@ const newDirectory = temporaryDirectories();
 const snapshot = goldenPath('a-lz4-4k-both.hxz');
 const PROMPT = /a-lz4-4k-both\.hxz \(.*?\)> $/;
 
-function start(args: readonly string[], state = newDirectory()): OpenTerminal {
+function start(
+  args: readonly string[],
+  state = newDirectory(),
+  environment: Readonly<Record<string, string>> = {},
+): OpenTerminal {
   return openTerminal([cliPath, 'inspect', snapshot, ...args], {
     XDG_STATE_HOME: state,
     NO_COLOR: '1',
+    ...environment,
   });
 }
 
@@ -111,6 +116,19 @@ describe.runIf(requires('FUSE'))('with a mount that is written', () => {
     await terminal.shows(/keep the overlay: $/);
     terminal.type('yes\r');
     expect(await terminal.status).toBe(0);
+  });
+
+  test('a terminal that goes away leaves the changes, and the log says where', async () => {
+    const temporary = newDirectory();
+    const terminal = start(['--rw'], newDirectory(), { TMPDIR: temporary, XDG_RUNTIME_DIR: '' });
+    await terminal.shows(PROMPT);
+    terminal.type(write);
+    await terminal.shows(/rw, 1 dirty\)> $/);
+    terminal.kill('SIGHUP');
+    await terminal.status;
+    const log = readFileSync(join(temporary, 'hexz.log'), 'utf8');
+    const [, overlay = ''] = /the overlay is kept: (.+)\n/.exec(log) ?? [];
+    expect(readFileSync(overlay).subarray(0, 1).toString()).toBe('x');
   });
 
   test('it tells who unmounts it from outside, above the line that is typed', async () => {

@@ -27,6 +27,7 @@ export interface OpenTerminal {
   type(text: string): void;
   /** Resolves when what was shown since the last call matches, and forgets it. */
   shows(expected: RegExp): Promise<string>;
+  kill(signal: string): void;
   readonly status: Promise<number>;
 }
 
@@ -50,6 +51,7 @@ export function openTerminal(
   });
   return {
     type: (text) => terminal.write(text),
+    kill: (signal) => terminal.kill(signal),
     shows: (expected) =>
       new Promise((resolve, reject) => {
         const timer = setTimeout(() => {
