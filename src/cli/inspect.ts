@@ -156,10 +156,7 @@ async function open(
   options: InspectCommandOptions,
   isTyped: boolean,
 ): Promise<Opened> {
-  if (path === undefined) {
-    const { socketPath } = findEngine(options.attach ?? '');
-    return new Opened(await ControlClient.connect(socketPath), false, undefined);
-  }
+  if (path === undefined) return attach(options.attach ?? '', isTyped);
   const { snapshot, passwords } = await openWithPasswords(path, options);
   // The engine opens it for itself; here it was to be found out whether that can work.
   snapshot.close();
@@ -188,6 +185,15 @@ async function open(
     removeDirectory(temporary);
     throw error;
   }
+}
+
+/** An engine whose terminal was lost has a new one then, which ends it. */
+async function attach(mountpoint: string, isTyped: boolean): Promise<Opened> {
+  const client = await ControlClient.connect(findEngine(mountpoint).socketPath);
+  const { lease } = await client.request('state', {});
+  const adopts = isTyped && lease === 'orphaned';
+  if (adopts) await client.request('lease', { kind: 'terminal' });
+  return new Opened(client, adopts, undefined);
 }
 
 function newMountpoint(): string {

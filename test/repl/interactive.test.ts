@@ -6,6 +6,7 @@ import { goldenPath } from '../support/fixtures.js';
 import { requires } from '../support/requires.js';
 import { temporaryDirectories } from '../support/temporary.js';
 import { type OpenTerminal, openTerminal } from '../support/terminal.js';
+import { until } from '../support/until.js';
 
 const newDirectory = temporaryDirectories();
 const snapshot = goldenPath('a-lz4-4k-both.hxz');
@@ -100,6 +101,8 @@ test('what was typed is kept for its owner alone, without what looks like a pass
   expect(statSync(path).mode & 0o777).toBe(0o600);
 });
 
+const mountpointOf = (shown: string): string => /mounted at (\S+);/.exec(shown)?.[1] ?? '';
+
 describe.runIf(requires('FUSE'))('with a mount that is written', () => {
   const write = 'sh printf x | dd of="$HEXZ_MOUNT/disk" conv=notrunc status=none; sync\r';
 
@@ -131,10 +134,27 @@ describe.runIf(requires('FUSE'))('with a mount that is written', () => {
     expect(readFileSync(overlay).subarray(0, 1).toString()).toBe('x');
   });
 
+  test('a mount whose terminal was killed goes on, and is adopted by whoever attaches', async () => {
+    const first = start(['--rw']);
+    const mountpoint = mountpointOf(await first.shows(PROMPT));
+    first.kill('SIGKILL');
+    await first.status;
+    await until('it is orphaned', async () => {
+      const { stdout } = await runCli(['inspect', '--attach', mountpoint, '--json', '-c', 'state']);
+      return stdout.toString().includes('"lease":"orphaned"');
+    });
+    const second = openTerminal([cliPath, 'inspect', '--attach', mountpoint], {
+      XDG_STATE_HOME: newDirectory(),
+    });
+    await second.shows(PROMPT);
+    second.type('quit\r');
+    expect(await second.status).toBe(0);
+    expect(existsSync(mountpoint)).toBe(false);
+  });
+
   test('it tells who unmounts it from outside, above the line that is typed', async () => {
     const terminal = start(['--rw']);
-    const shown = await terminal.shows(PROMPT);
-    const mountpoint = /mounted at (\S+);/.exec(shown)?.[1] ?? '';
+    const mountpoint = mountpointOf(await terminal.shows(PROMPT));
     terminal.type('stat');
     await terminal.shows(/stat$/);
     expect((await runCli(['unmount', '--lazy', mountpoint])).status).toBe(0);
