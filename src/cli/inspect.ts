@@ -230,14 +230,9 @@ async function talk(opened: Opened): Promise<number> {
   const { snapshot, mount } = await client.request('state', {});
   const place = mount === null ? 'not mounted' : `mounted at ${mount.mountpoint}`;
   process.stdout.write(`${printable(`${snapshot.path}, ${place}`)}; help lists the commands\n`);
-  const left = interactive.run();
-  // Who is sent away is not asked; what he has changed stays.
-  const sentAway = new Promise<{ keepsOverlay: boolean }>((resolve) => {
-    for (const signal of ['SIGHUP', 'SIGTERM'] as const) {
-      process.once(signal, () => resolve({ keepsOverlay: true }));
-    }
-  });
-  ({ keepsOverlay: opened.keepsOverlay } = await Promise.race([left, sentAway]));
+  const sendAway = (): void => interactive.sendAway();
+  for (const signal of ['SIGHUP', 'SIGTERM'] as const) process.once(signal, sendAway);
+  ({ keepsOverlay: opened.keepsOverlay } = await interactive.run());
   return 0;
 }
 

@@ -49,7 +49,8 @@ export class Interactive {
   readonly #options: InteractiveOptions;
   readonly #view: View;
   readonly #editor: LineEditor;
-  #isRunning = false;
+  #running: AbortController | undefined;
+  #isSentAway = false;
   #isGone = false;
   #mountpoint: string | null = null;
 
@@ -76,6 +77,7 @@ export class Interactive {
       for (;;) {
         const text = await this.#ask();
         if (text !== undefined) await this.#execute(text);
+        if (this.#isSentAway) return { keepsOverlay: true };
         if (this.#isGone) throw new HexzError('ENGINE_GONE', 'the engine has ended');
         if (text !== undefined && !this.#options.session.isOver) continue;
         const leaving = await this.#leave();
@@ -84,6 +86,13 @@ export class Interactive {
     } finally {
       watching.abort();
     }
+  }
+
+  /** Ends the loop without asking: what was changed stays. */
+  sendAway(): void {
+    this.#isSentAway = true;
+    this.#running?.abort();
+    this.#editor.stop();
   }
 
   /** A line that says something that happened meanwhile. */
@@ -96,7 +105,7 @@ export class Interactive {
     let text = '';
     for (;;) {
       const typed = await this.#editor.ask(text === '' ? await this.#prompt() : '... ');
-      if (typed.kind === 'end') return undefined;
+      if (typed.kind === 'end' || this.#isSentAway) return undefined;
       if (typed.kind === 'interrupt') {
         text = '';
         continue;
@@ -119,18 +128,18 @@ export class Interactive {
       { isTyped: true, pager: process.env.PAGER || DEFAULT_PAGER, progress },
     );
     process.on('SIGINT', cancel);
-    this.#isRunning = true;
+    this.#running = controller;
     try {
       await runText(session, new Source(text), reporter, controller.signal);
     } finally {
-      this.#isRunning = false;
+      this.#running = undefined;
       process.removeListener('SIGINT', cancel);
     }
   }
 
   /** `web-01.hxz (rw, 37 dirty)> ` */
   async #prompt(): Promise<string> {
-    if (this.#isGone) return '';
+    if (this.#isGone || this.#isSentAway) return '';
     const { snapshot, mount, overlay } = await this.#options.session.client.request('state', {});
     this.#mountpoint = mount?.mountpoint ?? null;
     const condition = [overlay?.isWritable === true ? 'rw' : 'ro'];
@@ -179,7 +188,7 @@ export class Interactive {
     const before = this.#mountpoint;
     this.#mountpoint = mount?.mountpoint ?? null;
     // What happens while a command runs is most likely what it does.
-    if (before === null || mount !== null || this.#isRunning) return;
+    if (before === null || mount !== null || this.#running !== undefined) return;
     this.notice(`${before} was unmounted from outside; mount DIRECTORY mounts it again`);
   }
 }

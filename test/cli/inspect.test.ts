@@ -138,6 +138,26 @@ describe.runIf(requires('FUSE'))('with a mount', () => {
     expect(remains(temporary)).toEqual([]);
   });
 
+  test('what programs read is counted, told and waited for', async () => {
+    const result = await runCli([
+      'inspect',
+      snapshot,
+      '--json',
+      '-c',
+      'sh (sleep 0.2; cat "$HEXZ_MOUNT/memory") >/dev/null 2>&1 &',
+      '-c',
+      'wait events 1 --timeout 20s; wait idle 200ms; stats; wait events 1 --timeout 100ms',
+    ]);
+    expect(result.status).toBe(1);
+    const [, events, idle, stats, timeout] = jsonLinesOf(result);
+    expect(events).toMatchObject({ result: { events: expect.any(Number) } });
+    expect(idle).toMatchObject({ result: { milliseconds: expect.any(Number) } });
+    expect(stats).toMatchObject({
+      result: { counters: { streams: { memory: { readBytes: 8192, errors: 0 } } } },
+    });
+    expect(timeout).toMatchObject({ error: { code: 'ASSERTION_FAILED' } });
+  });
+
   test('it can be attached to, and goes on when that ends', async () => {
     const mountpoint = newDirectory();
     const { status } = await runCli(['mount', snapshot, mountpoint, '-d']);

@@ -73,6 +73,15 @@ describe('on a terminal', () => {
     expect(await terminal.status).toBe(0);
   });
 
+  test('what is shown goes through the pager, if that is wanted', async () => {
+    const terminal = start(['--no-mount'], newDirectory(), { PAGER: 'sed s/^/paged:/' });
+    await terminal.shows(PROMPT);
+    terminal.type('set pager on; read disk 0 16\r');
+    await terminal.shows(/paged:0x00000000 .*> $/s);
+    terminal.type('quit\r');
+    expect(await terminal.status).toBe(0);
+  });
+
   test('a line that is not complete goes on in the next', async () => {
     const terminal = start(['--no-mount']);
     await terminal.shows(PROMPT);
@@ -121,18 +130,21 @@ describe.runIf(requires('FUSE'))('with a mount that is written', () => {
     expect(await terminal.status).toBe(0);
   });
 
-  test('a terminal that goes away leaves the changes, and the log says where', async () => {
-    const temporary = newDirectory();
-    const terminal = start(['--rw'], newDirectory(), { TMPDIR: temporary, XDG_RUNTIME_DIR: '' });
-    await terminal.shows(PROMPT);
-    terminal.type(write);
-    await terminal.shows(/rw, 1 dirty\)> $/);
-    terminal.kill('SIGHUP');
-    await terminal.status;
-    const log = readFileSync(join(temporary, 'hexz.log'), 'utf8');
-    const [, overlay = ''] = /the overlay is kept: (.+)\n/.exec(log) ?? [];
-    expect(readFileSync(overlay).subarray(0, 1).toString()).toBe('x');
-  });
+  test.each(['SIGHUP', 'SIGTERM'])(
+    'who is sent away by %s leaves the changes, and the log says where',
+    async (signal) => {
+      const temporary = newDirectory();
+      const terminal = start(['--rw'], newDirectory(), { TMPDIR: temporary, XDG_RUNTIME_DIR: '' });
+      await terminal.shows(PROMPT);
+      terminal.type(write);
+      await terminal.shows(/rw, 1 dirty\)> $/);
+      terminal.kill(signal);
+      await terminal.status;
+      const log = readFileSync(join(temporary, 'hexz.log'), 'utf8');
+      const [, overlay = ''] = /the overlay is kept: (.+)\n/.exec(log) ?? [];
+      expect(readFileSync(overlay).subarray(0, 1).toString()).toBe('x');
+    },
+  );
 
   test('a mount whose terminal was killed goes on, and is adopted by whoever attaches', async () => {
     const first = start(['--rw']);

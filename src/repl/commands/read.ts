@@ -80,7 +80,7 @@ async function* hexText(
   listing: Listing<ReadPiece, Place & { offset: number }, ReadTail>,
   view: View,
 ): AsyncGenerator<string, void> {
-  const rows = new HexRows(chooseRowLayout(view.columns, view.isColoured));
+  const rows = new HexRows(chooseRowLayout(view.columns, view.isColoured, listing.head.offset));
   for await (const batch of listing.batches()) {
     for (const piece of batch) {
       if (piece.bytes !== null) yield rows.add(piece, Buffer.from(piece.bytes, 'hex'));

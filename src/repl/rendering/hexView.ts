@@ -42,12 +42,17 @@ const widthOf = ({ rowBytes, showsText, offsetDigits }: HexLayout): number =>
   2 + offsetDigits + 1 + 2 * (rowBytes * 3 + (showsText ? rowBytes + 1 : 0));
 
 /** The widest row of one side that there is room for. */
-export function chooseRowLayout(columns: number | undefined, isColoured: boolean): HexLayout {
+export function chooseRowLayout(
+  columns: number | undefined,
+  isColoured: boolean,
+  firstOffset: number,
+): HexLayout {
+  const offsetDigits = Math.max(MIN_OFFSET_DIGITS, firstOffset.toString(16).length);
   const rowBytes =
-    (columns ?? DEFAULT_COLUMNS) < WIDE_BYTES * 4 + 2 + MIN_OFFSET_DIGITS + 2
+    (columns ?? DEFAULT_COLUMNS) < WIDE_BYTES * 4 + 2 + offsetDigits + 2
       ? NARROW_BYTES
       : WIDE_BYTES;
-  return { rowBytes, showsText: true, isColoured, offsetDigits: MIN_OFFSET_DIGITS };
+  return { rowBytes, showsText: true, isColoured, offsetDigits };
 }
 
 /** Whether standard output shows colours (no-color.org). */
