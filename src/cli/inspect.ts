@@ -1,10 +1,12 @@
-import { closeSync, mkdtempSync, readFileSync, rmdirSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, mkdtempSync, readFileSync, rmdirSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { ControlClient } from '../engine/control/client.js';
-import { HexzError } from '../engine/errors.js';
+import { type HexzCode, HexzError } from '../engine/errors.js';
 import { openLog } from '../engine/process/log.js';
+import { identifyProcess, isRunning, type ProcessIdentity } from '../engine/process/processes.js';
 import { findEngine, startEngine } from '../engine/process/start.js';
 import { describeSystemError } from '../engine/systemErrors.js';
 import { History } from '../repl/history.js';
@@ -33,6 +35,7 @@ export interface InspectCommandOptions extends ReadOptions {
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 /** How long an engine has to end before its mountpoint is left where it is. */
 const END_LIMIT_MS = 10_000;
+const POLL_MS = 10;
 
 /**
  * `hexz inspect SNAP [MOUNTPOINT] [...]` and `hexz inspect --attach MOUNTPOINT`; answers with the exit status.
@@ -118,21 +121,27 @@ class Opened {
 
   async #shutDown(): Promise<void> {
     const { keepsOverlay } = this;
-    const shutDown = (isLazy: boolean) => this.client.request('shutdown', { isLazy, keepsOverlay });
+    const engine = identifyProcess(this.client.pid);
+    const { overlay } = await this.client.request('state', {});
     try {
-      const { keptOverlay } = await shutDown(false).catch((error: unknown) => {
-        if (!(error instanceof HexzError) || error.code !== 'MOUNT_BUSY') throw error;
+      await this.client.request('shutdown', { keepsOverlay }).catch((error: unknown) => {
+        if (!isCode(error, 'MOUNT_BUSY')) throw error;
         warn(`${error.toLine()}; it is detached all the same`);
-        return shutDown(true);
+        return this.client.request('shutdown', { isLazy: true, keepsOverlay });
       });
-      if (keptOverlay !== null) tellOfOverlay(keptOverlay);
     } catch (error) {
-      // It may be gone before its answer is.
-      if (!(error instanceof HexzError) || error.code !== 'ENGINE_GONE') throw error;
+      // The engine may be gone before its answer is here.
+      if (!isCode(error, 'ENGINE_GONE')) throw error;
     }
-    await Promise.race([this.client.closed, timeout(END_LIMIT_MS)]);
+    await endOf(engine);
+    if (keepsOverlay && overlay?.isTemporary === true && existsSync(overlay.path)) {
+      tellOfOverlay(overlay.path);
+    }
   }
 }
+
+const isCode = (error: unknown, code: HexzCode): error is HexzError =>
+  error instanceof HexzError && error.code === code;
 
 /** The terminal may be gone: the log keeps it, too. */
 function tellOfOverlay(path: string): void {
@@ -147,8 +156,13 @@ function tellOfOverlay(path: string): void {
   }
 }
 
-const timeout = (milliseconds: number): Promise<void> =>
-  new Promise((resolve) => setTimeout(resolve, milliseconds).unref());
+/** Waits until an engine has flushed and removed what it had to, but not for ever. */
+async function endOf(engine: ProcessIdentity | undefined): Promise<void> {
+  const deadline = performance.now() + END_LIMIT_MS;
+  while (engine !== undefined && isRunning(engine) && performance.now() < deadline) {
+    await sleep(POLL_MS);
+  }
+}
 
 async function open(
   path: string | undefined,

@@ -57,7 +57,15 @@ export async function runProgram(command: string, options: ProgramOptions): Prom
   if (signal.aborted) end();
   try {
     const captured = [new Capture(child.stdout), new Capture(child.stderr)];
-    if (child.stdin !== null && input !== undefined) await feed(child.stdin, input);
+    if (child.stdin !== null && input !== undefined) {
+      try {
+        await feed(child.stdin, input);
+      } catch (error) {
+        // What it has read so far is shown before anybody goes on.
+        await ended;
+        throw error;
+      }
+    }
     const [status, endedBy] = (await ended) as [number | null, NodeJS.Signals | null];
     if (signal.aborted) throw new HexzError('CANCELLED', 'the program was ended');
     if (!isCaptured) return { status, signal: endedBy };

@@ -21,7 +21,7 @@ describe('a script', () => {
     ['assert bytes memory 0 != x:00', undefined, ''],
     ['assert bytes memory 0 = x:00', 'ASSERTION_FAILED', 'it is x:--, not x:00'],
     [`assert hash disk 0 4K = ${'AB'.repeat(32)}`, undefined, ''],
-    [`assert hash disk 0 4K != ${'ab'.repeat(32)}`, 'ASSERTION_FAILED', 'not anything else'],
+    [`assert hash disk 0 4K != ${'ab'.repeat(32)}`, 'ASSERTION_FAILED', 'not != ab'],
     ['assert length disk = 64K; assert length memory = 64K+0x1000', undefined, ''],
     ['assert length memory = 64K --raw', undefined, ''],
     ['sh exit 0', undefined, ''],

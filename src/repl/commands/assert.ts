@@ -48,7 +48,7 @@ const equality = choice('=', ['=', '==', '!=']);
 const equal = (actual: string | null, comparison: '=' | '==' | '!=', value: string): Assertion => ({
   passed: (actual === value) === (comparison !== '!='),
   actual,
-  expected: comparison === '!=' ? `anything else` : value,
+  expected: comparison === '!=' ? `!= ${value}` : value,
 });
 
 export const assertHashCommand = defineCommand({

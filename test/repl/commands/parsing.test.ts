@@ -1,5 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { HexzError } from '../../../src/engine/errors.js';
+import { commands } from '../../../src/repl/commands/all.js';
+import { type CommandDefinition, optionFlag } from '../../../src/repl/commands/definition.js';
+import { Source } from '../../../src/repl/language/source.js';
 import { newSession, runRepl } from '../../support/repl/runRepl.js';
 
 /** What is shown of a line that cannot be understood: the line, a mark, what is wrong. */
@@ -110,6 +113,45 @@ describe('errors point at the column', () => {
       },
     });
     expect(errors).toBe(`  find disk 'r:'\\''['\n${' '.repeat(2 + 17)}^\nerror: [ is not closed\n`);
+  });
+});
+
+describe('every command', () => {
+  const words = ({ arguments: all }: CommandDefinition, presence: string): string[] =>
+    Object.values(all)
+      .filter((argument) => argument.presence === presence)
+      .map(({ kind }) =>
+        typeof kind.completes === 'object' ? (kind.completes[0] ?? '1') : 'disk',
+      );
+  const takesAnything = ({ arguments: all }: CommandDefinition): boolean =>
+    Object.values(all).some(({ presence }) => /rest|some|verbatim/.test(presence));
+  const columnOf = (line: string): number | undefined => {
+    try {
+      newSession().parse(new Source(line));
+      return undefined;
+    } catch (error) {
+      return error instanceof HexzError ? error.location.column : Number.NaN;
+    }
+  };
+
+  test.each(
+    commands.filter((command) => !takesAnything(command)).map((command) => [command.name, command]),
+  )('%s refuses what it does not know, and where', (name, command) => {
+    const line = [name, ...words(command, 'required')].join(' ');
+    const full = [line, ...words(command, 'optional')].join(' ');
+    expect([columnOf(line), columnOf(full)]).toEqual([undefined, undefined]);
+    expect(columnOf(`${full} more`)).toBe(full.length + 2);
+    expect(columnOf(`${name} --unknown`)).toBe(name.length + 2);
+    if (line !== name) expect(columnOf(name)).toBe(name.length + 1);
+    for (const [option, { kind }] of Object.entries(command.options)) {
+      const flag = optionFlag(option);
+      expect(columnOf(`${line} ${flag}`)).toBe(
+        kind === undefined ? undefined : line.length + flag.length + 2,
+      );
+      expect(columnOf(`${line} ${flag}=1`)).toBe(
+        kind === undefined ? line.length + flag.length + 2 : undefined,
+      );
+    }
   });
 });
 
