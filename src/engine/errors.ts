@@ -34,6 +34,7 @@ export const errorTable = {
   BAD_VERSION: kind(3, 'EIO', 'The format version is not one that hexz knows.'),
   BAD_KEY: kind(3, 'EINVAL', 'A key file does not hold a key.'),
   NO_STREAM: kind(3, 'ENOENT', 'The snapshot does not have the stream that was asked for.'),
+  NO_OVERLAY: kind(3, 'ENOENT', 'There is no overlay, and it was asked for what one holds.'),
   PARENT_MISSING: kind(3, 'EIO', 'A parent snapshot was not found.'),
   NOT_PRESENT: kind(3, 'EIO', 'The memory does not hold the guest-physical address.'),
   MEMORY_UNSUPPORTED: kind(

@@ -168,15 +168,18 @@ describe('lists', () => {
         batches: [
           [
             {
-              offset: 0x1000,
-              before: base64('Hello, old world'),
-              after: base64('Hello, new world'),
-              equalRowsFollow: 14,
+              row: {
+                offset: 0x1000,
+                before: base64('Hello, old world'),
+                after: base64('Hello, new world'),
+                isChanged: true,
+              },
             },
-            { offset: 0x10f0, before: null, after: base64('new'), equalRowsFollow: 0 },
+            { skippedRows: 14 },
+            { row: { offset: 0x10f0, before: '', after: base64('new'), isChanged: true } },
           ],
         ],
-        result: { rows: 2 },
+        result: { changedRows: 2 },
       }),
     };
     expect(await shown('diff --hex', methods)).toMatchInlineSnapshot(`

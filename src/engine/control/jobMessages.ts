@@ -1,9 +1,12 @@
 import type { PortableError } from '../errors.js';
+import type { SharedOverlay } from '../overlay/sharedOverlay.js';
 import type { Progress } from './protocol/values.js';
 
 /** What a job thread needs to read what the engine serves. */
 export interface JobSetting {
   readonly snapshot: string;
+  /** What lies on its disk. */
+  readonly overlay: SharedOverlay | undefined;
   readonly passwords: readonly string[];
   readonly parentDirectories: readonly string[];
   /** Memory for decoded blocks that the mount has, in bytes; a job takes less. */

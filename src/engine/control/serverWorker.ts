@@ -1,6 +1,7 @@
 import { createServer } from 'node:net';
 import { parentPort, workerData } from 'node:worker_threads';
 import { ActivitySampler } from '../activity/sampler.js';
+import { SharedDirtySet } from '../overlay/sharedOverlay.js';
 import { describeSystemError } from '../systemErrors.js';
 import { answerCalls, callsTo } from './calls.js';
 import type { ControlCommands, EngineCommands } from './commands.js';
@@ -22,7 +23,13 @@ if (port === null) throw new Error('this is the program of a thread');
 
 const { socketPath, job, activity } = workerData as ControlSetting;
 const jobs = new Jobs(job);
-const watchers = new Watchers(callsTo<EngineCommands>(port), jobs, new ActivitySampler(activity));
+const dirtySet = job.overlay && new SharedDirtySet(job.overlay);
+const watchers = new Watchers(
+  callsTo<EngineCommands>(port),
+  jobs,
+  new ActivitySampler(activity),
+  dirtySet,
+);
 const connections = new Set<Connection>();
 
 const server = createServer({ allowHalfOpen: false }, (socket) => {

@@ -1,8 +1,10 @@
 import type { ActivitySampler } from '../activity/sampler.js';
 import { HexzError } from '../errors.js';
+import type { SharedDirtySet } from '../overlay/sharedOverlay.js';
 import type { Callable } from './calls.js';
 import type { EngineCommands } from './commands.js';
 import type { Connection, RequestHandler, RequestOutput, RunningRequest } from './connection.js';
+import { listDirty } from './dirty.js';
 import type { Jobs } from './jobs.js';
 import type { EngineState } from './protocol/engineState.js';
 import {
@@ -35,6 +37,8 @@ export class Watchers implements RequestHandler {
   readonly #engine: Callable<EngineCommands>;
   readonly #jobs: Jobs;
   readonly #sampler: ActivitySampler;
+  /** Undefined without an overlay. */
+  readonly #dirtySet: SharedDirtySet | undefined;
   readonly #watches = new Set<Watch>();
   #leaseHolder:
     | { readonly connection: Connection; readonly kind: 'bound' | 'terminal' }
@@ -42,7 +46,13 @@ export class Watchers implements RequestHandler {
   #writeHolder: { readonly connection: Connection; readonly timer: NodeJS.Timeout } | undefined;
   readonly #connections = new Set<Connection>();
 
-  constructor(engine: Callable<EngineCommands>, jobs: Jobs, sampler: ActivitySampler) {
+  constructor(
+    engine: Callable<EngineCommands>,
+    jobs: Jobs,
+    sampler: ActivitySampler,
+    dirtySet: SharedDirtySet | undefined,
+  ) {
+    this.#dirtySet = dirtySet;
     this.#sampler = sampler;
     this.#engine = engine;
     this.#jobs = jobs;
@@ -87,7 +97,10 @@ export class Watchers implements RequestHandler {
   #watch(params: Params<'watch'>, output: RequestOutput): RunningRequest {
     const watched = {
       cursor: this.#sampler.cursor(params.since),
-      overlay: () => ({ dirtyPages: 0, diskLength: 0 }),
+      overlay: () => ({
+        dirtyPages: this.#dirtySet?.listedPageCount ?? 0,
+        diskLength: this.#dirtySet?.length ?? 0,
+      }),
     };
     const watch = new Watch(params, watched, output);
     this.#watches.add(watch);
@@ -127,6 +140,7 @@ export class Watchers implements RequestHandler {
       await this.#releaseWrites();
       return {};
     },
+    dirty: async ({ fromPage, limit }) => listDirty(this.#dirtySet, fromPage, limit),
     sync: async () => {
       await this.#engine.sync();
       return {};

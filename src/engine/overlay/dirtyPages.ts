@@ -133,10 +133,10 @@ export class DirtyPages {
     return Math.min(page, endPageIndex);
   }
 
-  /** The runs of dirty pages before `endPageIndex`, in order. */
-  *extents(endPageIndex: number): Generator<Extent, void> {
+  /** The runs of dirty pages before `endPageIndex`, in order; one that began before `startPageIndex` from there on. */
+  *extents(endPageIndex: number, startPageIndex = 0): Generator<Extent, void> {
     const lastEnd = Math.min(endPageIndex, this.#counts.length * GROUP_PAGES);
-    let page = 0;
+    let page = startPageIndex;
     while (page < lastEnd) {
       const end = this.runEnd(page, lastEnd);
       if (this.has(page)) yield { pageIndex: page, pageCount: end - page };

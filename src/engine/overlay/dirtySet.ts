@@ -31,8 +31,8 @@ export abstract class DirtySet {
     return found < end ? found : undefined;
   }
 
-  /** The runs of dirty pages, in order. */
-  extents(): Generator<Extent, void> {
-    return this.pages.extents(pagesIn(this.length));
+  /** The runs of dirty pages, in order; one that began before `startPageIndex` from there on. */
+  extents(startPageIndex = 0): Generator<Extent, void> {
+    return this.pages.extents(pagesIn(this.length), startPageIndex);
   }
 }

@@ -200,7 +200,13 @@ export class Engine {
       {
         activity: this.#resources.activity,
         socketPath: prepareSocketPath(ownIdentity()),
-        job: { snapshot, passwords: this.#passwords, parentDirectories, cacheBytes },
+        job: {
+          snapshot,
+          overlay: this.#resources.overlay?.share(),
+          passwords: this.#passwords,
+          parentDirectories,
+          cacheBytes,
+        },
       },
       this.#commands,
     );

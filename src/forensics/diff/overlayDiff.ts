@@ -1,6 +1,6 @@
 import { HexzError } from '../../engine/errors.js';
 import type { ReadableOverlay } from '../../engine/overlay/mergedDisk.js';
-import { PAGE_BYTES, pageOf } from '../../engine/overlay/pages.js';
+import { PAGE_BYTES, pageOf, pagesIn } from '../../engine/overlay/pages.js';
 import type { Snapshot } from '../../engine/snapshot/snapshot.js';
 import { dataRuns } from './dataRuns.js';
 import { countDifferentBytes, countNonZeroBytes } from './differentBytes.js';
@@ -16,6 +16,9 @@ const MAX_GAP_BYTES = 32 * 1024;
 export interface OverlayDiffOptions {
   /** Default `extent`. */
   readonly granularity?: Granularity;
+  /** Compares only these bytes, by whole pages; default: the whole disk. */
+  readonly startOffset?: number;
+  readonly endOffset?: number;
 }
 
 /** Bytes that are read to compare an overlay, about: for telling how far it is. */
@@ -39,18 +42,23 @@ export const overlayDiffBytes = (overlay: ReadableOverlay): number =>
 export function* diffOverlay(
   base: Snapshot,
   overlay: ReadableOverlay,
-  { granularity = 'extent' }: OverlayDiffOptions = {},
+  {
+    granularity = 'extent',
+    startOffset = 0,
+    endOffset = Number.POSITIVE_INFINITY,
+  }: OverlayDiffOptions = {},
 ): Generator<DiffStep, DiffTally> {
   const baseLength = base.streamLength('disk');
   const tally = newTally('disk', baseLength, overlay.length);
-  let hasGrown = overlay.length > baseLength;
+  const limits = { startOffset: pageOf(startOffset) * PAGE_BYTES, endOffset };
+  let hasGrown = overlay.length > baseLength && endOffset > baseLength;
   const grown = (): DiffStep => {
     hasGrown = false;
     const { lengthAfter = 0 } = tally;
     tally.grownBytes = lengthAfter - baseLength;
     return { tally, difference: rangeDifference(tally, 'grown', baseLength, lengthAfter) };
   };
-  for (const step of withinBase(base, overlay, tally, granularity)) {
+  for (const step of withinBase(base, overlay, tally, granularity, limits)) {
     if (hasGrown && (step.difference?.offset ?? 0) >= baseLength) yield grown();
     yield step;
   }
@@ -64,12 +72,13 @@ function* withinBase(
   overlay: ReadableOverlay,
   tally: DiffTally,
   granularity: Granularity,
+  limits: Limits,
 ): Generator<DiffStep, void> {
   const diskLength = overlay.length;
   const baseLength = base.streamLength('disk');
   const runs = new PageRuns(tally, granularity);
   const window = new Window(base, overlay, tally, runs);
-  for (const region of regionsOf(overlay, baseLength, diskLength)) {
+  for (const region of regionsOf(overlay, baseLength, diskLength, limits)) {
     if (region.kind === 'dirty') {
       let { startOffset } = region;
       while (startOffset < region.endOffset) {
@@ -102,6 +111,9 @@ function* ended(tally: DiffTally, runs: PageRuns): Generator<DiffStep, void> {
   if (difference !== undefined) yield { tally, difference };
 }
 
+/** What of a disk is compared. */
+type Limits = Required<Pick<OverlayDiffOptions, 'startOffset' | 'endOffset'>>;
+
 interface Region {
   readonly kind: 'dirty' | 'cut' | 'removed';
   readonly startOffset: number;
@@ -113,25 +125,27 @@ function* regionsOf(
   overlay: ReadableOverlay,
   baseLength: number,
   diskLength: number,
+  limits: Limits,
 ): Generator<Region, void> {
   const cutOffset = overlay.shownBaseLength;
-  let cleanOffset = 0;
+  const limit = Math.min(diskLength, pagesIn(limits.endOffset) * PAGE_BYTES);
+  let cleanOffset = limits.startOffset;
   function* cleanUpTo(endOffset: number): Generator<Region, void> {
     const cutStart = Math.max(cleanOffset, cutOffset);
     const cutEnd = Math.min(endOffset, baseLength);
     if (cutStart < cutEnd) yield { kind: 'cut', startOffset: cutStart, endOffset: cutEnd };
   }
-  for (const { pageIndex, pageCount } of overlay.extents()) {
+  for (const { pageIndex, pageCount } of overlay.extents(pageOf(limits.startOffset))) {
     const startOffset = pageIndex * PAGE_BYTES;
-    const endOffset = Math.min(diskLength, (pageIndex + pageCount) * PAGE_BYTES);
-    // One of a disk that has grown since.
-    if (startOffset >= diskLength) break;
+    const endOffset = Math.min(limit, (pageIndex + pageCount) * PAGE_BYTES);
+    // Behind the limit, or of a disk that has grown since.
+    if (startOffset >= limit) break;
     yield* cleanUpTo(startOffset);
     yield { kind: 'dirty', startOffset, endOffset };
     cleanOffset = endOffset;
   }
-  yield* cleanUpTo(diskLength);
-  if (diskLength < baseLength) {
+  yield* cleanUpTo(limit);
+  if (diskLength < baseLength && limits.endOffset > diskLength) {
     yield { kind: 'removed', startOffset: diskLength, endOffset: baseLength };
   }
 }

@@ -12,23 +12,34 @@ import { defineCommand, flag, option, optional } from './definition.js';
 import { countKind, lengthKind, offsetKind } from './kinds.js';
 import { offsetColumn } from './place.js';
 
-interface HexRow {
-  readonly offset: number;
-  /** Hexadecimal digits; null where that side has no byte. */
-  readonly before: string | null;
-  readonly after: string | null;
-  readonly equalRowsFollow: number;
-}
+/** A row as hexadecimal digits, shorter where a side ends; or what is between rows. */
+type HexItem =
+  | {
+      readonly offset: number;
+      readonly before: string;
+      readonly after: string;
+      readonly isChanged: boolean;
+    }
+  | { readonly skippedRows: number }
+  | { readonly end: WireDifference };
 
 type Range = { readonly offset: number };
 type DiffListing = Listing<WireDifference, Range, WireDiffTally>;
-type HexListing = Listing<HexRow, Range, { rows: number }>;
+type HexListing = Listing<HexItem, Range, { changedRows: number }>;
 
 const isHexListing = (listing: DiffListing | HexListing): listing is HexListing =>
   listing.name === 'rows';
 
-const hexDigits = (bytes: string | null): string | null =>
-  bytes === null ? null : Buffer.from(bytes, 'base64').toString('hex');
+const hexDigits = (bytes: string): string => Buffer.from(bytes, 'base64').toString('hex');
+
+function hexItem(item: WireDiffRow): HexItem {
+  if (!('row' in item)) return item;
+  const { row } = item;
+  return { ...row, before: hexDigits(row.before), after: hexDigits(row.after) };
+}
+
+const endText = ({ kind, offset, length }: WireDifference): string =>
+  `... the disk is ${kind === 'grown' ? 'longer' : 'shorter'}: ${formatBytes(length)} from 0x${offset.toString(16)} on`;
 
 const differenceText = ({ kind, differentBytes, newBytes, length }: WireDifference): string => {
   if (kind === 'equal') return 'same as base';
@@ -70,26 +81,30 @@ const listRendering = rows<WireDifference, Range, WireDiffTally>({
 const hexRendering: Rendering<HexListing> = {
   async *text(listing, { columns, isColoured }) {
     const layout = chooseLayout(columns, isColoured, 0);
-    const bytesOf = (digits: string | null) => Buffer.from(digits ?? '', 'hex');
     for await (const batch of listing.batches()) {
-      for (const row of batch) {
-        const { offset, equalRowsFollow } = row;
-        const before = bytesOf(row.before);
-        const after = bytesOf(row.after);
-        for (let at = 0; at < Math.max(before.length, after.length); at += layout.rowBytes) {
-          const part = (side: Buffer) => side.subarray(at, at + layout.rowBytes);
-          yield `${rowText({ offset: offset + at, before: part(before), after: part(after) }, layout)}\n`;
+      for (const item of batch) {
+        if ('skippedRows' in item) {
+          yield `... ${countOf(item.skippedRows, 'equal row')}\n`;
+        } else if ('end' in item) {
+          yield `${endText(item.end)}\n`;
+        } else {
+          const before = Buffer.from(item.before, 'hex');
+          const after = Buffer.from(item.after, 'hex');
+          for (let at = 0; at < Math.max(before.length, after.length); at += layout.rowBytes) {
+            const part = (side: Buffer) => side.subarray(at, at + layout.rowBytes);
+            yield `${rowText({ offset: item.offset + at, before: part(before), after: part(after) }, layout)}\n`;
+          }
         }
-        if (equalRowsFollow > 0) yield `... ${countOf(equalRowsFollow, 'equal row')}\n`;
       }
     }
-    if (listing.tail?.rows === 0) yield 'nothing differs\n';
+    if (listing.tail?.changedRows === 0) yield 'nothing differs\n';
   },
   async *table(listing) {
     yield 'offset\tbefore\tafter\n';
     for await (const batch of listing.batches()) {
-      for (const { offset, before, after } of batch)
-        yield `${offset}\t${before ?? '-'}\t${after ?? '-'}\n`;
+      for (const item of batch) {
+        if ('offset' in item) yield `${item.offset}\t${item.before}\t${item.after}\n`;
+      }
     }
   },
 };
@@ -127,11 +142,7 @@ export const diffCommand = defineCommand({
         head,
         'rows',
         () => session.client.stream('diffRows', params, { signal, onProgress }),
-        ({ before, after, ...row }: WireDiffRow): HexRow => ({
-          ...row,
-          before: hexDigits(before),
-          after: hexDigits(after),
-        }),
+        hexItem,
         (answer) => answer,
       );
     }

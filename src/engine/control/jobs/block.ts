@@ -1,4 +1,7 @@
 import { HexzError } from '../../errors.js';
+import type { OverlayView } from '../../overlay/overlayView.js';
+import { pageOf, pagesIn } from '../../overlay/pages.js';
+import type { Block } from '../../snapshot/fileIndex.js';
 import type { Snapshot } from '../../snapshot/snapshot.js';
 import type { Params, Result } from '../protocol/methods.js';
 import type { JobContext } from './context.js';
@@ -29,8 +32,15 @@ export function block(context: JobContext, { stream, offset }: Params<'block'>):
     isEncrypted: owner?.header.encryption !== undefined,
     hash: found.hash?.toString('hex') ?? null,
     sharedBy: null,
-    dirtyPages: 0,
+    dirtyPages: stream === 'disk' && context.hasOverlay ? dirtyPagesIn(context.overlay, found) : 0,
   };
+}
+
+function dirtyPagesIn(overlay: OverlayView, { offset, length }: Block): number {
+  let pages = 0;
+  const endPage = pagesIn(offset + length);
+  for (let page = pageOf(offset); page < endPage; page++) pages += Number(overlay.isDirty(page));
+  return pages;
 }
 
 const ownerOf = (snapshot: Snapshot, fileIdentity: string): Snapshot | undefined =>

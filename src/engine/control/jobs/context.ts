@@ -2,11 +2,13 @@ import type { ByteRange } from '../../../forensics/byteRanges.js';
 import type { ByteSource } from '../../../forensics/byteSource.js';
 import type { GuestMemory } from '../../../forensics/memory/guestMemory.js';
 import { openMemorySteps, recogniseContainer } from '../../../forensics/memory/open.js';
-import { streamSource, type ZeroRunAt } from '../../../forensics/streamSource.js';
+import { type StreamOwner, streamSource, type ZeroRunAt } from '../../../forensics/streamSource.js';
 import { HexzError } from '../../errors.js';
 import type { StreamName } from '../../format/types.js';
+import { OverlayView } from '../../overlay/overlayView.js';
 import { openSnapshot } from '../../snapshot/open.js';
 import type { Snapshot } from '../../snapshot/snapshot.js';
+import { baseDiskOf } from '../../volume/volume.js';
 import type { JobSetting } from '../jobMessages.js';
 import type { Addressing, Side } from '../protocol/values.js';
 import type { JobProgress } from './output.js';
@@ -38,6 +40,7 @@ export interface View {
 export class JobContext {
   readonly #setting: JobSetting;
   #snapshot: Snapshot | undefined;
+  #overlay: OverlayView | undefined;
   #memory: GuestMemory | undefined;
 
   constructor(setting: JobSetting) {
@@ -91,16 +94,43 @@ export class JobContext {
     }
   }
 
-  #sourceOf(stream: StreamName, _side: Side) {
+  get hasOverlay(): boolean {
+    return this.#setting.overlay !== undefined;
+  }
+
+  /**
+   * The disk under the overlay.
+   *
+   * @throws HexzError NO_OVERLAY without one
+   */
+  get overlay(): OverlayView {
+    const { overlay } = this.#setting;
+    if (overlay === undefined) {
+      throw new HexzError('NO_OVERLAY', 'there is no overlay: the disk is as the snapshot has it', {
+        location: { file: this.#setting.snapshot },
+      });
+    }
+    this.#overlay ??= new OverlayView(overlay, baseDiskOf(this.snapshot));
+    return this.#overlay;
+  }
+
+  #sourceOf(stream: StreamName, side: Side) {
     const { snapshot } = this;
     if (!snapshot.hasStream(stream)) {
       throw new HexzError('NO_STREAM', `the snapshot has no ${stream} stream`, {
         location: { file: snapshot.path },
       });
     }
-    return streamSource(snapshot, stream);
+    const isMerged = stream === 'disk' && side === 'merged' && this.hasOverlay;
+    return streamSource(isMerged ? diskOf(this.overlay) : snapshot, stream);
   }
 }
+
+/** A merged disk as the owner of one stream. */
+export const diskOf = (overlay: Pick<OverlayView, 'length' | 'readInto'>): StreamOwner => ({
+  streamLength: () => overlay.length,
+  readInto: (_stream, offset, target) => overlay.readInto(offset, target),
+});
 
 /** Addresses that no range holds are passed over, and never read. */
 function guestView(memory: GuestMemory): View {

@@ -2,6 +2,7 @@ import type { Item, MethodName, Params, Result } from '../protocol/methods.js';
 import { block } from './block.js';
 import { classify } from './classify.js';
 import type { JobContext } from './context.js';
+import { diff, diffRows } from './diff.js';
 import { hash } from './hash.js';
 import { info } from './info.js';
 import { inspect } from './inspect.js';
@@ -21,6 +22,8 @@ type JobOf<Name extends MethodName> = (
 export const jobs = {
   block,
   classify,
+  diff,
+  diffRows,
   hash,
   info,
   inspect,

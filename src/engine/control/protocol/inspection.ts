@@ -126,15 +126,23 @@ export const diffTally = z.object({
   removedBytes: count,
 });
 
-/** A row of base and overlay beside each other; null where that side has no byte. */
-export const diffRow = z.object({
-  offset: count,
-  /** base64 */
-  before: z.string().nullable(),
-  after: z.string().nullable(),
-  /** Rows that follow and are the same on both sides, and not listed. */
-  equalRowsFollow: count,
-});
+/** Base and overlay beside each other. */
+export const diffRow = z.union([
+  z.object({
+    row: z.object({
+      offset: count,
+      /** base64, shorter where that side ends. */
+      before: z.string(),
+      after: z.string(),
+      /** False for rows around those that have changed. */
+      isChanged: z.boolean(),
+    }),
+  }),
+  /** Rows that are the same on both sides. */
+  z.object({ skippedRows: count }),
+  /** One side ends here. */
+  z.object({ end: difference }),
+]);
 
 export type Block = z.output<typeof block>;
 export type Match = z.output<typeof match>;

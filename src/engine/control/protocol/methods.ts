@@ -170,12 +170,14 @@ export const methods = {
     params: z.strictObject({
       offset: count.default(0),
       length: count.optional(),
+      /** Bytes of a row. */
+      rowBytes: z.literal([8, 16, 32, 64]).default(16),
       /** Equal rows shown around different ones. */
       contextRows: z.int().min(0).max(1024).default(3),
       maximum: count.optional(),
     }),
     item: diffRow,
-    result: z.object({ rows: count }),
+    result: z.object({ changedRows: count }),
   },
   review: {
     summary: `Lists at most ${MAX_LISTED} hunks of the review, from a page on.`,
