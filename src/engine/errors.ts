@@ -78,6 +78,8 @@ export const errorTable = {
     'EIO',
     'The files of the overlay contradict each other or are incomplete.',
   ),
+  REVIEW_CHANGED: kind(7, 'EBUSY', 'Somebody else has changed the review since it was looked at.'),
+  DISK_IN_USE: kind(7, 'EBUSY', 'Something above the mount keeps bytes of the disk of its own.'),
   CODEC_MISSING: kind(8, 'EIO', 'A library that is needed for writing is not installed.'),
   READ_BACK: kind(8, 'EIO', 'What was written reads back as something else.'),
   OUTPUT_EXISTS: kind(8, 'EEXIST', 'The output exists and --force was not given.'),

@@ -162,7 +162,8 @@ function createData(
       `it belongs to an overlay of another extension, or the data were deleted; choose another name than ${basename(paths.data)}, or move the list away`,
     );
   }
-  removeIfThere(files, paths.side);
+  removeIfThere(files, paths.side, 'side file');
+  removeIfThere(files, paths.review, 'review');
   const data = open(paths.data, 'create') as OverlayFile;
   // Before the list: a list without data has to mean that there is another overlay.
   onFile(data.path, 'create the overlay', () => files.syncDirectory(dirname(data.path)));
@@ -170,12 +171,12 @@ function createData(
 }
 
 /** What a deleted overlay left says nothing of the new one. */
-function removeIfThere(files: OverlayFiles, path: string): void {
+function removeIfThere(files: OverlayFiles, path: string, what: string): void {
   try {
     files.remove(path);
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return;
-    throw asOverlayError(error, path, 'remove the side file of a deleted overlay');
+    throw asOverlayError(error, path, `remove the ${what} of a deleted overlay`);
   }
 }
 

@@ -1,13 +1,15 @@
 import { basename, dirname, join, resolve } from 'node:path';
 import { HexzError } from '../errors.js';
 
-/** The three files of an overlay, by their absolute paths. */
+/** The files of an overlay, by their absolute paths. */
 export interface OverlayPaths {
   readonly data: string;
   /** Which pages are in the data file (docs/format.md, 13.2). */
   readonly list: string;
   /** What hexz knows beyond that (docs/format.md, 13.4). */
   readonly side: string;
+  /** How far its review has come (docs/format.md, 13.5); absent until something is decided. */
+  readonly review: string;
 }
 
 const LIST_EXTENSION = '.meta';
@@ -30,7 +32,7 @@ export function overlayPaths(dataPath: string): OverlayPaths {
       { location: { file: dataPath } },
     );
   }
-  return { data, list, side: `${data}.hexz.json` };
+  return { data, list, side: `${data}.hexz.json`, review: `${data}.hexz-review.json` };
 }
 
 /** A file under a temporary name, to be given this path later. */
@@ -40,7 +42,8 @@ export const temporaryPathOf = (path: string): string => `${path}.tmp`;
  * All names that an overlay may use, the list's first, whether there is such a file now or not. No other file may
  * have one of them.
  */
-export const namesOfOverlay = ({ data, list, side }: OverlayPaths): string[] => [
+export const namesOfOverlay = ({ data, list, side, review }: OverlayPaths): string[] => [
   ...[list, data],
   ...[temporaryPathOf(list), temporaryPathOf(side), side],
+  ...[temporaryPathOf(review), review],
 ];

@@ -3,7 +3,9 @@ import { StringDecoder } from 'node:string_decoder';
 import { HexzError } from '../errors.js';
 import { lowerBound, upperBound } from '../format/search.js';
 import { describeSystemError } from '../systemErrors.js';
+import type { Extent } from './dirtyPages.js';
 import { MAX_DISK_BYTES, PAGE_BYTES } from './pages.js';
+import { RangeList } from './rangeList.js';
 
 /** A range of the disk, in bytes. */
 export interface SelectedRange {
@@ -33,9 +35,8 @@ export class Selection {
   readonly #starts: Float64Array;
   readonly #ends: Float64Array;
 
-  private constructor(starts: Float64Array, ends: Float64Array) {
-    this.#starts = starts;
-    this.#ends = ends;
+  private constructor(ranges: RangeList) {
+    [this.#starts, this.#ends] = ranges.sorted();
   }
 
   /**
@@ -45,7 +46,7 @@ export class Selection {
   static parse(text: string, fileName: string): Selection {
     const lines = new LineReader(fileName);
     lines.take(text);
-    return lines.finish((starts, ends) => new Selection(starts, ends));
+    return new Selection(lines.finish());
   }
 
   /**
@@ -58,7 +59,16 @@ export class Selection {
     const decoder = new StringDecoder('utf8');
     for (const chunk of chunksOf(path)) lines.take(decoder.write(chunk));
     lines.take(decoder.end());
-    return lines.finish((starts, ends) => new Selection(starts, ends));
+    return new Selection(lines.finish());
+  }
+
+  /** The selection of these pages, in any order. */
+  static ofPages(runs: Iterable<Extent>): Selection {
+    const ranges = new RangeList();
+    for (const { pageIndex, pageCount } of runs) {
+      ranges.add(pageIndex * PAGE_BYTES, (pageIndex + pageCount) * PAGE_BYTES);
+    }
+    return new Selection(ranges);
   }
 
   /** The selected parts of a range, in order. */
@@ -102,17 +112,13 @@ function* chunksOf(path: string): Generator<Buffer, void> {
 /**
  * Reads text line by line, however it comes in pieces.
  *
- * State: `#rest` is the beginning of a line whose end has not come yet. The first `#count` elements of
- * `#starts` and `#ends` are the ranges so far, in the order of the lines; one that touches the last one is put to it.
+ * State: `#rest` is the beginning of a line whose end has not come yet.
  */
 class LineReader {
   readonly #fileName: string;
   #rest = '';
   #lineNumber = 0;
-  #starts = new Float64Array(64);
-  #ends = new Float64Array(64);
-  #count = 0;
-  #isSorted = true;
+  readonly #ranges = new RangeList();
 
   constructor(fileName: string) {
     this.#fileName = fileName;
@@ -131,10 +137,9 @@ class LineReader {
     if (this.#rest.length > MAX_LINE_CHARACTERS) this.#takeLine(this.#rest);
   }
 
-  finish<T>(make: (starts: Float64Array, ends: Float64Array) => T): T {
+  finish(): RangeList {
     if (this.#rest !== '') this.#takeLine(this.#rest);
-    if (!this.#isSorted) this.#sort();
-    return make(this.#starts.slice(0, this.#count), this.#ends.slice(0, this.#count));
+    return this.#ranges;
   }
 
   #takeLine(line: string): void {
@@ -146,44 +151,7 @@ class LineReader {
     if (text === '') return;
     const range = parseRange(text);
     if (typeof range === 'string') this.#refuse(range);
-    else this.#add(range.startOffset, range.endOffset);
-  }
-
-  #add(startOffset: number, endOffset: number): void {
-    const lastEnd = this.#ends[this.#count - 1] ?? -1;
-    if (startOffset === lastEnd) {
-      this.#ends[this.#count - 1] = endOffset;
-      return;
-    }
-    if (startOffset < lastEnd) this.#isSorted = false;
-    if (this.#count === this.#starts.length) {
-      this.#starts = twiceAsLong(this.#starts);
-      this.#ends = twiceAsLong(this.#ends);
-    }
-    this.#starts[this.#count] = startOffset;
-    this.#ends[this.#count] = endOffset;
-    this.#count++;
-  }
-
-  #sort(): void {
-    const starts = this.#starts.slice(0, this.#count);
-    const ends = this.#ends.slice(0, this.#count);
-    const order = new Uint32Array(this.#count).map((_, range) => range);
-    order.sort((a, b) => (starts[a] as number) - (starts[b] as number));
-    let count = 0;
-    for (const range of order) {
-      const start = starts[range] as number;
-      const end = ends[range] as number;
-      const lastEnd = count === 0 ? -1 : (this.#ends[count - 1] as number);
-      if (start <= lastEnd) {
-        this.#ends[count - 1] = Math.max(lastEnd, end);
-      } else {
-        this.#starts[count] = start;
-        this.#ends[count] = end;
-        count++;
-      }
-    }
-    this.#count = count;
+    else this.#ranges.add(range.startOffset, range.endOffset);
   }
 
   #refuse(message: string): never {
@@ -193,12 +161,6 @@ class LineReader {
     });
   }
 }
-
-const twiceAsLong = (values: Float64Array): Float64Array<ArrayBuffer> => {
-  const longer = new Float64Array(values.length * 2);
-  longer.set(values);
-  return longer;
-};
 
 const MAX_QUOTED_CHARACTERS = 40;
 

@@ -22,6 +22,7 @@ describe('the list of pages of', () => {
       data: resolve(data),
       list: resolve(list),
       side: `${resolve(data)}.hexz.json`,
+      review: `${resolve(data)}.hexz-review.json`,
     });
   });
 

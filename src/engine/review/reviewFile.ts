@@ -1,0 +1,158 @@
+import { statSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { z } from 'zod';
+import { HexzError } from '../errors.js';
+import { onFile } from '../overlay/failures.js';
+import { systemFiles } from '../overlay/files.js';
+import type { OverlayPaths } from '../overlay/paths.js';
+import { createBeside } from '../overlay/sideFile.js';
+import { describeSystemError } from '../systemErrors.js';
+import { formatRuns, parseRuns } from './runText.js';
+import type { SavedReview } from './savedReview.js';
+
+/*
+ * A review beside a persistent overlay (docs/format.md, 13.5). It is a convenience, and never a reason not to open the overlay:
+ * what cannot be read, or belongs to another base, is not used, and renamed where that is wanted.
+ *
+ *   `dataState`                what was said counts as said of
+ *   as the data file is now    the bytes that are there
+ *   another                    other bytes: all of it has changed since
+ */
+
+const VERSION = 1;
+const MAX_BYTES = 128 * 1024 * 1024;
+
+const runs = z.string().transform((text, context) => {
+  const parsed = parseRuns(text);
+  if (parsed !== undefined) return parsed;
+  context.addIssue('not runs of pages');
+  return z.NEVER;
+});
+
+const reviewFile = z.strictObject({
+  version: z.literal(VERSION),
+  baseIdentity: z.string(),
+  dataState: z.string(),
+  keep: runs,
+  drop: runs,
+  viewed: runs,
+  changedSince: runs,
+  splits: runs,
+});
+
+/** What is found beside an overlay. */
+export interface FoundReview {
+  /** Undefined where there is none, or none that can be used. */
+  readonly review: SavedReview | undefined;
+  /** Whether somebody has written into the overlay who did not tell the review (`Review.writtenUnknown`). */
+  readonly isStale: boolean;
+  /** Why the one that is there is not used, and where it is now. */
+  readonly warning: string | undefined;
+}
+
+const NONE: FoundReview = { review: undefined, isStale: false, warning: undefined };
+
+/**
+ * Reads the review of an overlay that lies on a base.
+ *
+ * @param setsAside whether one that cannot be used is renamed, so that another can be saved
+ */
+export function readReview(
+  paths: OverlayPaths,
+  baseIdentity: string,
+  setsAside: boolean,
+): FoundReview {
+  try {
+    const text = readText(paths.review);
+    if (text === undefined) return NONE;
+    const { baseIdentity: itsBase, dataState, ...review } = reviewFile.parse(JSON.parse(text));
+    if (itsBase !== baseIdentity) return unusable(paths, 'is of another base', setsAside);
+    return { review, isStale: dataState !== stateOf(paths.data), warning: undefined };
+  } catch {
+    return unusable(paths, 'cannot be read', setsAside);
+  }
+}
+
+/**
+ * Puts a review in place of the last one, whole and on the disk, or not at all. While the overlay is written to, tell the review what was
+ * written after asking for `dataState` and before saving it; the last time save it when the overlay is closed, which may still cut or
+ * pad its data file.
+ *
+ * @param dataState of `stateOf`
+ * @throws HexzError LIMIT where it would be longer than what is read; NO_SPACE, OVERLAY_UNUSABLE
+ */
+export function writeReview(
+  paths: OverlayPaths,
+  baseIdentity: string,
+  review: SavedReview,
+  dataState: string,
+): void {
+  const { review: path } = paths;
+  const bytes = Buffer.from(
+    `${JSON.stringify(
+      {
+        version: VERSION,
+        baseIdentity,
+        dataState,
+        keep: formatRuns(review.keep),
+        drop: formatRuns(review.drop),
+        viewed: formatRuns(review.viewed),
+        changedSince: formatRuns(review.changedSince),
+        splits: formatRuns(review.splits),
+      },
+      undefined,
+      2,
+    )}\n`,
+  );
+  if (bytes.length > MAX_BYTES) {
+    throw new HexzError('LIMIT', 'the review is in too many pieces to be saved', {
+      location: { file: path },
+    });
+  }
+  onFile(path, 'save the review', () => {
+    const file = createBeside(systemFiles, path);
+    try {
+      file.write(bytes, 0);
+      file.sync();
+    } finally {
+      file.close();
+    }
+    systemFiles.rename(file.path, path);
+    systemFiles.syncDirectory(dirname(path));
+  });
+}
+
+/** The state of a data file: another after every write, as far as the clock of the file system tells. */
+export function stateOf(dataPath: string): string {
+  const { size, mtimeNs } = statSync(dataPath, { bigint: true });
+  return `${size}@${mtimeNs}`;
+}
+
+function readText(path: string): string | undefined {
+  if (statSync(path, { throwIfNoEntry: false }) === undefined) return undefined;
+  const file = systemFiles.open(path, 'read');
+  try {
+    const length = file.length();
+    if (length > MAX_BYTES) throw new Error('too long');
+    const bytes = Buffer.alloc(length);
+    return bytes.toString('utf8', 0, file.read(bytes, 0));
+  } finally {
+    file.close();
+  }
+}
+
+function unusable(
+  { review: path }: OverlayPaths,
+  problem: string,
+  setsAside: boolean,
+): FoundReview {
+  const warning = `the review of the overlay ${problem} and is not used`;
+  if (!setsAside) return { ...NONE, warning: `${warning}: ${path}` };
+  const newPath = `${path}.aside-${Date.now()}`;
+  try {
+    systemFiles.rename(path, newPath);
+    return { ...NONE, warning: `${warning}; it is now ${newPath}` };
+  } catch (error) {
+    return { ...NONE, warning: `${warning}: ${path} (${describeSystemError(error)})` };
+  }
+}

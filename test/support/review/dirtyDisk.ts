@@ -1,0 +1,35 @@
+import type { Extent } from '../../../src/engine/overlay/dirtyPages.js';
+import type { DirtySet } from '../../../src/engine/review/types.js';
+
+/** Dirty pages of a small disk, that come and go. */
+export class DirtyDisk implements DirtySet {
+  readonly diskLength: number;
+  readonly #pages = new Set<number>();
+
+  constructor(diskLength: number) {
+    this.diskLength = diskLength;
+  }
+
+  add(...runs: readonly Extent[]): void {
+    for (const page of pagesOf(runs)) this.#pages.add(page);
+  }
+
+  remove(...runs: readonly Extent[]): void {
+    for (const page of pagesOf(runs)) this.#pages.delete(page);
+  }
+
+  has(pageIndex: number): boolean {
+    return this.#pages.has(pageIndex);
+  }
+
+  runEnd(pageIndex: number, endPageIndex: number): number {
+    let page = pageIndex + 1;
+    while (page < endPageIndex && this.has(page) === this.has(pageIndex)) page++;
+    return Math.min(page, endPageIndex);
+  }
+}
+
+export const pagesOf = (runs: Iterable<Extent>): readonly number[] =>
+  [...runs].flatMap(({ pageIndex, pageCount }) =>
+    Array.from({ length: pageCount }, (_, page) => pageIndex + page),
+  );
