@@ -1,4 +1,4 @@
-import { asHexzError, fromPortable, type PortableError, toPortable } from '../errors.js';
+import { asHexzError, fromPortable, HexzError, type PortableError, toPortable } from '../errors.js';
 
 /*
  * Calls between two threads: one end has an object of functions, the other calls them by name. Arguments and results
@@ -46,10 +46,25 @@ export function answerCalls(channel: Channel, target: object): void {
   });
 }
 
-/** The functions of the other end. */
-export function callsTo<Target extends object>(channel: Channel): Callable<Target> {
+/**
+ * The functions of the other end.
+ *
+ * @param ended settles when the other end is gone: calls then throw ENGINE_GONE
+ */
+export function callsTo<Target extends object>(
+  channel: Channel,
+  ended?: Promise<unknown>,
+): Callable<Target> {
   const waiting = new Map<number, (answer: Answer) => void>();
   let lastCall = 0;
+  let isGone = false;
+  const gone = new HexzError('ENGINE_GONE', 'the other thread has ended');
+  const end = (): void => {
+    isGone = true;
+    for (const [id, settle] of waiting) settle({ answer: id, error: toPortable(gone) });
+    waiting.clear();
+  };
+  ended?.then(end, end);
   channel.on('message', (message) => {
     const answer = message as Answer;
     if (answer.answer === undefined) return;
@@ -58,6 +73,10 @@ export function callsTo<Target extends object>(channel: Channel): Callable<Targe
   });
   const call = (name: string, args: readonly unknown[]): Promise<unknown> =>
     new Promise((resolve, reject) => {
+      if (isGone) {
+        reject(gone);
+        return;
+      }
       const id = ++lastCall;
       waiting.set(id, (answer) => {
         if ('error' in answer) reject(fromPortable(answer.error));

@@ -109,10 +109,10 @@ export class ControlClient {
     params: GivenParams<Name>,
     options: RequestOptions = {},
   ): Promise<Result<Name>> {
-    return this.stream(method, params, options).result;
+    return this.stream(method, params, options).onlyResult();
   }
 
-  /** Asks for something that yields items. Whoever does not take them still gets the result. */
+  /** Asks for something that yields items. They have to be taken: while too many wait, the engine does. */
   stream<Name extends MethodName>(
     method: Name,
     params: GivenParams<Name>,
@@ -148,9 +148,8 @@ export class ControlClient {
   /** Ends the connection; what still runs throws ENGINE_GONE. */
   async close(): Promise<void> {
     this.#finish(gone(undefined, 'the connection was closed'));
-    this.#socket.end();
-    // An engine that does not read any more must not keep us.
-    this.#socket.destroySoon();
+    // Not when everything was sent: an engine that does not read any more must not keep us.
+    this.#socket.destroy();
     await this.closed;
   }
 
@@ -197,6 +196,7 @@ export class ControlStream<Item, Result> implements AsyncIterable<Item> {
   #resolve: (result: Result) => void = () => {};
   #reject: (error: HexzError) => void = () => {};
   #isOver = false;
+  #isUnwanted = false;
   #wake: () => void = () => {};
 
   /** @internal */
@@ -213,6 +213,12 @@ export class ControlStream<Item, Result> implements AsyncIterable<Item> {
   /** Ends the request early; `result` then throws CANCELLED. */
   cancel(): void {
     if (!this.#isOver) this.#engine.cancel();
+  }
+
+  /** The result, for those who do not want the items. */
+  onlyResult(): Promise<Result> {
+    this.#isUnwanted = true;
+    return this.result;
   }
 
   /** Yields batches in order; leaving early cancels the request. */
@@ -243,7 +249,8 @@ export class ControlStream<Item, Result> implements AsyncIterable<Item> {
 
   /** @internal */
   push(batch: readonly Item[]): void {
-    this.#batches.push(batch);
+    if (this.#isUnwanted) this.#engine.taken();
+    else this.#batches.push(batch);
     this.#wake();
   }
 

@@ -1,8 +1,9 @@
 import type { Socket } from 'node:net';
 import { asHexzError, HexzError, toPortable } from '../errors.js';
-import { LineSplitter } from './protocol/lines.js';
+import { hasMoreValues, LineSplitter } from './protocol/lines.js';
 import {
   MAX_REQUEST_BYTES,
+  MAX_REQUEST_VALUES,
   MAX_RUNNING_REQUESTS,
   PROTOCOL_VERSION,
   request as requestSchema,
@@ -11,6 +12,8 @@ import type { Progress } from './protocol/values.js';
 
 /** What waits to be sent before no further request is read. */
 const MAX_UNSENT_BYTES = 1024 * 1024;
+/** How long a watcher has to read his last messages. */
+const GOODBYE_MS = 1000;
 
 /** A request that was understood and runs. */
 export interface RunningRequest {
@@ -74,12 +77,15 @@ export class Connection {
     this.#isEnded = true;
     for (const running of this.#running.values()) running.cancel();
     this.#running.clear();
+    this.#unread.length = 0;
     this.#handler.ended(this);
-    this.#socket.end();
     this.#socket.destroySoon();
+    const timer = setTimeout(() => this.#socket.destroy(), GOODBYE_MS);
+    this.#socket.once('close', () => clearTimeout(timer));
   }
 
   #receive(chunk: Buffer): void {
+    if (this.#isEnded) return;
     try {
       for (const line of this.#lines.take(chunk)) this.#unread.push(line);
     } catch (error) {
@@ -106,6 +112,10 @@ export class Connection {
   }
 
   #take(line: string): void {
+    if (hasMoreValues(line, MAX_REQUEST_VALUES)) {
+      this.#refuse(new HexzError('LIMIT', `a message has more than ${MAX_REQUEST_VALUES} values`));
+      return;
+    }
     const parsed = requestSchema.safeParse(parseJson(line));
     if (!parsed.success) {
       this.#refuse(new HexzError('PROTOCOL', 'a line is no request'));
@@ -122,7 +132,10 @@ export class Connection {
   #run(id: number, method: string, params: unknown): void {
     const output: RequestOutput = {
       items: (json) => this.#writeLine(`{"id":${id},"items":${json}}`),
-      progress: (progress) => this.#write({ id, progress }),
+      progress: (progress) => {
+        // Nobody who does not read is told how far it is.
+        if (this.#mayGoOn) this.#write({ id, progress });
+      },
     };
     try {
       if (this.#running.size >= MAX_RUNNING_REQUESTS) {

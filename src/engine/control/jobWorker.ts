@@ -1,5 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { asHexzError, toPortable } from '../errors.js';
+import { asHexzError, type HexzError, toPortable } from '../errors.js';
 import type { JobMessage, JobOrder, JobSetting } from './jobMessages.js';
 import { JobContext } from './jobs/context.js';
 import { isJobName, jobs } from './jobs/jobs.js';
@@ -35,9 +35,19 @@ async function run({ id, method, params, shared }: JobOrder): Promise<void> {
     output.flush();
     tell({ job: id, result: JSON.stringify(result) });
   } catch (error) {
-    const hexzError = abort.signal.aborted ? output.cancelled() : asHexzError(error);
-    tell({ job: id, error: toPortable(hexzError) });
+    tell({ job: id, error: toPortable(lastWords(output, error)) });
   } finally {
     current = undefined;
+  }
+}
+
+/** What was found before an error is told before it. */
+function lastWords(output: JobOutput<never>, error: unknown): HexzError {
+  if (output.signal.aborted) return output.cancelled();
+  try {
+    output.flush();
+    return asHexzError(error);
+  } catch (cancelled) {
+    return asHexzError(cancelled);
   }
 }

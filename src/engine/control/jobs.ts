@@ -1,16 +1,31 @@
 import { Worker } from 'node:worker_threads';
 import { asHexzError, fromPortable, HexzError, type PortableError } from '../errors.js';
-import type { JobMessage, JobOrder, JobSetting } from './jobMessages.js';
+import {
+  type JobMessage,
+  type JobOrder,
+  type JobSetting,
+  SHARED_BYTES,
+  SHARED_CANCELLED,
+  SHARED_TAKEN,
+} from './jobMessages.js';
+import { BATCHES_AHEAD } from './protocol/messages.js';
 import type { Progress } from './protocol/values.js';
 
-/** Long jobs at the same time; further ones wait. */
-const MAX_LONG_THREADS = 2;
+type Kind = 'short' | 'long';
+
+/** Jobs that work at the same time, and threads that there may be for those and for jobs whose batches nobody takes. */
+const LIMITS = {
+  short: { working: 1, threads: 1 },
+  long: { working: 2, threads: 16 },
+} as const satisfies Record<Kind, unknown>;
+
+/** Long jobs of one owner at the same time, those that nobody listens to included. */
+const MAX_OWN_JOBS = 4;
 /** A job that does not notice that it is cancelled is ended with its thread. */
 const CANCEL_LIMIT_MS = 2000;
 
 /** Where a job's words go. Items and results are JSON text, made where they were found. */
 export interface JobSink {
-  /** Resolves when there is room for more. */
   items(json: string): void;
   progress(progress: Progress): void;
 }
@@ -27,6 +42,10 @@ export interface Job {
 interface Waiting {
   readonly order: JobOrder;
   readonly sink: JobSink;
+  /** Who asked for it. */
+  readonly owner: object;
+  /** Batches that came and were not taken. */
+  batchesAhead: number;
   readonly resolve: (json: string) => void;
   readonly reject: (error: HexzError) => void;
 }
@@ -36,15 +55,16 @@ interface Waiting {
  *
  *   thread   does                      how many
  *   short    what is answered at once  one, job after job
- *   long     everything else           at most two, each one job at a time; further jobs wait
+ *   long     everything else           two that work, and some whose batches nobody takes; further jobs wait
  *
- * Invariant: a job is in `#queues` until a thread takes it, then in that thread's `current`, until its result. A job
- * is cancelled through shared memory, which it looks at between two steps; one that does not is ended with its thread.
+ * Invariant: a job is in `#queues` until a thread takes it, then in that thread's `job`, until its result. Whoever has
+ * the fewest jobs running is next. A job is cancelled through shared memory, which it looks at between two steps; one
+ * that does not is ended with its thread.
  */
 export class Jobs {
   readonly #setting: JobSetting;
-  readonly #threads = { short: [] as JobThread[], long: [] as JobThread[] };
-  readonly #queues = { short: [] as Waiting[], long: [] as Waiting[] };
+  readonly #threads: Record<Kind, JobThread[]> = { short: [], long: [] };
+  readonly #queues: Record<Kind, Waiting[]> = { short: [], long: [] };
   #lastId = 0;
   #isClosed = false;
 
@@ -52,22 +72,34 @@ export class Jobs {
     this.#setting = setting;
   }
 
-  /** @param isShort whether it is answered at once */
-  run(method: string, params: unknown, sink: JobSink, isShort: boolean): Job {
+  /**
+   * @param isShort whether it is answered at once
+   * @param owner who asks: of several, none waits for all jobs of another
+   */
+  run(method: string, params: unknown, sink: JobSink, isShort: boolean, owner: object): Job {
     const id = ++this.#lastId;
-    const shared = new Int32Array(new SharedArrayBuffer(8));
+    const shared = new Int32Array(new SharedArrayBuffer(SHARED_BYTES));
     const order: JobOrder = { id, method, params, shared };
     const kind = isShort ? 'short' : 'long';
+    const wake = (): void => {
+      Atomics.add(shared, SHARED_TAKEN, 1);
+      Atomics.notify(shared, SHARED_TAKEN);
+    };
     let cancelTimer: NodeJS.Timeout | undefined;
+    let job: Waiting | undefined;
     const result = new Promise<string>((resolve, reject) => {
-      this.#queues[kind].push({ order, sink, resolve, reject });
+      job = { order, sink, owner, batchesAhead: 0, resolve, reject };
+      if (this.#isClosed) reject(cancelled());
+      else this.#queues[kind].push(job);
     }).finally(() => clearTimeout(cancelTimer));
     this.#dispatch(kind);
     return {
       result,
       taken: () => {
-        Atomics.add(shared, SHARED_TAKEN, 1);
-        Atomics.notify(shared, SHARED_TAKEN);
+        // Whoever takes what was never sent would have the job run ahead of him.
+        if (job === undefined || job.batchesAhead === 0) return;
+        job.batchesAhead--;
+        wake();
       },
       cancel: () => {
         const queue = this.#queues[kind];
@@ -77,18 +109,19 @@ export class Jobs {
           waiting.reject(cancelled());
           return;
         }
-        Atomics.store(shared, SHARED_CANCELLED, 1);
-        Atomics.notify(shared, SHARED_TAKEN);
         const thread = this.#threads[kind].find(({ jobId }) => jobId === id);
-        thread?.cancel(id);
+        if (thread === undefined) return;
+        Atomics.store(shared, SHARED_CANCELLED, 1);
+        wake();
+        thread.cancel(id);
         cancelTimer ??= setTimeout(() => {
-          if (thread?.jobId === id) void thread.end(cancelled());
+          if (thread.jobId === id) void thread.end(cancelled());
         }, CANCEL_LIMIT_MS);
       },
     };
   }
 
-  /** Ends all jobs and threads. */
+  /** Ends all jobs and threads; further jobs are cancelled. */
   async close(): Promise<void> {
     this.#isClosed = true;
     for (const queue of Object.values(this.#queues)) {
@@ -98,46 +131,70 @@ export class Jobs {
     await Promise.all(threads.map((thread) => thread.end(cancelled())));
   }
 
-  #dispatch(kind: 'short' | 'long'): void {
+  #dispatch(kind: Kind): void {
     const threads = this.#threads[kind];
-    const queue = this.#queues[kind];
-    while (queue.length > 0 && !this.#isClosed) {
-      let thread = threads.find(({ jobId }) => jobId === undefined);
-      if (thread === undefined) {
-        if (threads.length >= (kind === 'short' ? 1 : MAX_LONG_THREADS)) return;
-        const started = new JobThread(this.#setting, {
-          onIdle: () => this.#dispatch(kind),
-          onEnd: () => {
-            threads.splice(threads.indexOf(started), 1);
-            this.#dispatch(kind);
-          },
-        });
-        threads.push(started);
-        thread = started;
-      }
-      const next = queue.shift();
-      if (next !== undefined) thread.run(next);
+    const limits = LIMITS[kind];
+    while (!this.#isClosed) {
+      if (threads.filter(({ isWorking }) => isWorking).length >= limits.working) return;
+      const idle = threads.find(({ isIdle }) => isIdle);
+      if (idle === undefined && threads.length >= limits.threads) return;
+      const next = this.#takeNext(kind);
+      if (next === undefined) return;
+      (idle ?? this.#startThread(kind)).run(next);
     }
   }
-}
 
-export const SHARED_CANCELLED = 0;
-export const SHARED_TAKEN = 1;
+  #takeNext(kind: Kind): Waiting | undefined {
+    const queue = this.#queues[kind];
+    const runningOf = ({ owner }: Waiting): number =>
+      this.#threads[kind].filter(({ jobOwner }) => jobOwner === owner).length;
+    let best = -1;
+    let fewest = MAX_OWN_JOBS;
+    for (const [index, waiting] of queue.entries()) {
+      const running = runningOf(waiting);
+      if (running >= fewest) continue;
+      best = index;
+      fewest = running;
+    }
+    return best === -1 ? undefined : queue.splice(best, 1)[0];
+  }
+
+  #startThread(kind: Kind): JobThread {
+    const threads = this.#threads[kind];
+    const thread = new JobThread(this.#setting, {
+      onRoom: () => {
+        this.#dispatch(kind);
+        // It took the place of one that nobody listened to.
+        const isSurplus = thread.isIdle && threads.length > LIMITS[kind].working;
+        if (isSurplus) void thread.end(cancelled());
+      },
+      onEnd: () => {
+        threads.splice(threads.indexOf(thread), 1);
+        this.#dispatch(kind);
+      },
+    });
+    threads.push(thread);
+    return thread;
+  }
+}
 
 export const cancelled = (): HexzError =>
   new HexzError('CANCELLED', 'it was cancelled before it was done');
 
+interface ThreadEvents {
+  /** It works no more: its job is done, or waits for its batches to be taken. */
+  onRoom(): void;
+  onEnd(): void;
+}
+
 /** One thread and its one job. */
 class JobThread {
   readonly #worker: Worker;
-  readonly #events: { readonly onIdle: () => void; readonly onEnd: () => void };
-  #current: Waiting | undefined;
+  readonly #events: ThreadEvents;
+  #job: Waiting | undefined;
   #ending: Promise<void> | undefined;
 
-  constructor(
-    setting: JobSetting,
-    events: { readonly onIdle: () => void; readonly onEnd: () => void },
-  ) {
+  constructor(setting: JobSetting, events: ThreadEvents) {
     this.#events = events;
     this.#worker = new Worker(new URL('./jobWorker.js', import.meta.url), { workerData: setting });
     this.#worker.on('message', (message: JobMessage) => this.#receive(message));
@@ -146,11 +203,25 @@ class JobThread {
   }
 
   get jobId(): number | undefined {
-    return this.#current?.order.id;
+    return this.#job?.order.id;
+  }
+
+  get jobOwner(): object | undefined {
+    return this.#job?.owner;
+  }
+
+  /** Whether it can take a job: one that is being ended cannot. */
+  get isIdle(): boolean {
+    return this.#job === undefined && this.#ending === undefined;
+  }
+
+  /** Whether its job is not just waiting for somebody to take what it found. */
+  get isWorking(): boolean {
+    return this.#job !== undefined && this.#job.batchesAhead < BATCHES_AHEAD;
   }
 
   run(job: Waiting): void {
-    this.#current = job;
+    this.#job = job;
     this.#worker.postMessage(job.order);
   }
 
@@ -169,23 +240,26 @@ class JobThread {
   }
 
   #receive(message: JobMessage): void {
-    const job = this.#current;
+    const job = this.#job;
     if (job === undefined || job.order.id !== message.job) return;
-    if ('items' in message) job.sink.items(message.items);
-    else if ('progress' in message) job.sink.progress(message.progress);
+    if ('items' in message) {
+      job.batchesAhead++;
+      job.sink.items(message.items);
+      if (!this.isWorking) this.#events.onRoom();
+    } else if ('progress' in message) job.sink.progress(message.progress);
     else {
       this.#settle((settled) =>
         'error' in message
           ? settled.reject(fromPortable(message.error as PortableError))
           : settled.resolve(message.result),
       );
-      this.#events.onIdle();
+      this.#events.onRoom();
     }
   }
 
   #settle(how: (job: Waiting) => void): void {
-    const job = this.#current;
-    this.#current = undefined;
+    const job = this.#job;
+    this.#job = undefined;
     if (job !== undefined) how(job);
   }
 }

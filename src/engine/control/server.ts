@@ -22,8 +22,9 @@ export type ControlGreeting =
 export interface ControlServer {
   readonly socketPath: string;
   readonly commands: Callable<ControlCommands>;
-  /** Resolves when it has ended: after `commands.close`, or with a bug. */
-  readonly ended: Promise<void>;
+  /** Resolves when it has ended: by `close`, or with the bug that ended it. */
+  readonly ended: Promise<Error | undefined>;
+  /** Ends it; answers that watchers wait for are given first. */
   close(): Promise<void>;
 }
 
@@ -40,9 +41,15 @@ export async function startControlServer(
   const worker = new Worker(new URL('./serverWorker.js', import.meta.url), {
     workerData: setting,
   });
-  const ended = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
+  const ended = new Promise<Error | undefined>((resolve) => {
+    let bug: Error | undefined;
+    worker.once('error', (error) => {
+      bug = error;
+    });
+    worker.once('exit', () => resolve(bug));
+  });
   answerCalls(worker, engine);
-  const commands = callsTo<ControlCommands>(worker);
+  const commands = callsTo<ControlCommands>(worker, ended);
   await new Promise<void>((resolve, reject) => {
     const fail = (reason: string) =>
       reject(
@@ -64,7 +71,7 @@ export async function startControlServer(
     ended,
     async close() {
       worker.ref();
-      await Promise.race([commands.close(), ended]);
+      await Promise.race([commands.close().catch(() => {}), ended]);
       await worker.terminate();
     },
   };

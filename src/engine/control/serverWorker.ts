@@ -44,6 +44,7 @@ const commands: ControlCommands = {
   log: (level, text, code) => watchers.log(level, text, code),
   async close() {
     server.close();
+    await watchers.close();
     for (const connection of connections) connection.end();
     await jobs.close();
   },

@@ -7,6 +7,7 @@ import type { Connection, RequestHandler, RequestOutput, RunningRequest } from '
 import { listDirty } from './dirty.js';
 import type { Jobs } from './jobs.js';
 import type { EngineState } from './protocol/engineState.js';
+import { MAX_WATCHES } from './protocol/messages.js';
 import {
   isMethodName,
   type MethodName,
@@ -18,6 +19,10 @@ import { Watch } from './watch.js';
 
 /** Methods that a job thread answers at once. */
 const SHORT_JOBS = new Set<MethodName>(['read', 'inspect', 'block', 'info']);
+/** Longer complaints about parameters are cut: they may repeat what was sent. */
+const MAX_COMPLAINT_LENGTH = 300;
+/** How long the end waits for answers that the serving thread owes. */
+const ANSWER_LIMIT_MS = 1000;
 
 /** How a method is answered that is no job. */
 type Answer<Name extends MethodName> = (
@@ -31,7 +36,8 @@ type AnyAnswer = (params: unknown, connection: Connection) => Promise<unknown>;
  * What all watchers of an engine share: they ask it for what its own thread must do, have jobs done, and are told of
  * changes.
  *
- * State: which connection holds the lease (`#leaseHolder`), which one holds writes.
+ * State: which connection holds the lease (`#leaseHolder`), which one holds writes, and what the serving thread was
+ * asked and has not answered (`#asked`). From `close` on nothing more is asked, and no end of a connection means anything.
  */
 export class Watchers implements RequestHandler {
   readonly #engine: Callable<EngineCommands>;
@@ -39,7 +45,9 @@ export class Watchers implements RequestHandler {
   readonly #sampler: ActivitySampler;
   /** Undefined without an overlay. */
   readonly #dirtySet: SharedDirtySet | undefined;
-  readonly #watches = new Set<Watch>();
+  readonly #watches = new Map<Watch, Connection>();
+  readonly #asked = new Set<Promise<unknown>>();
+  #isClosed = false;
   #leaseHolder:
     | { readonly connection: Connection; readonly kind: 'bound' | 'terminal' }
     | undefined;
@@ -59,42 +67,69 @@ export class Watchers implements RequestHandler {
   }
 
   run(name: string, given: unknown, output: RequestOutput, connection: Connection): RunningRequest {
+    if (this.#isClosed) throw new HexzError('ENGINE_GONE', 'the engine is ending');
     this.#connections.add(connection);
     if (!isMethodName(name))
       throw new HexzError('USAGE', `there is no method ${name.slice(0, 64)}`);
     const parsed = methods[name].params.safeParse(given ?? {});
     if (!parsed.success) throw new HexzError('USAGE', `${name}: ${firstIssue(parsed.error)}`);
-    if (name === 'watch') return this.#watch(parsed.data as Params<'watch'>, output);
+    if (name === 'watch') {
+      return this.#watch(parsed.data as Params<'watch'>, output, connection);
+    }
     const answer = (this.#answers as Readonly<Record<string, AnyAnswer>>)[name];
     if (answer === undefined) {
-      return this.#jobs.run(name, parsed.data, output, SHORT_JOBS.has(name));
+      return this.#jobs.run(name, parsed.data, output, isShort(name, parsed.data), connection);
     }
     const result = answer(parsed.data, connection);
+    this.#asked.add(result);
+    const isAnswered = (): boolean => this.#asked.delete(result);
+    result.then(isAnswered, isAnswered);
     return { result: result.then((value) => JSON.stringify(value)), taken() {}, cancel() {} };
   }
 
   ended(connection: Connection): void {
     this.#connections.delete(connection);
-    if (this.#writeHolder?.connection === connection) void this.#releaseWrites();
+    if (this.#isClosed) return;
+    if (this.#writeHolder?.connection === connection) unheard(this.#releaseWrites());
+    this.#endLease(connection);
+  }
+
+  #endLease(connection: Connection): void {
     if (this.#leaseHolder?.connection !== connection) return;
     const { kind } = this.#leaseHolder;
     this.#leaseHolder = undefined;
-    if (kind === 'terminal') void this.#engine.setLease('orphaned');
-    else void this.#engine.shutdown(true, false);
+    if (kind === 'terminal') unheard(this.#engine.setLease('orphaned'));
+    else unheard(this.#engine.shutdown(true, false));
+  }
+
+  /** Lets watchers have what was asked for before: the engine is ending, perhaps because one of them said so. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    clearTimeout(this.#writeHolder?.timer);
+    let timer: NodeJS.Timeout | undefined;
+    const limit = new Promise((resolve) => {
+      timer = setTimeout(resolve, ANSWER_LIMIT_MS);
+    });
+    await Promise.race([Promise.allSettled(this.#asked), limit]);
+    clearTimeout(timer);
   }
 
   async stateChanged(): Promise<void> {
     if (this.#watches.size === 0) return;
     const state = await this.#state();
-    for (const watch of this.#watches) watch.state(state);
+    for (const watch of this.#watches.keys()) watch.state(state);
   }
 
   log(level: 'info' | 'warning' | 'error', text: string, code: string | undefined): void {
     const line = { time: Date.now(), level, text, ...(code === undefined ? {} : { code }) };
-    for (const watch of this.#watches) watch.log(line);
+    for (const watch of this.#watches.keys()) watch.log(line);
   }
 
-  #watch(params: Params<'watch'>, output: RequestOutput): RunningRequest {
+  #watch(params: Params<'watch'>, output: RequestOutput, connection: Connection): RunningRequest {
+    const own = [...this.#watches.values()].filter((watcher) => watcher === connection);
+    if (own.length >= MAX_WATCHES) {
+      throw new HexzError('LIMIT', `${MAX_WATCHES} subscriptions are running already`);
+    }
     const watched = {
       cursor: this.#sampler.cursor(params.since),
       overlay: () => ({
@@ -103,20 +138,28 @@ export class Watchers implements RequestHandler {
       }),
     };
     const watch = new Watch(params, watched, output);
-    this.#watches.add(watch);
+    this.#watches.set(watch, connection);
     watch.result.catch(() => this.#watches.delete(watch));
-    void this.#state().then((state) => watch.state(state));
+    unheard(this.#state().then((state) => watch.state(state)));
     return watch;
   }
 
   async #holdWrites(connection: Connection, milliseconds: number): Promise<void> {
-    if (this.#writeHolder !== undefined && this.#writeHolder.connection !== connection) {
-      throw new HexzError('MOUNT_BUSY', 'another watcher holds the writes');
-    }
+    this.#checkWriteHolder(connection);
     clearTimeout(this.#writeHolder?.timer);
-    const timer = setTimeout(() => void this.#releaseWrites(), milliseconds);
+    const timer = setTimeout(() => unheard(this.#releaseWrites()), milliseconds);
     this.#writeHolder = { connection, timer };
-    await this.#engine.quiesce();
+    try {
+      await this.#engine.quiesce();
+    } catch (error) {
+      unheard(this.#releaseWrites());
+      throw error;
+    }
+  }
+
+  #checkWriteHolder(connection: Connection): void {
+    if (this.#writeHolder === undefined || this.#writeHolder.connection === connection) return;
+    throw new HexzError('MOUNT_BUSY', 'another watcher holds the writes');
   }
 
   async #releaseWrites(): Promise<void> {
@@ -136,7 +179,8 @@ export class Watchers implements RequestHandler {
       await this.#holdWrites(connection, milliseconds);
       return {};
     },
-    resume: async () => {
+    resume: async (_params, connection) => {
+      this.#checkWriteHolder(connection);
       await this.#releaseWrites();
       return {};
     },
@@ -162,12 +206,28 @@ export class Watchers implements RequestHandler {
       return this.#state();
     },
     shutdown: async ({ isLazy, keepsOverlay }, connection) => {
-      const keptOverlay = await this.#engine.shutdown(isLazy, keepsOverlay);
-      if (this.#leaseHolder?.connection === connection) this.#leaseHolder = undefined;
-      return { keptOverlay };
+      const lease = this.#leaseHolder;
+      // From now on the end of its connection says nothing more.
+      if (lease?.connection === connection) this.#leaseHolder = undefined;
+      try {
+        return { keptOverlay: await this.#engine.shutdown(isLazy, keepsOverlay) };
+      } catch (error) {
+        this.#leaseHolder ??= lease;
+        if (!this.#connections.has(connection)) this.#endLease(connection);
+        throw error;
+      }
     },
   } satisfies { [Name in MethodName]?: Answer<Name> };
 }
+
+/** For what the serving thread is told by nobody who waits for an answer: it fails only when that thread ends. */
+const unheard = (told: Promise<unknown>): void => {
+  told.catch(() => {});
+};
+
+/** Counting the blocks of a large snapshot takes its time. */
+const isShort = (name: MethodName, params: unknown): boolean =>
+  SHORT_JOBS.has(name) && !(name === 'info' && (params as Params<'info'>).countsBlocks);
 
 function firstIssue({
   issues,
@@ -177,5 +237,6 @@ function firstIssue({
   const [issue] = issues;
   if (issue === undefined) return 'the parameters are wrong';
   const where = issue.path.map(String).join('.');
-  return where === '' ? issue.message : `${where}: ${issue.message}`;
+  const complaint = where === '' ? issue.message : `${where}: ${issue.message}`;
+  return complaint.slice(0, MAX_COMPLAINT_LENGTH);
 }

@@ -71,6 +71,10 @@ export class Engine {
   #statusTimer: NodeJS.Timeout | undefined;
   #control: ControlServer | undefined;
   #mount: ServedMount | undefined;
+  /** Resolves when the last mount is gone and what follows from that is done. */
+  #unmounted: Promise<void> = Promise.resolve();
+  #isMounting = false;
+  #isEnding = false;
   #lease: Lease = 'mount';
   #keepsOverlay = false;
   #end: () => void = () => {};
@@ -89,10 +93,12 @@ export class Engine {
     const engine = new Engine(openResources(snapshot, settings), settings, options);
     try {
       const { mountpoint, allowOther } = settings;
-      await Promise.all([
+      const steps = await Promise.allSettled([
         engine.#listen(),
         mountpoint === undefined ? undefined : engine.#serve(mountpoint, allowOther),
       ]);
+      // Only when both are over can everything be undone.
+      for (const step of steps) if (step.status === 'rejected') throw step.reason;
       engine.#register();
       return engine;
     } catch (error) {
@@ -107,11 +113,14 @@ export class Engine {
     this.#passwords = options.passwords;
     this.#onError = (error) => {
       options.onError(error);
-      void this.#control?.commands.log('error', error.toLine(), error.code);
+      this.#control?.commands.log('error', error.toLine(), error.code).catch(() => {});
     };
     this.warnings = warningsOf(resources);
     this.ended = new Promise<void>((resolve) => {
-      this.#end = resolve;
+      this.#end = () => {
+        this.#isEnding = true;
+        resolve();
+      };
     }).then(() => this.#finish());
     // Who does not wait for the end is not to be ended by it.
     this.ended.catch(() => {});
@@ -147,9 +156,15 @@ export class Engine {
    * @throws HexzError MOUNT_BUSY (it goes on serving), UNMOUNT_FAILED
    */
   async unmount({ isLazy }: { isLazy: boolean }): Promise<void> {
+    const lease = this.#lease;
     this.#lease = 'mount';
+    try {
+      await this.#mount?.detach({ isLazy });
+    } catch (error) {
+      this.#lease = lease;
+      throw error;
+    }
     if (this.#mount === undefined) this.#end();
-    else await this.#mount.detach({ isLazy });
   }
 
   /**
@@ -180,23 +195,25 @@ export class Engine {
       onError: this.#onError,
     });
     this.#mount = mount;
-    void mount.ended.then(() => this.#unmounted(mount));
+    this.#unmounted = mount.ended.then(() => this.#afterMount(mount));
+    // It came too late for those who end what there is.
+    if (this.#isEnding) await mount.detach({ isLazy: true });
   }
 
   /** The kernel has ended the connection: with a lease the engine goes on, without it has nothing left to do. */
-  async #unmounted(mount: ServedMount): Promise<void> {
+  async #afterMount(mount: ServedMount): Promise<void> {
     // A connection that the kernel aborted leaves its mount behind, dead.
     await mount.detach({ isLazy: true }).catch(() => {});
     const goesOn = this.#lease === 'bound' || this.#lease === 'terminal';
     if (goesOn) await this.#resources.volume.sync().catch(this.#onError);
     this.#mount = undefined;
-    if (!goesOn) this.#end();
+    if (!goesOn && !this.#isEnding) this.#end();
     this.#tell();
   }
 
   async #listen(): Promise<void> {
     const { snapshot, parentDirectories, cacheBytes } = this.#settings;
-    this.#control = await startControlServer(
+    const control = await startControlServer(
       {
         activity: this.#resources.activity,
         socketPath: prepareSocketPath(ownIdentity()),
@@ -210,6 +227,23 @@ export class Engine {
       },
       this.#commands,
     );
+    this.#control = control;
+    void control.ended.then((bug) => this.#afterControl(bug));
+  }
+
+  /** Its thread has met a bug: all watchers are gone, also the one with the lease. The mount goes on where it may. */
+  async #afterControl(bug: Error | undefined): Promise<void> {
+    if (this.#isEnding) return;
+    this.#control = undefined;
+    this.#onError(
+      new HexzError('INTERNAL', `watchers were lost: ${bug?.message ?? 'their thread has ended'}`, {
+        cause: bug,
+      }),
+    );
+    this.#gate.release();
+    if (this.#lease === 'bound') await this.abandon().catch(() => {});
+    else if (this.#lease === 'terminal') this.#setLease('orphaned');
+    if (!this.#isEnding) await this.#listen().catch(this.#onError);
   }
 
   #register(): void {
@@ -219,8 +253,8 @@ export class Engine {
 
   /** Lets registry and watchers know what has changed. */
   #tell(): void {
-    if (this.#registration?.update(this.entry) === true)
-      void this.#control?.commands.stateChanged();
+    if (this.#registration?.update(this.entry) !== true) return;
+    this.#control?.commands.stateChanged().catch(() => {});
   }
 
   get #state(): ServedState {
@@ -237,6 +271,9 @@ export class Engine {
     },
     resume: () => this.#gate.release(),
     mount: async (mountpoint, allowOther) => {
+      if (this.#isMounting) {
+        throw new HexzError('MOUNTPOINT_UNUSABLE', 'the engine is being mounted already');
+      }
       if (this.#mount !== undefined) {
         throw new HexzError('MOUNTPOINT_UNUSABLE', 'the engine has a mount already', {
           location: { file: this.#mount.mountpoint },
@@ -245,36 +282,51 @@ export class Engine {
       }
       const realPath = checkMountpoint(mountpoint);
       checkOutside(realPath, this.#settings.overlay);
-      await fuseNative.check({ allowOther });
-      await this.#serve(realPath, allowOther);
+      this.#isMounting = true;
+      try {
+        await fuseNative.check({ allowOther });
+        await this.#serve(realPath, allowOther);
+      } finally {
+        this.#isMounting = false;
+      }
       this.#tell();
     },
     unmount: async (isLazy) => {
       const mount = this.#mount;
       if (mount === undefined) throw new HexzError('NOT_MOUNTED', 'the engine has no mount');
       await mount.detach({ isLazy });
-      if (!isLazy) await mount.ended;
+      if (!isLazy) await this.#unmounted;
     },
     shutdown: async (isLazy, keepsOverlay) => {
       const { overlayPath, temporaryDirectory, volume } = this.#resources;
+      if (this.#isEnding) throw new HexzError('ENGINE_GONE', 'the engine is ending');
+      const isWanted = this.#keepsOverlay;
       this.#keepsOverlay = keepsOverlay && volume.dirtyBytes > 0;
-      if (isLazy) void this.abandon().catch(() => {});
-      else await this.unmount({ isLazy });
+      try {
+        if (isLazy) void this.abandon().catch(() => {});
+        else await this.unmount({ isLazy });
+      } catch (error) {
+        this.#keepsOverlay = isWanted;
+        throw error;
+      }
       const isKept = this.#keepsOverlay && temporaryDirectory !== undefined;
       return isKept ? (overlayPath ?? null) : null;
     },
-    setLease: (lease) => {
-      this.#lease = lease;
-      if (lease === 'orphaned' && this.#mount === undefined) {
-        // Nobody can see it any more; what it holds must not be lost with it.
-        this.#keepsOverlay = this.#resources.volume.dirtyBytes > 0;
-        this.#end();
-      }
-      this.#tell();
-    },
+    setLease: (lease) => this.#setLease(lease),
   };
 
+  #setLease(lease: Lease): void {
+    this.#lease = lease;
+    if (lease === 'orphaned' && this.#mount === undefined) {
+      // Nobody can see it any more; what it holds must not be lost with it.
+      this.#keepsOverlay = this.#resources.volume.dirtyBytes > 0;
+      this.#end();
+    }
+    this.#tell();
+  }
+
   async #undoStart(): Promise<void> {
+    this.#isEnding = true;
     await this.#control?.close();
     await this.#mount?.detach({ isLazy: true }).catch(() => {});
     const wasCreated = this.#resources.overlay?.wasCreated === true;

@@ -85,7 +85,7 @@ export interface Registration {
 const DIRECTORY_MODE = 0o700;
 const FILE_MODE = 0o600;
 const MAX_ENTRY_BYTES = 64 * 1024;
-const ENTRY_NAME = /^(\d{1,10})-(\d{1,15})\.json(\.tmp)?$/;
+const ENTRY_NAME = /^(\d{1,10})-(\d{1,15})\.(json|json\.tmp|sock)$/;
 
 /** Where this user's entries lie. A run-time directory of somebody else, as `su` leaves it, is not used. */
 export function registryPath(): string {
@@ -260,13 +260,14 @@ class EntryFile implements Registration {
   }
 }
 
-/** The entry in a file of the registry, or undefined for what is none; removes half-written ones of dead engines. */
+/** The entry in a file of the registry, or undefined for what is none; removes what dead engines began with. */
 function readEntry(directory: string, name: string): EngineEntry | undefined {
-  const [, pid, startTicks, isTemporary] = ENTRY_NAME.exec(name) ?? [];
+  const [, pid, startTicks, kind] = ENTRY_NAME.exec(name) ?? [];
   if (pid === undefined) return undefined;
   const identity = { pid: Number(pid), startTicks: Number(startTicks) };
   const path = join(directory, name);
-  if (isTemporary !== undefined) {
+  if (kind !== 'json') {
+    // One that was killed early has a socket and no entry.
     if (!isRunning(identity)) removeQuietly(path);
     return undefined;
   }

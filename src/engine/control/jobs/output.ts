@@ -1,5 +1,5 @@
 import { HexzError } from '../../errors.js';
-import type { JobMessage } from '../jobMessages.js';
+import { type JobMessage, SHARED_CANCELLED, SHARED_TAKEN } from '../jobMessages.js';
 import { BATCHES_AHEAD } from '../protocol/messages.js';
 import type { Progress } from '../protocol/values.js';
 
@@ -7,9 +7,6 @@ import type { Progress } from '../protocol/values.js';
 const BATCH_CHARACTERS = 32 * 1024;
 const BATCH_MS = 30;
 const PROGRESS_MS = 100;
-
-const CANCELLED = 0;
-const TAKEN = 1;
 
 /** Told how far a job is. */
 export interface JobProgress {
@@ -49,7 +46,7 @@ export class JobOutput<Item> implements JobProgress {
 
   /** @throws HexzError CANCELLED */
   check(): void {
-    if (Atomics.load(this.#shared, CANCELLED) !== 0) throw this.cancelled();
+    if (Atomics.load(this.#shared, SHARED_CANCELLED) !== 0) throw this.cancelled();
   }
 
   cancelled(): HexzError {
@@ -92,10 +89,11 @@ export class JobOutput<Item> implements JobProgress {
 
   #awaitRoom(): void {
     for (;;) {
+      // In this order: who cancels sets the flag first and then changes the number, and so ends the wait.
+      const taken = Atomics.load(this.#shared, SHARED_TAKEN);
       this.check();
-      const taken = Atomics.load(this.#shared, TAKEN);
       if (this.#sentBatches - taken < BATCHES_AHEAD) return;
-      Atomics.wait(this.#shared, TAKEN, taken);
+      Atomics.wait(this.#shared, SHARED_TAKEN, taken);
     }
   }
 }

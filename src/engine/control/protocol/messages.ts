@@ -23,8 +23,14 @@ export const PROTOCOL_VERSION = 1;
 /** Longer lines of a watcher end its connection. */
 export const MAX_REQUEST_BYTES = 32 * 1024 * 1024;
 
+/** Lines of a watcher that consist of more JSON values end its connection. */
+export const MAX_REQUEST_VALUES = 65_536;
+
 /** Requests of one connection that run at the same time; more are refused (LIMIT). */
 export const MAX_RUNNING_REQUESTS = 32;
+
+/** Of those, subscriptions to the activity (`watch`). */
+export const MAX_WATCHES = 4;
 
 /** Batches of items of one request that are sent before the first of them is taken. */
 export const BATCHES_AHEAD = 4;

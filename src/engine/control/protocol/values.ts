@@ -12,7 +12,11 @@ const MAX_TEXT_LENGTH = 64 * 1024;
 
 export const count = z.int().min(0).max(MAX_OFFSET);
 export const text = z.string().max(MAX_TEXT_LENGTH);
-export const path = z.string().min(1).max(4096).startsWith('/');
+export const path = z
+  .string()
+  .min(1)
+  .max(4096)
+  .regex(/^\/[^\0]*$/, 'not an absolute path');
 /** Bytes, as base64. */
 export const bytes = z.base64();
 

@@ -1,0 +1,157 @@
+import { createHash } from 'node:crypto';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { openSnapshot } from '../../../src/index.js';
+import { engines } from '../../support/engines.js';
+import { type BuiltRecipe, builtRecipe } from '../../support/recipes.js';
+import { readStream } from '../../support/streams.js';
+
+const all = engines();
+let repeated: BuiltRecipe;
+let memoryOnly: BuiltRecipe;
+
+beforeAll(async () => {
+  repeated = await builtRecipe('repeated');
+  memoryOnly = await builtRecipe('memory-only');
+});
+
+const bytesOf = (stream: 'disk' | 'memory', { snapshot: path }: BuiltRecipe): Buffer => {
+  const snapshot = openSnapshot(path);
+  try {
+    return readStream(snapshot, stream);
+  } finally {
+    snapshot.close();
+  }
+};
+
+describe('what can be asked of an engine', () => {
+  test('state', async () => {
+    const { engine, client } = await all.leased({ snapshot: repeated.snapshot, rw: true });
+    expect(client.pid).toBe(engine.pid);
+    const state = await client.request('state', {});
+    expect(state).toMatchObject({
+      pid: engine.pid,
+      mount: null,
+      lease: 'bound',
+      watchers: 1,
+      isQuiesced: false,
+      snapshot: { path: repeated.snapshot, blockBytes: 4096, isEncrypted: false, parents: [] },
+      overlay: { isTemporary: true, isWritable: true, dirtyPages: 0, diskLength: 200 * 16384 },
+    });
+    expect(state.snapshot.streams).toEqual({
+      disk: { length: 200 * 16384 },
+      memory: { length: 50 * 8192 },
+    });
+  });
+
+  test('info is the document of the command', async () => {
+    const { client } = await all.leased({ snapshot: repeated.snapshot });
+    for (const countsBlocks of [false, true]) {
+      const flags = countsBlocks ? ['--blocks'] : [];
+      const { stdout } = await all.hexz.run(['info', repeated.snapshot, '--json', ...flags]);
+      expect(await client.request('info', { countsBlocks })).toEqual(JSON.parse(stdout.toString()));
+    }
+  });
+
+  test('read and hash, up to the end and behind it', async () => {
+    const disk = bytesOf('disk', repeated);
+    const { client } = await all.leased({ snapshot: repeated.snapshot });
+    for (const [offset, length] of [
+      [0, 5000],
+      [4095, 2],
+      [disk.length - 3, 100],
+      [disk.length, 10],
+      [Number.MAX_SAFE_INTEGER, 10],
+    ] as const) {
+      const read = await client.request('read', { stream: 'disk', offset, length });
+      const bytes = Buffer.concat(read.pieces.map((piece) => Buffer.from(piece.bytes, 'base64')));
+      expect(bytes).toEqual(disk.subarray(offset, offset + length));
+      expect(read.endOffset).toBe(disk.length);
+      const { sha256 } = await client.request('hash', { stream: 'disk', offset, length });
+      expect(sha256).toBe(createHash('sha256').update(bytes).digest('hex'));
+    }
+  });
+
+  test('inspect, block', async () => {
+    const { client } = await all.leased({ snapshot: repeated.snapshot });
+    const disk = bytesOf('disk', repeated);
+    const { readings } = await client.request('inspect', { stream: 'disk', offset: 7 });
+    expect(readings.map(({ value }) => value)).toContain(String(disk.readUInt8(7)));
+    expect(await client.request('block', { stream: 'disk', offset: 4096 })).toMatchObject({
+      blockIndex: 1,
+      offset: 4096,
+      length: 4096,
+      file: repeated.snapshot,
+    });
+    await expect(
+      client.request('block', { stream: 'disk', offset: disk.length }),
+    ).rejects.toMatchObject({ code: 'NOT_PRESENT' });
+  });
+
+  test('search yields matches in order, forward and backward, up to a maximum', async () => {
+    const { client } = await all.leased({ snapshot: repeated.snapshot });
+    const disk = bytesOf('disk', repeated);
+    const needle = disk.subarray(100, 108);
+    const expected = Array.from({ length: 200 }, (_, index) => index * 16384 + 100);
+    const pattern = `x:${needle.toString('hex')}`;
+    for (const isBackward of [false, true]) {
+      const stream = client.stream('search', { stream: 'disk', pattern, isBackward });
+      const found: number[] = [];
+      for await (const match of stream) {
+        found.push(match.offset);
+        const preview = Buffer.from(match.preview, 'base64');
+        expect(preview.subarray(match.offset - match.previewOffset).subarray(0, 8)).toEqual(needle);
+      }
+      expect(found).toEqual(isBackward ? expected.toReversed() : expected);
+      expect((await stream.result).found).toBe(200);
+    }
+    const three = await client.request('search', { stream: 'disk', pattern, maximum: 3 });
+    expect(three.found).toBe(3);
+  });
+
+  test('a request for only the result of a search with many matches gets it', async () => {
+    const { client } = await all.leased({ snapshot: repeated.snapshot });
+    const { found } = await client.request('search', { stream: 'disk', pattern: 'x:00' });
+    expect(found).toBe(bytesOf('disk', repeated).filter((byte) => byte === 0).length);
+  });
+
+  test('strings, memory, classify', async () => {
+    const { client } = await all.leased({ snapshot: memoryOnly.snapshot });
+    const texts: string[] = [];
+    for await (const { text } of client.stream('strings', { stream: 'memory', minimumLength: 20 }))
+      texts.push(text);
+    expect(texts).toContain('Linux version 6.1.0-demo (build@demo) #1 SMP');
+    expect(await client.request('memory', {})).toMatchObject({
+      container: 'raw',
+      banner: { offset: 0, text: 'Linux version 6.1.0-demo (build@demo) #1 SMP' },
+    });
+    const { pages } = await client.request('classify', { stream: 'memory' });
+    const memory = bytesOf('memory', memoryOnly);
+    const sum = Object.values(pages).reduce((total, number) => total + number, 0);
+    expect(sum).toBe(Math.ceil(memory.length / 4096));
+  });
+
+  test('a stream that is not there', async () => {
+    const { client } = await all.leased({ snapshot: memoryOnly.snapshot });
+    for (const asked of [
+      client.request('read', { stream: 'disk', offset: 0, length: 1 }),
+      client.request('hash', { stream: 'disk' }),
+      client.request('search', { stream: 'disk', pattern: 'a' }),
+      client.request('strings', { stream: 'disk' }),
+    ]) {
+      await expect(asked).rejects.toMatchObject({ code: 'NO_STREAM' });
+    }
+  });
+
+  test('a pattern that is none, with the column of its error', async () => {
+    const { client } = await all.leased({ snapshot: repeated.snapshot });
+    await expect(
+      client.request('search', { stream: 'disk', pattern: 'x:0g' }),
+    ).rejects.toMatchObject({ code: 'USAGE', location: { column: 4 } });
+  });
+
+  test('sync and resume with nothing to do', async () => {
+    const { client } = await all.leased({ snapshot: repeated.snapshot });
+    expect(await client.request('sync', {})).toEqual({});
+    expect(await client.request('resume', {})).toEqual({});
+  });
+});
