@@ -23,6 +23,8 @@ export interface EngineSettings {
   /** Take the overlay although it was made on another snapshot. */
   readonly force: boolean;
   readonly parentDirectories: readonly string[];
+  /** Real path of a directory that was made for this engine, and is removed in the end with all that is in it. */
+  readonly scratchDirectory?: string | undefined;
 }
 
 /** What an engine is told by the process that starts it; passwords travel in no other way. */
