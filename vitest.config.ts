@@ -1,19 +1,19 @@
 import { defineConfig } from 'vitest/config';
 
-/** Threads of the sources are those of the build: Node runs no TypeScript. */
-const builtThreads = {
-  name: 'built-threads',
+/** Threads and programs of the sources are those of the build: Node runs no TypeScript. */
+const builtPrograms = {
+  name: 'built-programs',
   enforce: 'pre' as const,
   transform: (code: string, path: string) => {
-    const thread = /new URL\('\.\/(\w+Worker)\.js', import\.meta\.url\)/.exec(code);
-    if (thread === null || !path.endsWith('.ts')) return undefined;
-    const built = path.replace('/src/', '/dist/').replace(/\w+\.ts$/, `${thread[1]}.js`);
-    return code.replace(thread[0], `new URL(${JSON.stringify(`file://${built}`)})`);
+    const program = /new URL\('\.\/(\w+(?:Worker|Main))\.js', import\.meta\.url\)/.exec(code);
+    if (program === null || !path.endsWith('.ts')) return undefined;
+    const built = path.replace('/src/', '/dist/').replace(/\w+\.ts$/, `${program[1]}.js`);
+    return code.replace(program[0], `new URL(${JSON.stringify(`file://${built}`)})`);
   },
 };
 
 export default defineConfig({
-  plugins: [builtThreads],
+  plugins: [builtPrograms],
   test: {
     include: ['test/**/*.test.ts'],
     globalSetup: ['test/support/recipeDirectory.ts'],
