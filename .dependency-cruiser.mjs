@@ -11,6 +11,8 @@ const rooms = {
   fuse: '^src/engine/fuse/',
   nbd: '^src/engine/nbd/',
   write: '^src/engine/write/',
+  // What a test mounts is a file: it is made before there is an engine that could be asked for it.
+  'write/recipe/cachedFixture': '^src/engine/write/recipe/cachedFixture\\.ts$',
   review: '^src/engine/review/',
   forensics: '^src/forensics/',
   'control/protocol': '^src/engine/control/protocol[./]',
@@ -53,7 +55,13 @@ const mayImport = {
   process: [...upToServer, 'control/client'],
   repl: ['process/start', 'control/client', 'control/protocol'],
   tui: ['repl', 'process/start', 'control/client'],
-  testing: ['process/start', 'control/client'],
+  testing: [
+    'repl',
+    'process/start',
+    'control/client',
+    'control/protocol',
+    'write/recipe/cachedFixture',
+  ],
   cli: [...upToProcess, 'repl', 'tui'],
   library: upToProcess,
 };

@@ -181,7 +181,7 @@ async function open(
       snapshot: path,
       mountpoint: mountpoint ?? temporary,
       // Also when this process is killed before it can.
-      removesMountpoint: temporary !== undefined,
+      scratchDirectory: temporary,
       ...(overlay === undefined ? {} : { overlay }),
       ...(cacheSize === undefined ? {} : { cacheSize }),
       rw,
@@ -212,7 +212,7 @@ async function attach(mountpoint: string, isTyped: boolean): Promise<Opened> {
 
 function newMountpoint(): string {
   try {
-    return mkdtempSync(join(tmpdir(), 'hexz-inspect-'));
+    return mkdtempSync(join(realpathSync(tmpdir()), 'hexz-inspect-'));
   } catch (cause) {
     throw new HexzError(
       'MOUNTPOINT_UNUSABLE',

@@ -1,4 +1,3 @@
-import { rmdirSync } from 'node:fs';
 import type { SharedActivity } from '../activity/shared.js';
 import type { EngineCommands, Lease, ServedState } from '../control/commands.js';
 import { type ControlServer, startControlServer } from '../control/server.js';
@@ -343,16 +342,7 @@ export class Engine {
     } finally {
       await this.#mount?.detach({ isLazy: true }).catch(() => {});
       this.#registration?.remove();
-      if (this.#settings.removesMountpoint) removeEmptyDirectory(this.#settings.mountpoint);
     }
-  }
-}
-
-function removeEmptyDirectory(path: string | undefined): void {
-  try {
-    if (path !== undefined) rmdirSync(path);
-  } catch {
-    // Something else has been put there, or it is gone.
   }
 }
 

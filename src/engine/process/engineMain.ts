@@ -4,6 +4,7 @@ import { openSnapshot } from '../snapshot/open.js';
 import { Engine } from './engine.js';
 import { type EngineLog, serve } from './serve.js';
 import type { EngineMessage, EngineRequest, EngineSettings, UnmountRequest } from './settings.js';
+import { removeScratch } from './sweep.js';
 
 /**
  * The program of an engine that has a process of its own. The process that starts it sends one request and
@@ -44,6 +45,7 @@ async function run(request: EngineRequest): Promise<void> {
     await send({ type: 'failed', error: toPortable(hexzError) });
     status = hexzError.exitStatus;
   }
+  removeScratchOf(request.settings);
   // Whoever still has a file of the mount open keeps libfuse at work, and that this process.
   process.exit(status);
 }
@@ -68,6 +70,14 @@ function obeyParent(engine: Engine): void {
   process.on('disconnect', () => {
     if (engine.entry.lease === 'mount') abandon(engine);
   });
+}
+
+function removeScratchOf({ scratchDirectory }: EngineSettings): void {
+  try {
+    if (scratchDirectory !== undefined) removeScratch(scratchDirectory);
+  } catch {
+    // Whoever made it finds out; there may be nobody left to be told.
+  }
 }
 
 /** Where the mount cannot be taken away, it goes on, and hexz status lists it. */

@@ -23,8 +23,8 @@ export interface EngineSettings {
   /** Take the overlay although it was made on another snapshot. */
   readonly force: boolean;
   readonly parentDirectories: readonly string[];
-  /** The mountpoint was made for this mount, and goes with the engine. */
-  readonly removesMountpoint: boolean;
+  /** Real path of a directory that was made for this engine, and is removed in the end with all that is in it. */
+  readonly scratchDirectory?: string | undefined;
 }
 
 /** What an engine is told by the process that starts it; passwords travel in no other way. */
@@ -76,8 +76,6 @@ export interface ServeOptions {
   readonly force?: boolean;
   readonly passwords?: string | readonly string[];
   readonly parentDirectories?: readonly string[];
-  /** Whether the mountpoint was made for this mount, and is removed when the engine ends. */
-  readonly removesMountpoint?: boolean;
   /** Told of errors of the running mount: a program that reads sees only an errno. */
   readonly onError?: (error: HexzError) => void;
 }
@@ -109,7 +107,6 @@ export function settingsOf(options: ServeOptions): EngineSettings {
     allowOther: options.allowOther ?? false,
     force: options.force ?? false,
     parentDirectories: (options.parentDirectories ?? []).map((path) => resolve(path)),
-    removesMountpoint: options.removesMountpoint ?? false,
   };
 }
 

@@ -11,6 +11,7 @@ import {
   type ServeOptions,
   settingsOf,
 } from './settings.js';
+import { sweepEngine } from './sweep.js';
 
 /** An engine in a process of its own, which serves. */
 export interface StartedEngine {
@@ -56,20 +57,39 @@ export interface ReachableEngine {
   readonly warnings: readonly string[];
 }
 
+export type { ServeOptions } from './settings.js';
+export { removeScratch } from './sweep.js';
+
+/** An engine that was started for a watcher. */
+export interface WatchedEngine extends ReachableEngine {
+  /**
+   * Waits for its end, once it was told to end, but not long: then it is killed. Removes what it leaves behind.
+   *
+   * @throws HexzError UNMOUNT_FAILED
+   */
+  sweep(): Promise<void>;
+}
+
 /**
  * Starts an engine for a watcher, who is to connect and take its lease; until he does, it ends with this process.
  *
+ * @param options.scratchDirectory real path of a directory that was made for the engine and goes with it, also if
+ *   this process is killed; its mountpoint may lie there. Where the engine cannot be started, it is the caller's
  * @returns when it can be reached, and its mount, if one was wanted, is ready
  * @throws HexzError with which the engine failed; MOUNT_FAILED if it ended otherwise
  */
-export async function startEngine(options: ServeOptions): Promise<ReachableEngine> {
-  const { onError = () => {} } = options;
-  const settings = settingsOf(options);
+export async function startEngine(
+  options: ServeOptions & { readonly scratchDirectory?: string | undefined },
+): Promise<WatchedEngine> {
+  const { onError = () => {}, scratchDirectory } = options;
+  const settings = { ...settingsOf(options), scratchDirectory };
   const passwords = [options.passwords ?? []].flat();
-  const engine = await startChild({ settings, passwords }, onError);
-  engine.process.unref();
-  engine.process.channel?.unref();
-  return reachable(engine.entry, engine.warnings);
+  const { process: child, entry, warnings } = await startChild({ settings, passwords }, onError);
+  child.unref();
+  child.channel?.unref();
+  const { mountpoint } = entry;
+  const sweep = () => sweepEngine(child, { mountpoint, scratchDirectory });
+  return { ...reachable(entry, warnings), sweep };
 }
 
 /**
