@@ -29,7 +29,8 @@ export {
 export { openOverlay } from './engine/volume/openOverlay.js';
 export type { StreamCounts } from './engine/write/blockPipeline.js';
 export type { ChunkSizes } from './engine/write/chunking.js';
-export { type CommitOptions, type CommitReport, commit } from './engine/write/commit.js';
+export { type CommitOptions, commit } from './engine/write/commit.js';
+export type { CommitReport } from './engine/write/commitOutput.js';
 export type {
   NewEncryption,
   NewSnapshotReport,

@@ -8,6 +8,7 @@ import {
   sideFileFinding,
   wrongBaseFinding,
 } from './findings.js';
+import type { FrozenInstant } from './frozenInstant.js';
 import { type BaseDisk, MergedDisk } from './mergedDisk.js';
 import {
   type AccessOptions,
@@ -19,6 +20,7 @@ import { ENTRY_BYTES } from './pageList.js';
 import { PageStore } from './pageStore.js';
 import { MAX_DISK_BYTES, MAX_PAGES, PAGE_BYTES, pageOf } from './pages.js';
 import { type OverlayPaths, overlayPaths } from './paths.js';
+import { createPreservedFile } from './preservedFile.js';
 import { recoverState } from './recovery.js';
 import type { SharedOverlay } from './sharedOverlay.js';
 
@@ -36,6 +38,7 @@ export interface OverlayOptions extends AccessOptions {
 export interface OverlayEnvironment {
   readonly files?: OverlayFiles;
   readonly bootId?: string;
+  readonly createPreservedFile?: typeof createPreservedFile;
 }
 
 /**
@@ -59,6 +62,7 @@ export class Overlay extends MergedDisk {
   readonly findings: readonly OverlayFinding[];
   #base: BaseDisk;
   readonly #store: PageStore;
+  readonly #createPreservedFile: typeof createPreservedFile;
   readonly #seed = Buffer.alloc(PAGE_BYTES);
 
   /**
@@ -68,12 +72,13 @@ export class Overlay extends MergedDisk {
    */
   static open(options: OverlayOptions, environment: OverlayEnvironment = {}): Overlay {
     const { files = systemFiles, bootId = machineBootId() } = environment;
+    const createPreserved = environment.createPreservedFile ?? createPreservedFile;
     const { base } = options;
     if (base.length > MAX_DISK_BYTES) throw tooLarge(base.path);
     const paths = overlayPaths(options.path);
     const opened = openOverlayFiles(paths, options, files);
     try {
-      return new Overlay(options, paths, files, opened, bootId);
+      return new Overlay(options, paths, files, opened, bootId, createPreserved);
     } catch (error) {
       opened.data.close();
       opened.list.close();
@@ -88,8 +93,10 @@ export class Overlay extends MergedDisk {
     files: OverlayFiles,
     { data, list, sideFile, setAside, wasCreated, isLive }: OpenedFiles,
     bootId: string,
+    createPreserved: typeof createPreservedFile,
   ) {
     super();
+    this.#createPreservedFile = createPreserved;
     this.path = path;
     this.wasCreated = wasCreated;
     this.isLive = isLive;
@@ -232,6 +239,23 @@ export class Overlay extends MergedDisk {
    */
   sync(): Promise<void> {
     return this.#store.sync();
+  }
+
+  /**
+   * Flushes, and keeps the disk of the instant after that for `FrozenOverlay`s in other threads, until it is
+   * released. Requests are answered on: what they are about to overwrite is copied first. Several instants may be kept
+   * at the same time; closing the overlay ends them.
+   *
+   * @throws HexzError OVERLAY_UNUSABLE, NO_SPACE
+   */
+  async freeze(): Promise<FrozenInstant> {
+    const preserved = this.#createPreservedFile(this.path);
+    try {
+      return await this.#store.freeze(preserved);
+    } catch (error) {
+      preserved.close();
+      throw error;
+    }
   }
 
   /**

@@ -2,8 +2,9 @@ import { HexzError } from '../errors.js';
 import { DirtyPages } from './dirtyPages.js';
 import { DiskNumbersView } from './diskNumbers.js';
 import { damaged, onFile } from './failures.js';
-import { type OverlayFile, systemFiles } from './files.js';
+import type { OverlayFile } from './files.js';
 import { type BaseDisk, MergedDisk } from './mergedDisk.js';
+import { openData } from './openData.js';
 import { PageVersions } from './pageVersions.js';
 import type { SharedOverlay } from './sharedOverlay.js';
 
@@ -93,14 +94,4 @@ export class OverlayView extends MergedDisk {
       location: { file: this.path },
     });
   }
-}
-
-/** A descriptor of this thread. */
-export function openData({ path, identity }: { path: string; identity: string }): OverlayFile {
-  const file = onFile(path, 'open the overlay', () => systemFiles.open(path, 'read'));
-  if (file.identity === identity) return file;
-  file.close();
-  throw new HexzError('OVERLAY_UNUSABLE', 'the data file was replaced while it was in use', {
-    location: { file: path },
-  });
 }

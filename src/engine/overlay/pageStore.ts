@@ -3,10 +3,12 @@ import type { DirtyPages } from './dirtyPages.js';
 import { DiskNumbers } from './diskNumbers.js';
 import { asOverlayError, codeOf, damaged, onFile } from './failures.js';
 import type { OverlayFile, OverlayFiles } from './files.js';
+import type { FrozenInstant } from './frozenInstant.js';
 import { type OverlayAccess, removeOverlayFiles } from './open.js';
 import { PageList } from './pageList.js';
 import { PAGE_BYTES, pageOf, pagesIn } from './pages.js';
 import type { OverlayPaths } from './paths.js';
+import type { PreservedFile } from './preservedFile.js';
 import type { DiskState } from './recovery.js';
 import { SharedDataFile } from './sharedDataFile.js';
 import type { SharedOverlay } from './sharedOverlay.js';
@@ -116,6 +118,19 @@ export class PageStore {
       pages: this.pages.share(),
       pageVersions: this.#data.versions.share(),
     };
+  }
+
+  /**
+   * Flushes, and keeps what the pages hold in the instant after that, until the instant is released.
+   *
+   * @param preserved becomes the instant's
+   * @throws HexzError as `sync`
+   */
+  async freeze(preserved: PreservedFile): Promise<FrozenInstant> {
+    await this.sync();
+    const { length, lowestTruncation, dataLength } = this.#numbers;
+    const numbers = { length, lowestTruncation, dataLength };
+    return this.#data.freeze(numbers, this.pages.copy(), preserved);
   }
 
   /** The dirty pages, also those behind the end of the disk. */

@@ -1,17 +1,45 @@
+import type { DirtyPages } from './dirtyPages.js';
+import { codeOf } from './failures.js';
 import type { OverlayFile } from './files.js';
+import { brokenBy, FrozenInstant, type FrozenNumbers } from './frozenInstant.js';
 import { PageVersions } from './pageVersions.js';
+import type { PreservedFile } from './preservedFile.js';
 
-/** The data file of an overlay, of which other threads are told what is being written. */
+/**
+ * The data file of an overlay, read by other threads while this one changes it: they are told what is being written,
+ * and what is about to change is kept for the instants that are frozen. Those may be several; each has a file of its
+ * own.
+ *
+ * State: `#frozen` are the instants that were not released; undefined where there is none, so that a write asks
+ * nothing else.
+ */
 export class SharedDataFile implements OverlayFile {
   readonly path: string;
   readonly identity: string;
   readonly versions = new PageVersions();
   readonly #file: OverlayFile;
+  #frozen: Set<FrozenInstant> | undefined;
 
   constructor(file: OverlayFile) {
     this.path = file.path;
     this.identity = file.identity;
     this.#file = file;
+  }
+
+  /** Begins to keep what these pages hold now; they become the instant's own. */
+  freeze(
+    numbers: Omit<FrozenNumbers, 'path' | 'identity'>,
+    pages: DirtyPages,
+    preserved: PreservedFile,
+  ): FrozenInstant {
+    const { path, identity } = this;
+    const instant = new FrozenInstant({ path, identity, ...numbers }, pages, preserved, (ended) => {
+      this.#frozen?.delete(ended);
+      if (this.#frozen?.size === 0) this.#frozen = undefined;
+    });
+    this.#frozen ??= new Set();
+    this.#frozen.add(instant);
+    return instant;
   }
 
   length(): number {
@@ -23,10 +51,19 @@ export class SharedDataFile implements OverlayFile {
   }
 
   write(bytes: Buffer, offset: number): void {
-    this.versions.whileWriting(offset, bytes.length, () => this.#file.write(bytes, offset));
+    if (this.#frozen !== undefined) this.#preserve(offset, offset + bytes.length);
+    try {
+      this.#write(bytes, offset);
+    } catch (error) {
+      if (this.#frozen === undefined || codeOf(error) !== 'ENOSPC') throw error;
+      // The room that is missing may be what was preserved.
+      this.#breakOff(brokenBy.noSpace);
+      this.#write(bytes, offset);
+    }
   }
 
   truncate(length: number): void {
+    if (this.#frozen !== undefined) this.#preserve(length, Number.POSITIVE_INFINITY);
     this.#file.truncate(length);
   }
 
@@ -42,7 +79,22 @@ export class SharedDataFile implements OverlayFile {
     return this.#file.lock(kind);
   }
 
+  /** What is frozen cannot be read from then on: others may change the file. */
   close(): void {
+    this.#breakOff(brokenBy.closing);
     this.#file.close();
+  }
+
+  #write(bytes: Buffer, offset: number): void {
+    this.versions.whileWriting(offset, bytes.length, () => this.#file.write(bytes, offset));
+  }
+
+  #preserve(startOffset: number, endOffset: number): void {
+    const read = (target: Buffer, offset: number) => this.#file.read(target, offset);
+    for (const instant of this.#frozen ?? []) instant.preserve(startOffset, endOffset, read);
+  }
+
+  #breakOff(reason: Parameters<FrozenInstant['breakOff']>[0]): void {
+    for (const instant of this.#frozen ?? []) instant.breakOff(reason);
   }
 }

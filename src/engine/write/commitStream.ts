@@ -111,7 +111,7 @@ async function giveBlock(
 }
 
 /** Whether the index of the base says that a range is zero. */
-function isZeroRun(
+export function isZeroRun(
   base: Snapshot,
   { stream }: CommitSource,
   offset: number,

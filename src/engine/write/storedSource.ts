@@ -25,22 +25,44 @@ export class StoredSource {
    * @throws HexzError of the indexes, or CRC when the stored bytes are damaged
    */
   find(stream: StreamName, offset: number, length: number): StoredCopy | undefined {
-    const found = holderOf(this.#base, stream, offset, length);
+    const found = this.#locate(stream, offset, length);
     if (found === undefined) return undefined;
-    const { owner, block } = found;
-    const { compression, encryption } = owner.header;
-    if (compression !== this.#compression || encryption !== undefined || block.hash === undefined) {
-      return undefined;
-    }
+    const { owner, block, hash } = found;
     const stored = owner.storedBytes(block);
-    if (compression === 'zstd' && parseZstdFrameHeader(stored).dictionaryId !== 0) return undefined;
+    if (this.#compression === 'zstd' && parseZstdFrameHeader(stored).dictionaryId !== 0)
+      return undefined;
     return {
       logicalLength: length,
       stored,
       checksum: block.checksum,
-      hash: block.hash,
+      hash,
       source: { file: this.#fileNumbers.get(owner) ?? 0, offset: block.storedOffset },
     };
+  }
+
+  /**
+   * How many bytes `find` would answer with, told by the indexes alone: of a file with a dictionary, all blocks are
+   * taken for ones that need it.
+   */
+  storedLengthOf(stream: StreamName, offset: number, length: number): number | undefined {
+    const found = this.#locate(stream, offset, length);
+    if (found === undefined || found.owner.header.dictionary !== undefined) return undefined;
+    return found.block.storedLength;
+  }
+
+  #locate(
+    stream: StreamName,
+    offset: number,
+    length: number,
+  ): { owner: Snapshot; block: Block; hash: Buffer } | undefined {
+    const found = holderOf(this.#base, stream, offset, length);
+    if (found === undefined) return undefined;
+    const { compression, encryption } = found.owner.header;
+    const { hash } = found.block;
+    if (compression !== this.#compression || encryption !== undefined || hash === undefined) {
+      return undefined;
+    }
+    return { ...found, hash };
   }
 }
 

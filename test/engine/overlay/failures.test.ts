@@ -163,7 +163,7 @@ async function failAtEach(
 
 describe.each([0, 150, 10_000])('over a base of %i bytes', (length) => {
   const base = new MemoryBase(markedBytes(length, 0));
-  const weights = { write: 6, restore: 1, truncate: 2, sync: 2, compact: 1, reopen: 1 };
+  const weights = { write: 6, restore: 1, truncate: 2, sync: 2, compact: 1, drop: 1, reopen: 1 };
   const steps = stepsOn(length, length + 12_000, weights, 10);
 
   test.each([

@@ -9,6 +9,7 @@ const weights = {
   write: 30,
   restore: 5,
   compact: 2,
+  drop: 2,
   read: 15,
   truncate: 4,
   sync: 2,

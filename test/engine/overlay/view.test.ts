@@ -1,7 +1,5 @@
-import { once } from 'node:events';
 import { renameSync } from 'node:fs';
 import { join } from 'node:path';
-import { Worker } from 'node:worker_threads';
 import { describe, expect, test } from 'vitest';
 import type { Overlay } from '../../../src/engine/overlay/overlay.js';
 import { OverlayView } from '../../../src/engine/overlay/overlayView.js';
@@ -9,6 +7,7 @@ import { SharedDirtySet } from '../../../src/engine/overlay/sharedOverlay.js';
 import { errorOf } from '../../support/errors.js';
 import { MemoryBase, markedBytes, randomFrom } from '../../support/overlay/memoryBase.js';
 import { overlayOpener } from '../../support/overlay/openOverlays.js';
+import { stamped, whileRead } from '../../support/overlay/stampedPages.js';
 import { contentsOf } from '../../support/overlay/steps.js';
 import { expectSameBytes } from '../../support/streams.js';
 import { temporaryDirectories } from '../../support/temporary.js';
@@ -16,46 +15,6 @@ import { temporaryDirectories } from '../../support/temporary.js';
 const PAGE = 4096;
 const newDirectory = temporaryDirectories();
 const openOverlay = overlayOpener();
-
-const stamped = (pageCount: number, stamp: number): Buffer => {
-  const bytes = Buffer.alloc(pageCount * PAGE);
-  new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4).fill(stamp);
-  return bytes;
-};
-
-/** Has another thread read while something is done, until it has read so often. */
-async function whileRead(
-  overlay: Overlay,
-  pageCount: number,
-  reads: number,
-  change: (answered: Int32Array, round: number) => void | Promise<void>,
-): Promise<unknown> {
-  const answered = new Int32Array(new SharedArrayBuffer(pageCount * 4));
-  const control = new Int32Array(new SharedArrayBuffer(8));
-  const shared = overlay.share();
-  const baseLength = pageCount * PAGE;
-  const worker = new Worker(new URL('../../support/overlay/stampReader.mjs', import.meta.url), {
-    workerData: { shared, baseLength, pageCount, answered, control },
-  });
-  try {
-    await once(worker, 'message');
-    const failures = once(worker, 'message');
-    let hasEnded = false;
-    failures.then(
-      () => (hasEnded = true),
-      () => (hasEnded = true),
-    );
-    for (let round = 0; !hasEnded && Atomics.load(control, 1) < reads; round++) {
-      await change(answered, round);
-      if (round % 50 === 0) await new Promise((resolve) => setImmediate(resolve));
-    }
-    Atomics.store(control, 0, 1);
-    const [found] = await failures;
-    return found;
-  } finally {
-    await worker.terminate();
-  }
-}
 
 describe('another thread that reads while pages are written', () => {
   const pageCount = 400;
@@ -65,26 +24,32 @@ describe('another thread that reads while pages are written', () => {
 
   test('sees whole pages, and all that was answered', async () => {
     const overlay = openOverlay(join(newDirectory(), 'disk.overlay'), base);
-    const found = await whileRead(overlay, pageCount, 2000, (answered, round) => {
-      const first = numberBelow(pageCount);
-      const count = Math.min(1 + numberBelow(8), pageCount - first);
-      overlay.write(first * PAGE, stamped(count, round + 2));
-      for (let page = first; page < first + count; page++) {
-        Atomics.store(answered, page, round + 2);
-      }
-    });
+    const found = await whileRead(
+      { shared: overlay.share(), pageCount, reads: 1000 },
+      (answered, round) => {
+        const first = numberBelow(pageCount);
+        const count = Math.min(1 + numberBelow(8), pageCount - first);
+        overlay.write(first * PAGE, stamped(count, round + 2));
+        for (let page = first; page < first + count; page++) {
+          Atomics.store(answered, page, round + 2);
+        }
+      },
+    );
     expect(found).toEqual([]);
   });
 
   test('sees whole pages also where the disk is cut, grows, and pages are dropped', async () => {
     const overlay = openOverlay(join(newDirectory(), 'disk.overlay'), base);
-    const found = await whileRead(overlay, pageCount, 1000, async (_answered, round) => {
-      const kind = round % 40;
-      if (kind === 20) overlay.truncate((200 + numberBelow(200)) * PAGE);
-      else if (kind === 30) overlay.truncate((400 + numberBelow(200)) * PAGE);
-      else if (kind === 35) await overlay.drop([{ pageIndex: numberBelow(400), pageCount: 100 }]);
-      else overlay.write(numberBelow(600) * PAGE, stamped(1 + numberBelow(8), round + 2));
-    });
+    const found = await whileRead(
+      { shared: overlay.share(), pageCount, reads: 500 },
+      async (_answered, round) => {
+        const kind = round % 40;
+        if (kind === 20) overlay.truncate((200 + numberBelow(200)) * PAGE);
+        else if (kind === 30) overlay.truncate((400 + numberBelow(200)) * PAGE);
+        else if (kind === 35) await overlay.drop([{ pageIndex: numberBelow(400), pageCount: 100 }]);
+        else overlay.write(numberBelow(600) * PAGE, stamped(1 + numberBelow(8), round + 2));
+      },
+    );
     expect(found).toEqual([]);
   });
 });
@@ -148,6 +113,5 @@ describe('a view', () => {
     const { path, shared } = opened();
     renameSync(path, `${path}.away`);
     expect(errorOf(() => new OverlayView(shared, base)).code).toBe('OVERLAY_UNUSABLE');
-    openOverlay(join(newDirectory(), 'other.overlay'), base);
   });
 });

@@ -9,6 +9,7 @@ export const crashWeights = {
   write: 14,
   restore: 2,
   compact: 1,
+  drop: 2,
   truncate: 3,
   sync: 3,
   beginSync: 3,

@@ -11,7 +11,7 @@ interface State {
   readonly begun: number;
   readonly answered: number;
   /** What led to it; `failed` would have led to it. */
-  readonly by: 'write' | 'truncation' | 'failed' | 'found';
+  readonly by: 'write' | 'truncation' | 'drop' | 'failed' | 'found';
 }
 
 export class DiskHistory {
@@ -43,6 +43,12 @@ export class DiskHistory {
     this.confirmed(this.#states.length, answered);
   }
 
+  /** Pages became clean, all at once; that confirms what was before it, and itself. */
+  dropped(contents: Buffer, begun: number, answered: number): void {
+    this.#states.push({ contents, begun, answered, by: 'drop' });
+    this.confirmed(this.#states.length, answered);
+  }
+
   /** What was found after a crash or an error; from here on it is what the disk holds. */
   found(contents: Buffer, moment: number): void {
     this.#states.push({ contents, begun: moment, answered: moment, by: 'found' });
@@ -68,6 +74,8 @@ export class DiskHistory {
       expectContents(actual, [before]);
     } else if (next.by === 'truncation') {
       expectContents(actual, actual.length === before.length ? [before] : [next.contents]);
+    } else if (next.by === 'drop') {
+      expectContents(actual, [actual.equals(next.contents) ? next.contents : before]);
     } else {
       expectPartOfWrite(actual, before, next.contents);
     }
@@ -75,7 +83,7 @@ export class DiskHistory {
 
   /** Fails unless a disk has all that was answered, and of operations that failed since then any part. */
   expectAfterFailures(actual: Buffer): void {
-    const answered = this.#states.findLastIndex(({ by }) => by === 'write' || by === 'truncation');
+    const answered = this.#states.findLastIndex(({ by }) => by !== 'failed' && by !== 'found');
     const failed = this.#states.slice(answered + 1).filter(({ by }) => by === 'failed');
     const possible = [this.contents, ...failed.map(({ contents }) => contents)];
     const longest = Math.max(...possible.map(({ length }) => length));

@@ -1,11 +1,13 @@
-// A thread that reads another thread's overlay of stamped pages as fast as it can, until it is told to stop.
+// A thread that reads another thread's overlay of stamped pages as fast as it can, until it is told to stop: as it is
+// at every moment, or as it was when it was frozen.
 import { parentPort, workerData } from 'node:worker_threads';
+import { FrozenOverlay } from '../../../dist/engine/overlay/frozenOverlay.js';
 import { OverlayView } from '../../../dist/engine/overlay/overlayView.js';
 
 const PAGE = 4096;
 const BASE_STAMP = 1;
 const MAX_PAGES = 300;
-const { shared, baseLength, pageCount, answered, control } = workerData;
+const { shared, frozen, baseLength, pageCount, answered, control } = workerData;
 
 const base = {
   path: '/base.hxz',
@@ -17,7 +19,7 @@ const base = {
     return end - offset;
   },
 };
-const view = new OverlayView(shared, base);
+const view = frozen === undefined ? new OverlayView(shared, base) : new FrozenOverlay(frozen, base);
 const failures = [];
 const bytes = Buffer.alloc(MAX_PAGES * PAGE);
 let seed = 1;
@@ -46,6 +48,8 @@ while (Atomics.load(control, 0) === 0 && failures.length === 0) {
     const stamp = stampOf(target.subarray(at, at + PAGE));
     const page = first + at / PAGE;
     if (stamp === undefined) failures.push(`page ${page} has two stamps`);
+    else if (frozen !== undefined && stamp !== answered[page])
+      failures.push(`page ${page} is of another moment`);
     else if (stamp < least[at / PAGE]) failures.push(`page ${page} lost what was answered`);
   }
   Atomics.add(control, 1, 1);

@@ -20,6 +20,8 @@ export type Step =
   | { readonly kind: 'pause' }
   /** Drops the pages that hold what the base has. */
   | { readonly kind: 'compact' }
+  /** Makes pages clean, whatever they hold. */
+  | { readonly kind: 'drop'; readonly pageIndex: number; readonly pageCount: number }
   | { readonly kind: 'reopen' }
   | { readonly kind: 'kill' };
 
@@ -53,6 +55,11 @@ export function stepsOn(
     beginSync: fc.constant({ kind: 'beginSync' }),
     pause: fc.constant({ kind: 'pause' }),
     compact: fc.constant({ kind: 'compact' }),
+    drop: fc.record({
+      kind: fc.constant('drop'),
+      pageIndex: fc.nat(Math.ceil(reach / 4096)),
+      pageCount: fc.integer({ min: 1, max: 4 }),
+    }),
     reopen: fc.constant({ kind: 'reopen' }),
     kill: fc.constant({ kind: 'kill' }),
   };
@@ -89,6 +96,7 @@ export class Session {
   #pending: Promise<void>[] = [];
   #seed = 1;
   #lastWrite: Buffer = Buffer.alloc(0);
+  #lastDropped: Buffer = Buffer.alloc(0);
 
   constructor(stage: Stage, base: MemoryBase, options: SessionOptions = {}) {
     this.#stage = stage;
@@ -159,6 +167,15 @@ export class Session {
         await Promise.all(this.#pending);
         this.#compact();
         break;
+      case 'drop': {
+        const { pageIndex, pageCount } = step;
+        if (this.#overlay.firstDirtyPage(pageIndex, pageIndex + pageCount) === undefined) break;
+        const contents = this.#withoutDirty(step);
+        this.#lastDropped = contents;
+        await this.#overlay.drop([step]);
+        history.dropped(contents, begun, this.#stage.changeCount());
+        break;
+      }
       case 'reopen':
         await this.close();
         this.open();
@@ -188,6 +205,10 @@ export class Session {
       const wanted = withLength(before, step.length);
       expectSameBytes(found, found.length === wanted.length ? wanted : before);
       history.failed(wanted, found, begun, moment);
+    } else if (step.kind === 'drop') {
+      const wanted = this.#lastDropped;
+      expectSameBytes(found, found.equals(wanted) ? wanted : before);
+      history.failed(wanted, found, begun, moment);
     } else {
       expectSameBytes(found, before);
     }
@@ -216,6 +237,19 @@ export class Session {
   #bytesOf(step: Extract<Step, { kind: 'write' | 'restore' }>): Buffer {
     if (step.kind === 'write') return markedBytes(step.length, this.#seed++);
     return withLength(this.base.bytes.subarray(step.offset), step.length);
+  }
+
+  /** What the disk holds where these pages are clean. */
+  #withoutDirty({ pageIndex, pageCount }: Extract<Step, { kind: 'drop' }>): Buffer {
+    const contents = Buffer.from(this.history.contents);
+    const shown = this.base.bytes.subarray(0, this.#overlay.shownBaseLength);
+    const clean = withLength(shown, contents.length);
+    for (let page = pageIndex; page < pageIndex + pageCount; page++) {
+      if (!this.#overlay.isDirty(page)) continue;
+      const [start, end] = [page * 4096, (page + 1) * 4096];
+      clean.subarray(start, end).copy(contents, start);
+    }
+    return contents;
   }
 
   #compact(): void {

@@ -1,0 +1,168 @@
+import { LONG_ENTRY_BYTES } from '../format/indexPage.js';
+import type { StreamName } from '../format/types.js';
+import type { ReadableOverlay } from '../overlay/mergedDisk.js';
+import { PAGE_BYTES } from '../overlay/pages.js';
+import type { Selection } from '../overlay/selection.js';
+import type { Snapshot } from '../snapshot/snapshot.js';
+import {
+  type CommitOutputOptions,
+  checkCommitOptions,
+  commitRules,
+  committedDisk,
+  committedStreams,
+} from './commitOutput.js';
+import { type CommitSource, divide } from './commitSource.js';
+import { type CommitRules, isZeroRun, originOf } from './commitStream.js';
+import { ParentReferences } from './parentReferences.js';
+
+/** What a stream of the new snapshot will be made of. */
+export interface PlannedStream {
+  /** In bytes. */
+  readonly length: number;
+  /** Blocks that will be encoded; those that turn out to be zero, or equal to others, take no room. */
+  encodedBlocks: number;
+  /** Taken from the base, or its parents, as they are stored. */
+  copiedBlocks: number;
+  zeroBlocks: number;
+  /** Borrowed from the base. */
+  parentBlocks: number;
+  /**
+   * An estimate: of copied blocks what they take now, of others as much as if they were as dense as what the base has
+   * in their place, or could not be compressed where it has nothing.
+   */
+  estimatedStoredBytes: number;
+}
+
+/** What a commit would make. */
+export interface CommitPlan {
+  readonly streams: Partial<Record<StreamName, PlannedStream>>;
+  /** Dirty pages that would be committed, some of them perhaps in part, and how many bytes of them. */
+  readonly committedPages: number;
+  readonly committedBytes: number;
+  /** Dirty pages that the new snapshot would not hold whole. */
+  readonly remainingPages: number;
+}
+
+/** How much was looked at; in bytes of all streams. */
+export interface PlanProgress {
+  readonly doneBytes: number;
+  readonly totalBytes: number;
+}
+
+/** Blocks, or runs of references, between two looks at whoever waits. */
+const BLOCKS_AT_ONCE = 1024;
+
+/**
+ * Finds out what a commit would make, from the indexes of the base and the dirty pages alone: no block is read. Who
+ * stops asking for more cancels it.
+ *
+ * @throws HexzError USAGE; of the indexes
+ */
+export function* planCommit(
+  base: Snapshot,
+  overlay: ReadableOverlay,
+  options: Omit<CommitOutputOptions, 'output' | 'memory'>,
+): Generator<PlanProgress, CommitPlan> {
+  const choices = { ...options, output: '' };
+  checkCommitOptions(choices);
+  const rules = commitRules(base, choices);
+  const { selection } = options;
+  const sources = committedStreams(base, committedDisk(base, overlay, selection), choices);
+  const totalBytes = sources.reduce((sum, { length }) => sum + length, 0);
+  const streams: Partial<Record<StreamName, PlannedStream>> = {};
+  let doneBytes = 0;
+  for (const source of sources) {
+    const planned = newStream(source.length);
+    if (source.length > 0) streams[source.stream] = planned;
+    for (const offset of planStream(source, rules, planned)) {
+      yield { doneBytes: doneBytes + offset, totalBytes };
+    }
+    doneBytes += source.length;
+  }
+  const { remaining, committedPages } = divide(overlay, selection);
+  const committedBytes = bytesOf(overlay, selection);
+  return { streams, committedPages, committedBytes, remainingPages: remaining.size };
+}
+
+/** Yields how far it is. */
+function* planStream(
+  source: CommitSource,
+  rules: CommitRules,
+  planned: PlannedStream,
+): Generator<number, void> {
+  const { base, blockBytes, isThin } = rules;
+  const references = isThin ? new ParentReferences(base, source, blockBytes) : undefined;
+  let untilTold = BLOCKS_AT_ONCE;
+  for (let offset = 0; offset < source.length; ) {
+    const run = (references?.from(offset).length ?? 0) / LONG_ENTRY_BYTES;
+    if (run > 0) {
+      planned.parentBlocks += run;
+      offset += run * blockBytes;
+    } else {
+      const length = Math.min(blockBytes, source.length - offset);
+      planBlock(source, rules, planned, offset, length);
+      offset += length;
+    }
+    if (--untilTold > 0) continue;
+    untilTold = BLOCKS_AT_ONCE;
+    yield offset;
+  }
+}
+
+function planBlock(
+  source: CommitSource,
+  rules: CommitRules,
+  planned: PlannedStream,
+  offset: number,
+  length: number,
+): void {
+  const { base, storedSource } = rules;
+  const { stream } = source;
+  const origin = originOf(rules, source, offset, length);
+  if (origin === 'parent') {
+    planned.parentBlocks++;
+    return;
+  }
+  const isFromBase = origin === 'base';
+  if (origin === 'zero' || (isFromBase && isZeroRun(base, source, offset, length))) {
+    planned.zeroBlocks++;
+    return;
+  }
+  const copied = isFromBase ? storedSource?.storedLengthOf(stream, offset, length) : undefined;
+  if (copied !== undefined) {
+    planned.copiedBlocks++;
+    planned.estimatedStoredBytes += copied;
+  } else {
+    planned.encodedBlocks++;
+    planned.estimatedStoredBytes += Math.ceil(length * densityAt(base, stream, offset));
+  }
+}
+
+/** How many bytes a byte of the block there takes; 1 where none is stored. */
+function densityAt(snapshot: Snapshot, stream: StreamName, offset: number): number {
+  const block = snapshot.blockAt(stream, offset);
+  if (block?.kind === 'data') return Math.min(1, block.storedLength / block.length);
+  const [parent] = snapshot.parents;
+  return block?.kind === 'parent' && parent !== undefined ? densityAt(parent, stream, offset) : 1;
+}
+
+/** Bytes of dirty pages that are selected. */
+function bytesOf(overlay: ReadableOverlay, selection: Selection | undefined): number {
+  let bytes = 0;
+  for (const { pageIndex, pageCount } of overlay.extents()) {
+    const start = pageIndex * PAGE_BYTES;
+    const end = Math.min(start + pageCount * PAGE_BYTES, overlay.length);
+    const parts = selection?.partsIn(start, end) ?? [{ startOffset: start, endOffset: end }];
+    for (const { startOffset, endOffset } of parts) bytes += endOffset - startOffset;
+  }
+  return bytes;
+}
+
+const newStream = (length: number): PlannedStream => ({
+  length,
+  encodedBlocks: 0,
+  copiedBlocks: 0,
+  zeroBlocks: 0,
+  parentBlocks: 0,
+  estimatedStoredBytes: 0,
+});

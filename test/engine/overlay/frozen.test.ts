@@ -1,0 +1,180 @@
+import { readdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import fc from 'fast-check';
+import { afterEach, describe, expect, test } from 'vitest';
+import { FrozenOverlay } from '../../../src/engine/overlay/frozenOverlay.js';
+import { Overlay } from '../../../src/engine/overlay/overlay.js';
+import { createPreservedFile } from '../../../src/engine/overlay/preservedFile.js';
+import { codeOf } from '../../support/errors.js';
+import { MemoryBase, markedBytes, randomFrom } from '../../support/overlay/memoryBase.js';
+import { overlayOpener } from '../../support/overlay/openOverlays.js';
+import { SystemStage } from '../../support/overlay/stages.js';
+import { countersOf, stamped, whileRead } from '../../support/overlay/stampedPages.js';
+import { contentsOf, runs, Session, stepsOn } from '../../support/overlay/steps.js';
+import { expectSameBytes } from '../../support/streams.js';
+import { temporaryDirectories } from '../../support/temporary.js';
+
+const PAGE = 4096;
+const newDirectory = temporaryDirectories();
+const openOverlay = overlayOpener();
+
+const before = { write: 8, restore: 1, truncate: 2, drop: 1, beginSync: 1 };
+const after = {
+  ...{ write: 16, restore: 2, truncate: 5, drop: 2, compact: 1 },
+  ...{ sync: 1, beginSync: 1, pause: 1 },
+};
+
+describe.each([0, 150, 4096, 30_000])('over a base of %i bytes', (length) => {
+  const base = new MemoryBase(markedBytes(length, 0));
+  const reach = length + 30_000;
+  const stages: SystemStage[] = [];
+  afterEach(() => {
+    for (const stage of stages.splice(0)) stage.end();
+  });
+
+  test('a frozen overlay stays what it was, whatever is done to the other', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        stepsOn(length, reach, before, 20),
+        fc.array(stepsOn(length, reach, after, 12), { minLength: 1, maxLength: 3 }),
+        async (list, turns) => {
+          const stage = new SystemStage(newDirectory());
+          stages.push(stage);
+          const session = new Session(stage, base, { path: stage.path });
+          await session.run(list);
+          const frozen: { disk: FrozenOverlay; contents: Buffer; extents: unknown }[] = [];
+          const instants = [];
+          for (const steps of turns) {
+            const instant = await session.overlay.freeze();
+            instants.push(instant);
+            frozen.push({
+              disk: new FrozenOverlay(structuredClone(instant.shared), base),
+              contents: contentsOf(session.overlay),
+              extents: [...session.overlay.extents()],
+            });
+            for (const step of steps) {
+              await session.perform(step);
+              for (const { disk, contents, extents } of frozen) {
+                expectSameBytes(contentsOf(disk), contents);
+                expect([...disk.extents()]).toEqual(extents);
+              }
+            }
+          }
+          session.expectContents();
+          for (const instant of instants) instant.release();
+          // What was read by then has descriptors of its own.
+          for (const { disk } of frozen) disk.close();
+          await session.close();
+        },
+      ),
+      runs(60, length),
+    );
+  });
+});
+
+test('another thread reads what was frozen while it is overwritten', async () => {
+  const pageCount = 400;
+  const overlay = openOverlay(
+    join(newDirectory(), 'disk.overlay'),
+    new MemoryBase(stamped(pageCount, 1)),
+  );
+  const random = randomFrom(2);
+  const numberBelow = (end: number) => Math.floor(random() * end);
+  const stamps = countersOf(1000).fill(1);
+  const write = (stamp: number) => {
+    const first = numberBelow(pageCount);
+    const count = Math.min(1 + numberBelow(8), pageCount - first);
+    overlay.write(first * PAGE, stamped(count, stamp));
+    return { first, end: first + count };
+  };
+  for (let stamp = 2; stamp < 60; stamp++) {
+    const { first, end } = write(stamp);
+    stamps.fill(stamp, first, end);
+  }
+  const { shared: frozen, release } = await frozenOf(overlay);
+  const found = await whileRead(
+    { frozen, pageCount, reads: 500, answered: stamps },
+    (_stamps, round) => {
+      if (round % 1000 === 300) overlay.truncate((200 + numberBelow(200)) * PAGE);
+      else write(1000 + round);
+    },
+  );
+  release();
+  expect(found).toEqual([]);
+});
+
+async function frozenOf(overlay: Overlay) {
+  const instant = await overlay.freeze();
+  return { shared: instant.shared, release: () => instant.release() };
+}
+
+describe('a frozen instant', () => {
+  const base = new MemoryBase(markedBytes(30_000, 0));
+
+  test('has no name, and costs nothing where nothing of it is overwritten', async () => {
+    const path = join(newDirectory(), 'disk.overlay');
+    const overlay = openOverlay(path, base);
+    overlay.write(0, markedBytes(20_000, 1));
+    const names = readdirSync(dirname(path));
+    const instant = await overlay.freeze();
+    const disk = new FrozenOverlay(instant.shared, base);
+    overlay.write(25_000, markedBytes(1000, 2));
+    expect(readdirSync(dirname(path))).toEqual([...names, 'disk.overlay.hexz.json'].filter(unique));
+    expect(disk.dirtyPageCount).toBe(5);
+    instant.release();
+    instant.release();
+    disk.close();
+  });
+
+  test('ends with its overlay', async () => {
+    const overlay = openOverlay(join(newDirectory(), 'disk.overlay'), base);
+    overlay.write(0, markedBytes(20_000, 1));
+    const instant = await overlay.freeze();
+    const disk = new FrozenOverlay(instant.shared, base);
+    await overlay.close();
+    expect(codeOf(() => contentsOf(disk))).toBe('OVERLAY_UNUSABLE');
+    instant.release();
+    disk.close();
+  });
+
+  test.each([
+    ['ENOSPC', 'NO_SPACE'],
+    ['EDQUOT', 'NO_SPACE'],
+    ['EIO', 'OVERLAY_UNUSABLE'],
+  ])('that cannot be kept because of %s is lost, and no write fails', async (code, expected) => {
+    const path = join(newDirectory(), 'disk.overlay');
+    let room = 2;
+    const overlay = Overlay.open(
+      { path, base, access: 'write' },
+      {
+        createPreservedFile: (dataPath) => {
+          const file = createPreservedFile(dataPath);
+          const write = (bytes: Buffer, offset: number) => {
+            if (--room < 0) throw Object.assign(new Error(code), { code });
+            file.write(bytes, offset);
+          };
+          return { ...file, write };
+        },
+      },
+    );
+    overlay.write(0, markedBytes(20_000, 1));
+    const contents = contentsOf(overlay);
+    const instant = await overlay.freeze();
+    const disk = new FrozenOverlay(instant.shared, base);
+    overlay.write(0, markedBytes(10, 2));
+    overlay.write(8192, markedBytes(10, 2));
+    expectSameBytes(contentsOf(disk), contents);
+    overlay.write(100, markedBytes(19_000, 3));
+    expect(codeOf(() => contentsOf(disk))).toBe(expected);
+    instant.release();
+    const expectedContents = Buffer.from(contents);
+    markedBytes(10, 2).copy(expectedContents, 0);
+    markedBytes(19_000, 3).copy(expectedContents, 100);
+    expectSameBytes(contentsOf(overlay), expectedContents);
+    disk.close();
+    await overlay.close();
+  });
+});
+
+const unique = <T>(value: T, index: number, values: readonly T[]): boolean =>
+  values.indexOf(value) === index;
