@@ -1,3 +1,5 @@
+import type { Extent } from '../overlay/dirtyPages.js';
+import type { SharedFrozenInstant } from '../overlay/frozenInstant.js';
 import type { EngineState } from './protocol/engineState.js';
 
 /** Who ends an engine (docs/control-protocol.md). */
@@ -13,6 +15,13 @@ export interface EngineCommands {
   /** Brings everything onto the disk and holds changes until `resume`. */
   quiesce(): Promise<void>;
   resume(): void;
+  /** Keeps the disk as it is now for a job, until `release`. */
+  freeze(): Promise<{ readonly instant: number; readonly shared: SharedFrozenInstant }>;
+  release(instant: number): void;
+  /** Writes within the disk. */
+  write(offset: number, bytes: Uint8Array, force: boolean): Promise<void>;
+  /** Takes pages out of the overlay; answers how many were dirty. */
+  drop(runs: readonly Extent[], force: boolean): Promise<number>;
   mount(mountpoint: string, allowOther: boolean): Promise<void>;
   unmount(isLazy: boolean): Promise<void>;
   /** Resolves with the path of a temporary overlay that was kept; the engine ends after it was told. */

@@ -23,6 +23,17 @@ const LIMITS = {
 const MAX_OWN_JOBS = 4;
 /** A job that does not notice that it is cancelled is ended with its thread. */
 const CANCEL_LIMIT_MS = 2000;
+/** One that writes a file has to take it away. */
+const WRITER_CANCEL_LIMIT_MS = 20_000;
+
+const limitOf = (method: string): number =>
+  method === 'commit' ? WRITER_CANCEL_LIMIT_MS : CANCEL_LIMIT_MS;
+
+/** Has a job look at what was said to it. */
+function wake(shared: Int32Array): void {
+  Atomics.add(shared, SHARED_TAKEN, 1);
+  Atomics.notify(shared, SHARED_TAKEN);
+}
 
 /** Where a job's words go. Items and results are JSON text, made where they were found. */
 export interface JobSink {
@@ -48,6 +59,8 @@ interface Waiting {
   batchesAhead: number;
   readonly resolve: (json: string) => void;
   readonly reject: (error: HexzError) => void;
+  /** Resolves when it is over, one way or the other. */
+  readonly settled: Promise<void>;
 }
 
 /**
@@ -81,17 +94,20 @@ export class Jobs {
     const shared = new Int32Array(new SharedArrayBuffer(SHARED_BYTES));
     const order: JobOrder = { id, method, params, shared };
     const kind = isShort ? 'short' : 'long';
-    const wake = (): void => {
-      Atomics.add(shared, SHARED_TAKEN, 1);
-      Atomics.notify(shared, SHARED_TAKEN);
-    };
     let cancelTimer: NodeJS.Timeout | undefined;
     let job: Waiting | undefined;
+    let settle = (): void => {};
+    const settled = new Promise<void>((resolve) => {
+      settle = resolve;
+    });
     const result = new Promise<string>((resolve, reject) => {
-      job = { order, sink, owner, batchesAhead: 0, resolve, reject };
+      job = { order, sink, owner, batchesAhead: 0, resolve, reject, settled };
       if (this.#isClosed) reject(cancelled());
       else this.#queues[kind].push(job);
-    }).finally(() => clearTimeout(cancelTimer));
+    }).finally(() => {
+      clearTimeout(cancelTimer);
+      settle();
+    });
     this.#dispatch(kind);
     return {
       result,
@@ -99,7 +115,7 @@ export class Jobs {
         // Whoever takes what was never sent would have the job run ahead of him.
         if (job === undefined || job.batchesAhead === 0) return;
         job.batchesAhead--;
-        wake();
+        wake(shared);
       },
       cancel: () => {
         const queue = this.#queues[kind];
@@ -111,12 +127,10 @@ export class Jobs {
         }
         const thread = this.#threads[kind].find(({ jobId }) => jobId === id);
         if (thread === undefined) return;
-        Atomics.store(shared, SHARED_CANCELLED, 1);
-        wake();
-        thread.cancel(id);
+        thread.cancel();
         cancelTimer ??= setTimeout(() => {
           if (thread.jobId === id) void thread.end(cancelled());
-        }, CANCEL_LIMIT_MS);
+        }, limitOf(method));
       },
     };
   }
@@ -128,7 +142,7 @@ export class Jobs {
       for (const { reject } of queue.splice(0)) reject(cancelled());
     }
     const threads = Object.values(this.#threads).flat();
-    await Promise.all(threads.map((thread) => thread.end(cancelled())));
+    await Promise.all(threads.map((thread) => thread.stop()));
   }
 
   #dispatch(kind: Kind): void {
@@ -225,9 +239,29 @@ class JobThread {
     this.#worker.postMessage(job.order);
   }
 
-  /** For jobs that wait for something else than the shared memory. */
-  cancel(id: number): void {
+  /** Tells its job to end. */
+  cancel(): void {
+    if (this.#job === undefined) return;
+    const { id, shared } = this.#job.order;
+    Atomics.store(shared, SHARED_CANCELLED, 1);
+    wake(shared);
+    // For jobs that wait for something else than the shared memory.
     this.#worker.postMessage({ cancel: id });
+  }
+
+  /** Lets its job clean up, but not for ever, and ends. */
+  async stop(): Promise<void> {
+    const job = this.#job;
+    if (job !== undefined) {
+      this.cancel();
+      let timer: NodeJS.Timeout | undefined;
+      const limit = new Promise<void>((resolve) => {
+        timer = setTimeout(resolve, limitOf(job.order.method));
+      });
+      await Promise.race([job.settled, limit]);
+      clearTimeout(timer);
+    }
+    await this.end(cancelled());
   }
 
   end(error: HexzError): Promise<void> {

@@ -4,6 +4,7 @@ import { HexzError } from '../errors.js';
 import { answerCalls, type Callable, callsTo } from './calls.js';
 import type { ControlCommands, EngineCommands } from './commands.js';
 import type { JobSetting } from './jobMessages.js';
+import type { ReviewPlace } from './reviewKeeper.js';
 
 /** What the control thread is told when it starts. */
 export interface ControlSetting {
@@ -11,6 +12,8 @@ export interface ControlSetting {
   readonly socketPath: string;
   readonly job: JobSetting;
   readonly activity: SharedActivity;
+  /** Where the review is kept; undefined where it is not. */
+  readonly review: ReviewPlace | undefined;
 }
 
 /** The first word of the control thread. */

@@ -7,6 +7,7 @@ import { answerCalls, callsTo } from './calls.js';
 import type { ControlCommands, EngineCommands } from './commands.js';
 import { Connection } from './connection.js';
 import { Jobs } from './jobs.js';
+import { ReviewKeeper } from './reviewKeeper.js';
 import type { ControlGreeting, ControlSetting } from './server.js';
 import { Watchers } from './watchers.js';
 
@@ -21,15 +22,13 @@ const MAX_CONNECTIONS = 64;
 const port = parentPort;
 if (port === null) throw new Error('this is the program of a thread');
 
-const { socketPath, job, activity } = workerData as ControlSetting;
+const { socketPath, job, activity, review } = workerData as ControlSetting;
 const jobs = new Jobs(job);
 const dirtySet = job.overlay && new SharedDirtySet(job.overlay);
-const watchers = new Watchers(
-  callsTo<EngineCommands>(port),
-  jobs,
-  new ActivitySampler(activity),
-  dirtySet,
-);
+const sampler = new ActivitySampler(activity);
+const reviewKeeper = dirtySet && new ReviewKeeper(dirtySet, sampler, review);
+const engine = callsTo<EngineCommands>(port);
+const watchers = new Watchers(engine, jobs, sampler, dirtySet, reviewKeeper);
 const connections = new Set<Connection>();
 
 const server = createServer({ allowHalfOpen: false }, (socket) => {
@@ -47,6 +46,7 @@ const commands: ControlCommands = {
     await watchers.close();
     for (const connection of connections) connection.end();
     await jobs.close();
+    reviewKeeper?.close();
   },
 };
 answerCalls(port, commands);

@@ -15,6 +15,8 @@ import {
   type Params,
   type Result,
 } from './protocol/methods.js';
+import type { ReviewKeeper } from './reviewKeeper.js';
+import { commitRequest, selectionRequest } from './reviewRequests.js';
 import { Watch } from './watch.js';
 
 /** Methods that a job thread answers at once. */
@@ -45,6 +47,7 @@ export class Watchers implements RequestHandler {
   readonly #sampler: ActivitySampler;
   /** Undefined without an overlay. */
   readonly #dirtySet: SharedDirtySet | undefined;
+  readonly #review: ReviewKeeper | undefined;
   readonly #watches = new Map<Watch, Connection>();
   readonly #asked = new Set<Promise<unknown>>();
   #isClosed = false;
@@ -59,7 +62,9 @@ export class Watchers implements RequestHandler {
     jobs: Jobs,
     sampler: ActivitySampler,
     dirtySet: SharedDirtySet | undefined,
+    review: ReviewKeeper | undefined,
   ) {
+    this.#review = review;
     this.#dirtySet = dirtySet;
     this.#sampler = sampler;
     this.#engine = engine;
@@ -75,6 +80,16 @@ export class Watchers implements RequestHandler {
     if (!parsed.success) throw new HexzError('USAGE', `${name}: ${firstIssue(parsed.error)}`);
     if (name === 'watch') {
       return this.#watch(parsed.data as Params<'watch'>, output, connection);
+    }
+    if (name === 'selection') return selectionRequest(this.#theReview, output);
+    if (name === 'commit' || name === 'planCommit') {
+      return commitRequest({
+        method: name,
+        params: parsed.data as Params<'commit'>,
+        engine: this.#engine,
+        review: this.#theReview,
+        run: (params) => this.#jobs.run(name, params, output, false, connection),
+      });
     }
     const answer = (this.#answers as Readonly<Record<string, AnyAnswer>>)[name];
     if (answer === undefined) {
@@ -168,9 +183,19 @@ export class Watchers implements RequestHandler {
     await this.#engine.resume();
   }
 
+  /** @throws HexzError NO_OVERLAY */
+  get #theReview(): ReviewKeeper {
+    if (this.#review !== undefined) return this.#review;
+    throw new HexzError('NO_OVERLAY', 'there is no overlay, so there is nothing to review');
+  }
+
   async #state(): Promise<EngineState> {
     const served = await this.#engine.state();
-    return { ...served, watchers: this.#connections.size, reviewRevision: 0 };
+    return {
+      ...served,
+      watchers: this.#connections.size,
+      reviewRevision: this.#review?.revision ?? 0,
+    };
   }
 
   readonly #answers = {
@@ -185,6 +210,30 @@ export class Watchers implements RequestHandler {
       return {};
     },
     dirty: async ({ fromPage, limit }) => listDirty(this.#dirtySet, fromPage, limit),
+    review: async ({ fromPage, limit }) => this.#theReview.list(fromPage, limit),
+    decide: async ({ change, revision }) => {
+      const counts = this.#theReview.decide(change, revision);
+      unheard(this.stateChanged());
+      return counts;
+    },
+    select: async ({ selection }) => {
+      const counts = this.#theReview.select(selection);
+      unheard(this.stateChanged());
+      return counts;
+    },
+    write: async ({ offset, bytes, force }) => {
+      const decoded = Buffer.from(bytes, 'base64');
+      await this.#engine.write(offset, decoded, force);
+      return { written: decoded.length };
+    },
+    drop: async ({ pages, force }) => {
+      const review = this.#theReview;
+      const runs = pages ?? review.dropped();
+      const droppedPages = await this.#engine.drop(runs, force);
+      review.removed(runs);
+      unheard(this.stateChanged());
+      return { droppedPages };
+    },
     sync: async () => {
       await this.#engine.sync();
       return {};

@@ -22,6 +22,11 @@ export abstract class DirtySet {
     return pageIndex < pagesIn(this.length) && this.pages.has(pageIndex);
   }
 
+  /** The first page behind `pageIndex` that is not as dirty or clean as it is; at most `endPageIndex`. */
+  runEnd(pageIndex: number, endPageIndex: number): number {
+    return this.pages.runEnd(pageIndex, endPageIndex);
+  }
+
   /** The first dirty page from this one on, and before `endPageIndex`; undefined if there is none. */
   firstDirtyPage(pageIndex: number, endPageIndex: number): number | undefined {
     const end = Math.min(endPageIndex, pagesIn(this.length));

@@ -60,6 +60,8 @@ export class Overlay extends MergedDisk {
   readonly isLive: boolean;
   /** What opening met. */
   readonly findings: readonly OverlayFinding[];
+  /** Of the base; empty where it was not needed: for reading, without a side file. */
+  readonly baseIdentity: string;
   #base: BaseDisk;
   readonly #store: PageStore;
   readonly #createPreservedFile: typeof createPreservedFile;
@@ -103,6 +105,7 @@ export class Overlay extends MergedDisk {
     this.#base = base;
     const isNeeded = access !== 'read' || sideFile !== undefined;
     const identity = isNeeded ? base.identity() : '';
+    this.baseIdentity = identity;
     const isWrongBase = sideFile !== undefined && sideFile.base.identity !== identity;
     if (isWrongBase && !force) throw wrongBase(paths.data, base.path, sideFile.base.path);
     const state = onFile(paths.data, 'read the overlay', () =>

@@ -5,6 +5,7 @@ import { HexzError } from '../errors.js';
 import { ChangeGate } from '../fuse/changeGate.js';
 import { fuseNative } from '../fuse/fuseNative.js';
 import type { Snapshot } from '../snapshot/snapshot.js';
+import { LiveChanges } from './liveChanges.js';
 import { checkMountpoint } from './mountpoint.js';
 import { identifyProcess } from './processes.js';
 import {
@@ -20,6 +21,7 @@ import {
   freeBytesOf,
   openResources,
   type Resources,
+  reviewPlaceOf,
   timesOf,
   warningsOf,
 } from './resources.js';
@@ -66,6 +68,9 @@ export class Engine {
   readonly #passwords: readonly string[];
   readonly #startedAt = new Date().toISOString();
   readonly #gate = new ChangeGate();
+  readonly #liveChanges: LiveChanges;
+  /** Lets writes go on that a watcher holds. */
+  #resume: (() => void) | undefined;
   #registration: Registration | undefined;
   #statusTimer: NodeJS.Timeout | undefined;
   #control: ControlServer | undefined;
@@ -108,6 +113,7 @@ export class Engine {
 
   private constructor(resources: Resources, settings: EngineSettings, options: EngineOptions) {
     this.#resources = resources;
+    this.#liveChanges = new LiveChanges(resources, this.#gate, () => this.#mount);
     this.#settings = settings;
     this.#passwords = options.passwords;
     this.#onError = (error) => {
@@ -216,6 +222,7 @@ export class Engine {
       {
         activity: this.#resources.activity,
         socketPath: prepareSocketPath(ownIdentity()),
+        review: reviewPlaceOf(this.#resources),
         job: {
           snapshot,
           overlay: this.#resources.overlay?.share(),
@@ -239,7 +246,9 @@ export class Engine {
         cause: bug,
       }),
     );
-    this.#gate.release();
+    this.#gate.openAll();
+    this.#resume = undefined;
+    this.#liveChanges.close();
     if (this.#lease === 'bound') await this.abandon().catch(() => {});
     else if (this.#lease === 'terminal') this.#setLease('orphaned');
     if (!this.#isEnding) await this.#listen().catch(this.#onError);
@@ -257,7 +266,7 @@ export class Engine {
   }
 
   get #state(): ServedState {
-    const isQuiesced = this.#gate.held !== undefined;
+    const isQuiesced = this.#resume !== undefined;
     return servedState(this.#resources, this.entry, isQuiesced, this.warnings);
   }
 
@@ -265,10 +274,17 @@ export class Engine {
     state: () => this.#state,
     sync: () => this.#resources.volume.sync(),
     quiesce: async () => {
-      this.#gate.hold();
+      this.#resume ??= this.#gate.hold();
       await this.#resources.volume.sync();
     },
-    resume: () => this.#gate.release(),
+    resume: () => {
+      this.#resume?.();
+      this.#resume = undefined;
+    },
+    freeze: () => this.#liveChanges.freeze(),
+    release: (instant) => this.#liveChanges.release(instant),
+    write: (offset, bytes, force) => this.#liveChanges.write(offset, bytes, force),
+    drop: (runs, force) => this.#liveChanges.drop(runs, force),
     mount: async (mountpoint, allowOther) => {
       if (this.#isMounting) {
         throw new HexzError('MOUNTPOINT_UNUSABLE', 'the engine is being mounted already');
@@ -334,9 +350,10 @@ export class Engine {
 
   async #finish(): Promise<void> {
     clearInterval(this.#statusTimer);
-    this.#gate.release();
+    this.#gate.openAll();
     // Its threads read the files that are about to be closed, and perhaps removed.
     await this.#control?.close();
+    this.#liveChanges.close();
     try {
       await closeResources(this.#resources, this.#keepsOverlay ? 'kept' : undefined);
     } finally {

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { basename, dirname, join, sep } from 'node:path';
 import { ActivityRecorder } from '../activity/recorder.js';
 import type { SharedActivity } from '../activity/shared.js';
+import type { ReviewPlace } from '../control/reviewKeeper.js';
 import { HexzError } from '../errors.js';
 import type { Overlay } from '../overlay/overlay.js';
 import type { Snapshot } from '../snapshot/snapshot.js';
@@ -71,6 +72,12 @@ export async function closeResources(
   await overlay?.remove();
   if (temporaryDirectory !== undefined) removeTemporaryDirectory(temporaryDirectory);
   snapshot.close();
+}
+
+/** Where the review of an overlay is kept: beside one that stays and that is ours to write. */
+export function reviewPlaceOf({ overlay, temporaryDirectory }: Resources): ReviewPlace | undefined {
+  if (overlay?.isWritable !== true || temporaryDirectory !== undefined) return undefined;
+  return { overlayPath: overlay.path, baseIdentity: overlay.baseIdentity };
 }
 
 /** What a person should know of snapshot and overlay. */

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { asHexzError, type HexzError } from '../errors.js';
-import { streamNames } from '../format/types.js';
+import { type StreamName, streamNames } from '../format/types.js';
 import { FileSystem, type FileSystemOptions } from '../fuse/fileSystem.js';
 import { fuseNative } from '../fuse/fuseNative.js';
 import type { Volume } from '../volume/volume.js';
@@ -64,6 +64,11 @@ export class ServedMount {
     this.ended = ended;
     // -1 stands for none.
     this.#mountId = mountAt(mountpoint, readMountTable())?.mountId ?? -1;
+  }
+
+  /** Where a stream is found in it. */
+  pathOf(stream: StreamName): string {
+    return join(this.mountpoint, stream);
   }
 
   /**

@@ -47,6 +47,10 @@ export class JobContext {
     this.#setting = setting;
   }
 
+  get passwords(): readonly string[] {
+    return this.#setting.passwords;
+  }
+
   get parentDirectories(): readonly string[] {
     return this.#setting.parentDirectories;
   }

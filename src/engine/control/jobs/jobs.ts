@@ -1,6 +1,7 @@
 import type { Item, MethodName, Params, Result } from '../protocol/methods.js';
 import { block } from './block.js';
 import { classify } from './classify.js';
+import { type CommitExtras, commit, type InstantExtra, planCommit } from './commit.js';
 import type { JobContext } from './context.js';
 import { diff, diffRows } from './diff.js';
 import { hash } from './hash.js';
@@ -12,9 +13,15 @@ import { read } from './read.js';
 import { search } from './search.js';
 import { strings } from './strings.js';
 
+/** What the control thread adds to the parameters of some. */
+interface Extras {
+  readonly commit: CommitExtras & InstantExtra;
+  readonly planCommit: CommitExtras;
+}
+
 type JobOf<Name extends MethodName> = (
   context: JobContext,
-  params: Params<Name>,
+  params: Params<Name> & (Name extends keyof Extras ? Extras[Name] : unknown),
   output: JobOutput<Item<Name>>,
 ) => Result<Name> | Promise<Result<Name>>;
 
@@ -22,12 +29,14 @@ type JobOf<Name extends MethodName> = (
 export const jobs = {
   block,
   classify,
+  commit,
   diff,
   diffRows,
   hash,
   info,
   inspect,
   memory,
+  planCommit,
   read,
   search,
   strings,

@@ -45,3 +45,23 @@ export const commitReport = z.object({
   remainingPages: count,
   overlay: z.enum(['deleted', 'kept', 'rebound']),
 });
+
+/** What a commit would make. */
+export const commitPlan = z.object({
+  streams: z.partialRecord(
+    streamName,
+    z.object({
+      length: count,
+      /** Blocks that would be encoded; those that turn out to be zero, or equal to others, take no room. */
+      encodedBlocks: count,
+      copiedBlocks: count,
+      zeroBlocks: count,
+      parentBlocks: count,
+      /** What the blocks would take; an estimate. */
+      estimatedStoredBytes: count,
+    }),
+  ),
+  committedPages: count,
+  committedBytes: count,
+  remainingPages: count,
+});

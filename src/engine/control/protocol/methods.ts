@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { activitySample } from './activity.js';
-import { commitParams, commitReport } from './commit.js';
+import { commitParams, commitPlan, commitReport } from './commit.js';
 import { engineState } from './engineState.js';
 import {
   block,
@@ -204,7 +204,7 @@ export const methods = {
   planCommit: {
     summary: 'Says what a commit would make, without making it.',
     params: z.strictObject(commitParams),
-    result: z.record(z.string(), z.unknown()),
+    result: commitPlan,
   },
   commit: {
     summary:
@@ -213,8 +213,14 @@ export const methods = {
     result: commitReport,
   },
   write: {
-    summary: 'Writes bytes into the overlay.',
-    params: z.strictObject({ offset: count, bytes: bytes.max(Math.ceil(MAX_WRITE_BYTES / 3) * 4) }),
+    summary:
+      'Writes bytes into the overlay, within the disk. Refused while something above keeps bytes of its own (DISK_IN_USE).',
+    params: z.strictObject({
+      offset: count,
+      bytes: bytes.max(Math.ceil(MAX_WRITE_BYTES / 3) * 4),
+      /** Write although something above keeps bytes of its own. */
+      force: z.boolean().default(false),
+    }),
     result: z.object({ written: count }),
   },
   drop: {

@@ -1,0 +1,185 @@
+import type { ActivityCursor, ActivitySampler } from '../activity/sampler.js';
+import type { Extent } from '../overlay/dirtyPages.js';
+import { pageOf, pagesIn } from '../overlay/pages.js';
+import { overlayPaths } from '../overlay/paths.js';
+import { formatPages, Selection } from '../overlay/selection.js';
+import type { SharedDirtySet } from '../overlay/sharedOverlay.js';
+import { Review } from '../review/review.js';
+import { readReview, stateOf, writeReview } from '../review/reviewFile.js';
+import type { ReviewChange } from '../review/types.js';
+import type { Result } from './protocol/methods.js';
+
+/** As many as the activity keeps: there can be no more to catch up with. */
+const MAX_EVENTS = 16_384;
+/** How often it is looked what was written, while something is decided. */
+const CATCH_UP_MS = 250;
+/** How long a change may be kept in memory alone. */
+const SAVE_MS = 1000;
+
+/** Where a review is kept, and what it is about. */
+export interface ReviewPlace {
+  /** The data file of the overlay. */
+  readonly overlayPath: string;
+  readonly baseIdentity: string;
+}
+
+/**
+ * The review of the overlay that an engine serves, for all its watchers: told of what is written, and kept beside a
+ * persistent overlay.
+ *
+ * What was written it learns from the events of the activity; where some were lost, everything counts as written. It
+ * catches up before it answers anything, and now and then while anything is decided.
+ *
+ * State: `#isSaved` says whether the file has what is decided; a change is written within `SAVE_MS`, and in the end.
+ */
+export class ReviewKeeper {
+  /** What was wrong with the review that was found. */
+  readonly warning: string | undefined;
+  readonly #review: Review;
+  readonly #dirtySet: SharedDirtySet;
+  readonly #place: ReviewPlace | undefined;
+  readonly #cursor: ActivityCursor;
+  readonly #timer: NodeJS.Timeout;
+  #saveTimer: NodeJS.Timeout | undefined;
+  #isSaved = true;
+
+  /** @param place undefined where nothing is to be kept */
+  constructor(dirtySet: SharedDirtySet, sampler: ActivitySampler, place: ReviewPlace | undefined) {
+    const found =
+      place === undefined
+        ? undefined
+        : readReview(overlayPaths(place.overlayPath), place.baseIdentity, true);
+    this.#place = place;
+    this.#cursor = sampler.cursor('start');
+    this.#dirtySet = dirtySet;
+    this.#review = new Review(
+      {
+        get diskLength() {
+          return dirtySet.length;
+        },
+        has: (pageIndex) => dirtySet.isDirty(pageIndex),
+        runEnd: (pageIndex, endPageIndex) => dirtySet.runEnd(pageIndex, endPageIndex),
+      },
+      found?.review,
+    );
+    if (found?.isStale === true) this.#review.writtenUnknown();
+    this.warning = found?.warning;
+    this.#timer = setInterval(() => {
+      if (!this.#review.isEmpty) this.#catchUp();
+    }, CATCH_UP_MS);
+  }
+
+  get revision(): number {
+    return this.#review.revision;
+  }
+
+  /** Answers `review`. */
+  list(fromPage: number, limit: number): Result<'review'> {
+    this.#catchUp();
+    return { ...this.#review.hunks(fromPage, limit), counts: this.#review.counts() };
+  }
+
+  /**
+   * Answers `decide`.
+   *
+   * @throws HexzError as `Review.change`
+   */
+  decide(change: ReviewChange, revision: number | undefined): Result<'decide'> {
+    this.#catchUp();
+    this.#review.change(change, revision);
+    this.#toSave();
+    return this.#review.counts();
+  }
+
+  /**
+   * Answers `select`.
+   *
+   * @throws HexzError USAGE with line, as `Selection.parse`; as `Review.select`
+   */
+  select(text: string): Result<'select'> {
+    this.#catchUp();
+    this.#review.select(Selection.parse(text, 'the selection'));
+    this.#toSave();
+    return this.#review.counts();
+  }
+
+  /** The lines of a selection of what a commit takes. */
+  *lines(): Generator<string, void> {
+    for (const { pageIndex, pageCount } of this.committed())
+      yield formatPages(pageIndex, pageCount);
+  }
+
+  /** What a commit takes: everything that is dirty and not dropped. */
+  committed(): Generator<Extent, void> {
+    this.#catchUp();
+    return this.#review.committed();
+  }
+
+  /** Whether a commit takes all. */
+  get takesAll(): boolean {
+    this.#catchUp();
+    return this.#review.counts().drop === 0;
+  }
+
+  /** What is dropped and has not changed since. */
+  dropped(): Extent[] {
+    this.#catchUp();
+    return [...this.#review.dropped()];
+  }
+
+  /** Tells that pages were taken out of the overlay. */
+  removed(runs: readonly Extent[]): void {
+    this.#catchUp();
+    this.#review.removed(runs);
+    this.#toSave();
+  }
+
+  /** Saves what is not saved yet, as well as that goes. */
+  close(): void {
+    clearInterval(this.#timer);
+    clearTimeout(this.#saveTimer);
+    if (!this.#isSaved || !this.#review.isEmpty) this.#save();
+  }
+
+  #toSave(): void {
+    this.#isSaved = false;
+    this.#saveTimer ??= setTimeout(() => this.#save(), SAVE_MS);
+  }
+
+  #save(): void {
+    clearTimeout(this.#saveTimer);
+    this.#saveTimer = undefined;
+    this.#isSaved = true;
+    if (this.#place === undefined) return;
+    const { overlayPath, baseIdentity } = this.#place;
+    const paths = overlayPaths(overlayPath);
+    try {
+      // Asked first: what is written from here on makes the file stale.
+      const state = stateOf(paths.data);
+      this.#catchUp();
+      writeReview(paths, baseIdentity, this.#review.save(), state);
+    } catch {
+      // A full disk must not end the engine; the next change tries again.
+      this.#isSaved = false;
+    }
+  }
+
+  #catchUp(): void {
+    const { events, lostEvents } = this.#cursor.sample(MAX_EVENTS);
+    const runs: Extent[] = [];
+    for (const { kind, stream, offset, length } of events) {
+      if (stream !== 'disk' || (kind !== 'write' && kind !== 'truncate')) continue;
+      // What is cut off and comes back is zero.
+      const [start, end] =
+        kind === 'write' ? [offset, offset + length] : [length, this.#dirtySet.length];
+      if (end > start) runs.push(pagesBetween(start, end));
+    }
+    if (lostEvents > 0) this.#review.writtenUnknown();
+    else this.#review.written(runs);
+  }
+}
+
+function pagesBetween(startOffset: number, endOffset: number): Extent {
+  const pageIndex = pageOf(startOffset);
+  return { pageIndex, pageCount: pagesIn(endOffset) - pageIndex };
+}

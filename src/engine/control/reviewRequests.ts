@@ -1,0 +1,108 @@
+import type { HexzError } from '../errors.js';
+import type { Callable } from './calls.js';
+import type { EngineCommands } from './commands.js';
+import type { RequestOutput, RunningRequest } from './connection.js';
+import type { CommitExtras } from './jobs/commit.js';
+import { cancelled, type Job } from './jobs.js';
+import { BATCHES_AHEAD } from './protocol/messages.js';
+import type { Params } from './protocol/methods.js';
+import type { ReviewKeeper } from './reviewKeeper.js';
+
+const BATCH_LINES = 1024;
+
+/** Answers `selection`, a batch of lines for each that is taken. */
+export function selectionRequest(review: ReviewKeeper, output: RequestOutput): RunningRequest {
+  const lines = review.lines();
+  let pages = 0;
+  let batchesAhead = 0;
+  let settle: { resolve: (json: string) => void; reject: (error: HexzError) => void };
+  const result = new Promise<string>((resolve, reject) => {
+    settle = { resolve, reject };
+  });
+  const send = (): void => {
+    while (batchesAhead < BATCHES_AHEAD) {
+      const batch: string[] = [];
+      for (let line = lines.next(); ; line = lines.next()) {
+        if (line.done === true) {
+          if (batch.length > 0) output.items(JSON.stringify(batch));
+          settle.resolve(JSON.stringify({ pages }));
+          return;
+        }
+        batch.push(line.value);
+        pages += pagesOf(line.value);
+        if (batch.length === BATCH_LINES) break;
+      }
+      batchesAhead++;
+      output.items(JSON.stringify(batch));
+    }
+  };
+  // The first batch comes behind the caller's note that the request is running.
+  setImmediate(send);
+  return {
+    result,
+    taken() {
+      if (batchesAhead === 0) return;
+      batchesAhead--;
+      send();
+    },
+    cancel: () => settle.reject(cancelled()),
+  };
+}
+
+function pagesOf(line: string): number {
+  const [first = 0, last = first] = line.split('-').map(Number);
+  return last - first + 1;
+}
+
+/** What a commit needs. */
+export interface CommitRequest {
+  readonly method: 'commit' | 'planCommit';
+  readonly params: Params<'commit'>;
+  readonly engine: Callable<EngineCommands>;
+  readonly review: ReviewKeeper;
+  run(params: object): Job;
+}
+
+/**
+ * Answers `commit` and `planCommit` by a job. For a commit, the serving thread keeps the disk of one instant until the
+ * job is over; what the review takes is asked after that instant, so that it knows every page of it.
+ */
+export function commitRequest({
+  method,
+  params,
+  engine,
+  review,
+  run,
+}: CommitRequest): RunningRequest {
+  let job: Job | undefined;
+  let isCancelled = false;
+  const runJob = (extras: object): Promise<string> => {
+    if (isCancelled) throw cancelled();
+    const selected = params.usesReview && !review.takesAll ? numbersOf(review) : undefined;
+    job = run({ ...params, ...extras, selected } satisfies CommitExtras);
+    return job.result;
+  };
+  const commit = async (): Promise<string> => {
+    if (method === 'planCommit') return runJob({});
+    const { instant, shared } = await engine.freeze();
+    try {
+      return await runJob({ instant: shared });
+    } finally {
+      await engine.release(instant);
+    }
+  };
+  return {
+    result: commit(),
+    taken: () => job?.taken(),
+    cancel() {
+      isCancelled = true;
+      job?.cancel();
+    },
+  };
+}
+
+function numbersOf(review: ReviewKeeper): Float64Array {
+  const numbers: number[] = [];
+  for (const { pageIndex, pageCount } of review.committed()) numbers.push(pageIndex, pageCount);
+  return Float64Array.from(numbers);
+}

@@ -1,0 +1,113 @@
+import { HexzError } from '../errors.js';
+import type { ChangeGate } from '../fuse/changeGate.js';
+import type { Extent } from '../overlay/dirtyPages.js';
+import type { FrozenInstant, SharedFrozenInstant } from '../overlay/frozenInstant.js';
+import type { Overlay } from '../overlay/overlay.js';
+import { checkDiskUnused } from './diskUsers.js';
+import { evictPages } from './evictPages.js';
+import { mountAt, readMountTable } from './mountTable.js';
+import type { Resources } from './resources.js';
+import type { ServedMount } from './servedMount.js';
+
+/**
+ * What watchers have done to a running overlay, other than through its mount.
+ *
+ * The kernel keeps bytes of the mounted disk, and so do those who use it in certain ways. So before the disk is changed
+ * behind their back it is made sure that there are none of the latter; then requests that change it are held, it is
+ * changed, the kernel's pages are dropped, and requests go on. A read in between is answered with the new bytes or the
+ * old ones, and what the kernel keeps of it is dropped.
+ *
+ * State: the instants that jobs read, until they are released.
+ */
+export class LiveChanges {
+  readonly #resources: Resources;
+  readonly #gate: ChangeGate;
+  readonly #mount: () => ServedMount | undefined;
+  readonly #instants = new Map<number, FrozenInstant>();
+  #lastInstant = 0;
+
+  /** @param mount the one that there is at the moment */
+  constructor(resources: Resources, gate: ChangeGate, mount: () => ServedMount | undefined) {
+    this.#resources = resources;
+    this.#gate = gate;
+    this.#mount = mount;
+  }
+
+  /**
+   * Keeps the disk as it is now.
+   *
+   * @throws HexzError NO_OVERLAY, and as `Overlay.freeze`
+   */
+  async freeze(): Promise<{ readonly instant: number; readonly shared: SharedFrozenInstant }> {
+    const frozen = await this.#overlay.freeze();
+    const instant = ++this.#lastInstant;
+    this.#instants.set(instant, frozen);
+    return { instant, shared: frozen.shared };
+  }
+
+  release(instant: number): void {
+    this.#instants.get(instant)?.release();
+    this.#instants.delete(instant);
+  }
+
+  /**
+   * Writes within the disk.
+   *
+   * @throws HexzError NO_OVERLAY, READ_ONLY, USAGE behind its end, DISK_IN_USE, EVICTION_FAILED; as `Overlay.write`
+   */
+  async write(offset: number, bytes: Uint8Array, force: boolean): Promise<void> {
+    if (offset + bytes.length > this.#overlay.length) {
+      throw new HexzError('USAGE', 'what is written must lie within the disk', {
+        location: { stream: 'disk', offset },
+      });
+    }
+    await this.#change(force, () => {
+      this.#resources.volume.write(offset, Buffer.from(bytes));
+    });
+  }
+
+  /**
+   * Takes pages out of the overlay; the base shows in their place.
+   *
+   * @returns how many of them were dirty
+   * @throws HexzError NO_OVERLAY, READ_ONLY, DISK_IN_USE, EVICTION_FAILED; as `Overlay.drop`
+   */
+  drop(runs: readonly Extent[], force: boolean): Promise<number> {
+    const overlay = this.#overlay;
+    return this.#change(force, async () => {
+      const before = overlay.dirtyPageCount;
+      await overlay.drop(runs);
+      return before - overlay.dirtyPageCount;
+    });
+  }
+
+  /** Nothing is read any more. */
+  close(): void {
+    for (const instant of [...this.#instants.keys()]) this.release(instant);
+  }
+
+  get #overlay(): Overlay {
+    const { overlay, snapshot } = this.#resources;
+    if (overlay !== undefined) return overlay;
+    throw new HexzError('NO_OVERLAY', 'there is no overlay that could be changed', {
+      location: { file: snapshot.path },
+      hint: 'mount it with --rw',
+    });
+  }
+
+  async #change<Result>(force: boolean, change: () => Result | Promise<Result>): Promise<Result> {
+    const mount = this.#mount();
+    const release = this.#gate.hold();
+    try {
+      if (mount !== undefined && !force) {
+        const present = mountAt(mount.mountpoint, readMountTable());
+        if (present !== undefined) await checkDiskUnused(present);
+      }
+      const result = await change();
+      if (mount !== undefined) await evictPages(mount.pathOf('disk'));
+      return result;
+    } finally {
+      release();
+    }
+  }
+}
