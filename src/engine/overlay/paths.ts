@@ -38,6 +38,9 @@ export function overlayPaths(dataPath: string): OverlayPaths {
 /** A file under a temporary name, to be given this path later. */
 export const temporaryPathOf = (path: string): string => `${path}.tmp`;
 
+/** The files that every overlay has which hexz has closed. */
+export const filesOfOverlay = ({ data, list, side }: OverlayPaths): string[] => [data, list, side];
+
 /**
  * All names that an overlay may use, the list's first, whether there is such a file now or not. No other file may
  * have one of them.

@@ -2,7 +2,7 @@ import { constants, copyFileSync, existsSync, mkdirSync, realpathSync, rmSync } 
 import { basename, dirname, join } from 'node:path';
 import { HexzError } from '../../errors.js';
 import { type StreamName, streamNames } from '../../format/types.js';
-import { overlayPaths } from '../../overlay/paths.js';
+import { filesOfOverlay, overlayPaths } from '../../overlay/paths.js';
 import { openSnapshot } from '../../snapshot/open.js';
 import type { Snapshot } from '../../snapshot/snapshot.js';
 import type { NewSnapshotReport } from '../newSnapshot.js';
@@ -147,7 +147,8 @@ export class RecipeBuilder {
     const name = spec.name ?? basename(recipe.path).replace(/\.ya?ml$/i, '');
     const snapshotPath = this.#claim(`${name}.hxz`, recipe.path);
     const overlay = spec.overlay && overlayPaths(join(this.#parts.stage, spec.overlay.file));
-    for (const path of Object.values(overlay ?? {})) this.#claim(basename(path), recipe.path);
+    for (const path of overlay === undefined ? [] : filesOfOverlay(overlay))
+      this.#claim(basename(path), recipe.path);
     const workDirectory = join(this.#parts.stage, '.work');
     mkdirSync(workDirectory, { mode: 0o700 });
     const passwords = [
@@ -175,7 +176,7 @@ export class RecipeBuilder {
         await makeOverlay(parts).finally(() => base.close());
       }
       const e2fsprogs = contents.usesExt4 ? await this.#version() : parent?.e2fsprogs;
-      const paths = [snapshotPath, ...Object.values(overlay ?? {})];
+      const paths = [snapshotPath, ...(overlay === undefined ? [] : filesOfOverlay(overlay))];
       return {
         path: recipe.path,
         snapshot: { path: snapshotPath, passwords, e2fsprogs, inputs: {} },

@@ -11,7 +11,7 @@ import {
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { HexzError } from '../../errors.js';
-import { overlayPaths } from '../../overlay/paths.js';
+import { filesOfOverlay, overlayPaths } from '../../overlay/paths.js';
 import { attempt } from '../temporaryFile.js';
 import { buildFixtures, type Fixture } from './fixtures.js';
 import { sumOfFile, treeFiles } from './inputs.js';
@@ -163,7 +163,7 @@ const addFile = (hash: Hash, path: string): unknown => hash.update(sumOfFile(pat
  * @throws HexzError OUTPUT_FAILED
  */
 export function copyOverlay(dataPath: string, directory: string): string {
-  for (const path of Object.values(overlayPaths(dataPath))) {
+  for (const path of filesOfOverlay(overlayPaths(dataPath))) {
     const target = join(directory, basename(path));
     attempt(target, () => copyFileSync(path, target, constants.COPYFILE_FICLONE));
   }
