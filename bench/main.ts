@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { activity } from './activity.js';
 import { decode } from './decode.js';
 import { extract } from './extract.js';
+import { freeze } from './freeze.js';
 import { memory } from './memory.js';
 import { mount } from './mount.js';
 import { search } from './search.js';
@@ -20,6 +21,7 @@ const benchmarks: Readonly<Record<string, () => Promise<void> | void>> = {
   extract,
   mount,
   write,
+  freeze,
   search,
   memory,
 };

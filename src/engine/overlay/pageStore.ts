@@ -248,21 +248,13 @@ export class PageStore {
     this.checkWritable();
     const dropped = this.pages.without(kept);
     this.#replaceList(kept, dropped);
-    const zeros = Buffer.alloc(PAGE_BYTES);
-    const { dataLength } = this.#numbers;
-    this.#onData('clear what was dropped', () => {
-      for (const { pageIndex, pageCount } of dropped.extents(pagesIn(dataLength))) {
-        for (let page = pageIndex; page < pageIndex + pageCount; page++) {
-          const start = page * PAGE_BYTES;
-          this.#data.write(zeros.subarray(0, dataLength - start), start);
-        }
-      }
-    });
+    this.#clear(dropped, 0);
   }
 
   /**
-   * Makes dirty pages clean, when no sync is at work. What they held stays in the data file, where nobody finds it:
-   * clearing it would hold up requests for as long as writing it took.
+   * Makes dirty pages clean, when no sync is at work. What they held is overwritten behind the end of the base only,
+   * where the Rust hexz takes the data file as it is when it writes a page in part; elsewhere nobody finds it, and
+   * clearing it would hold up requests.
    *
    * @throws HexzError as `keepOnly`
    */
@@ -270,6 +262,7 @@ export class PageStore {
     const done = this.#syncing.then(() => {
       this.checkWritable();
       this.#replaceList(this.pages.without(dropped), dropped);
+      this.#clear(dropped, pagesIn(this.#baseLength));
     });
     this.#syncing = done.catch(() => {});
     return done;
@@ -407,6 +400,21 @@ export class PageStore {
       this.#fail(failure);
       throw failure;
     }
+  }
+
+  /** Overwrites what pages held with zeros. */
+  #clear(dropped: DirtyPages, firstPageIndex: number): void {
+    const zeros = Buffer.alloc(PAGE_BYTES);
+    const { dataLength } = this.#numbers;
+    this.#onData('clear what was dropped', () => {
+      for (const { pageIndex, pageCount } of dropped.extents(pagesIn(dataLength))) {
+        const end = pageIndex + pageCount;
+        for (let page = Math.max(pageIndex, firstPageIndex); page < end; page++) {
+          const start = page * PAGE_BYTES;
+          this.#data.write(zeros.subarray(0, dataLength - start), start);
+        }
+      }
+    });
   }
 
   /** Puts a list of all pages but the dropped ones in place of the old one; both or none of it is on the disk. */

@@ -29,16 +29,14 @@ export class PageVersions {
     return this.#counters.buffer;
   }
 
-  /** Runs what writes a range of bytes. */
-  whileWriting(offset: number, length: number, action: () => void): void {
-    const first = pageOf(offset);
-    const count = Math.min(SLOTS, pagesIn(offset + length) - first);
-    this.#bump(first, count);
-    try {
-      action();
-    } finally {
-      this.#bump(first, count);
-    }
+  /** A range of bytes is about to be written. `end` follows, whatever becomes of that. */
+  begin(offset: number, length: number): void {
+    this.#bump(offset, length);
+  }
+
+  /** It was written, or as far as it could be. */
+  end(offset: number, length: number): void {
+    this.#bump(offset, length);
   }
 
   /**
@@ -92,9 +90,9 @@ export class PageVersions {
     return Atomics.load(this.#counters, slotOf(pageIndex));
   }
 
-  #bump(firstPageIndex: number, count: number): void {
-    for (let page = firstPageIndex; page < firstPageIndex + count; page++) {
-      Atomics.add(this.#counters, slotOf(page), 1);
-    }
+  #bump(offset: number, length: number): void {
+    const first = pageOf(offset);
+    const end = Math.min(pagesIn(offset + length), first + SLOTS);
+    for (let page = first; page < end; page++) Atomics.add(this.#counters, slotOf(page), 1);
   }
 }

@@ -86,7 +86,12 @@ export class SharedDataFile implements OverlayFile {
   }
 
   #write(bytes: Buffer, offset: number): void {
-    this.versions.whileWriting(offset, bytes.length, () => this.#file.write(bytes, offset));
+    this.versions.begin(offset, bytes.length);
+    try {
+      this.#file.write(bytes, offset);
+    } finally {
+      this.versions.end(offset, bytes.length);
+    }
   }
 
   #preserve(startOffset: number, endOffset: number): void {

@@ -16,7 +16,7 @@ import { type CommitRules, isZeroRun, originOf } from './commitStream.js';
 import { ParentReferences } from './parentReferences.js';
 
 /** What a stream of the new snapshot will be made of. */
-export interface PlannedStream {
+interface PlannedStream {
   /** In bytes. */
   readonly length: number;
   /** Blocks that will be encoded; those that turn out to be zero, or equal to others, take no room. */

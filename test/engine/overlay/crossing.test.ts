@@ -42,7 +42,7 @@ describe.each([0, 1, 150, 4096, 10_000])('over a base of %i bytes', (length) => 
   const base = new MemoryBase(markedBytes(length, 0));
 
   test('hexz and the Rust hexz continue what the other began', async () => {
-    const weights = { write: 6, truncate: 1 };
+    const weights = { write: 6, truncate: 1, drop: 2 };
     const turns = fc.array(stepsOn(length, length + 12_000, weights, 5), {
       minLength: 2,
       maxLength: 6,
