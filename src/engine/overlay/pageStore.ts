@@ -172,7 +172,7 @@ export class PageStore {
         this.#onData('write to the overlay', () => this.#data.write(piece, end));
         end += piece.length;
       }
-      this.#list.append(pageOf(offset), pageOf(end - 1));
+      this.#data.withRoom(() => this.#list.append(pageOf(offset), pageOf(end - 1)));
     } catch (error) {
       this.#cutWhatFailed();
       throw error;
@@ -422,7 +422,7 @@ export class PageStore {
     this.#syncFiles();
     // The list that comes in its place is shorter, so what this vouches for of it is all of it.
     this.#record(this.#lengths());
-    const prepared = this.#list.prepare(this.#files, kept);
+    const prepared = this.#data.withRoom(() => this.#list.prepare(this.#files, kept));
     this.#numbers.changeWhole(() => {
       try {
         this.#list.replaceBy(this.#files, prepared, dropped);
@@ -478,13 +478,14 @@ export class PageStore {
   /** Writes the side file. Data and list must have been synced at least up to these lengths. */
   #record(lengths: Lengths, openedBy = this.#unchanging.openedBy): void {
     const lowest = this.#numbers.lowestTruncation;
+    const fields: SideFile = {
+      ...this.#unchanging,
+      ...lengths,
+      lowestTruncation: lowest === Number.POSITIVE_INFINITY ? null : lowest,
+      openedBy,
+    };
     onFile(this.#paths.side, 'write the side file of the overlay', () =>
-      writeSideFile(this.#files, this.#paths.side, {
-        ...this.#unchanging,
-        ...lengths,
-        lowestTruncation: lowest === Number.POSITIVE_INFINITY ? null : lowest,
-        openedBy,
-      }),
+      this.#data.withRoom(() => writeSideFile(this.#files, this.#paths.side, fields)),
     );
     this.#recorded = lengths;
   }
