@@ -6,13 +6,18 @@ import type { OverlayFile, OverlayFiles } from './files.js';
 import type { FrozenInstant } from './frozenInstant.js';
 import { type OverlayAccess, removeOverlayFiles } from './open.js';
 import { PageList } from './pageList.js';
-import { PAGE_BYTES, pageOf, pagesIn } from './pages.js';
+import { MAX_PAGES, PAGE_BYTES, pageOf, pagesIn } from './pages.js';
 import type { OverlayPaths } from './paths.js';
 import type { PreservedFile } from './preservedFile.js';
 import type { DiskState } from './recovery.js';
 import { SharedDataFile } from './sharedDataFile.js';
 import type { SharedOverlay } from './sharedOverlay.js';
 import { type SideFile, writeSideFile } from './sideFile.js';
+
+const ZERO_PAGE = Buffer.alloc(PAGE_BYTES);
+
+/** Pages that are cleared between two requests. */
+const CLEARED_AT_ONCE = 256;
 
 /** What a store is made of. */
 export interface StoreParts {
@@ -248,13 +253,14 @@ export class PageStore {
     this.checkWritable();
     const dropped = this.pages.without(kept);
     this.#replaceList(kept, dropped);
-    this.#clear(dropped, 0);
+    for (const { pageIndex, pageCount } of dropped.extents(MAX_PAGES)) {
+      for (let page = pageIndex; page < pageIndex + pageCount; page++) this.#clear(page);
+    }
   }
 
   /**
-   * Makes dirty pages clean, when no sync is at work. What they held is overwritten behind the end of the base only,
-   * where the Rust hexz takes the data file as it is when it writes a page in part; elsewhere nobody finds it, and
-   * clearing it would hold up requests.
+   * Makes dirty pages clean, when no sync is at work. What they held is cleared behind the base only, a little at a time
+   * between requests; elsewhere it stays in the data file, where nobody finds it: whoever writes such a page seeds it.
    *
    * @throws HexzError as `keepOnly`
    */
@@ -262,7 +268,7 @@ export class PageStore {
     const done = this.#syncing.then(() => {
       this.checkWritable();
       this.#replaceList(this.pages.without(dropped), dropped);
-      this.#clear(dropped, pagesIn(this.#baseLength));
+      return this.#clearBehindBase(dropped);
     });
     this.#syncing = done.catch(() => {});
     return done;
@@ -402,21 +408,6 @@ export class PageStore {
     }
   }
 
-  /** Overwrites what pages held with zeros. */
-  #clear(dropped: DirtyPages, firstPageIndex: number): void {
-    const zeros = Buffer.alloc(PAGE_BYTES);
-    const { dataLength } = this.#numbers;
-    this.#onData('clear what was dropped', () => {
-      for (const { pageIndex, pageCount } of dropped.extents(pagesIn(dataLength))) {
-        const end = pageIndex + pageCount;
-        for (let page = Math.max(pageIndex, firstPageIndex); page < end; page++) {
-          const start = page * PAGE_BYTES;
-          this.#data.write(zeros.subarray(0, dataLength - start), start);
-        }
-      }
-    });
-  }
-
   /** Puts a list of all pages but the dropped ones in place of the old one; both or none of it is on the disk. */
   #replaceList(kept: DirtyPages, dropped: DirtyPages): void {
     this.#syncFiles();
@@ -433,6 +424,33 @@ export class PageStore {
         throw error;
       }
     });
+  }
+
+  /** The Rust hexz lists pages that begin behind the base without seeding them, and would show what lies there. */
+  async #clearBehindBase(dropped: DirtyPages): Promise<void> {
+    const firstPageIndex = pagesIn(this.#baseLength);
+    let untilTurn = CLEARED_AT_ONCE;
+    for (const { pageIndex, pageCount } of dropped.extents(MAX_PAGES)) {
+      const end = pageIndex + pageCount;
+      for (let page = Math.max(pageIndex, firstPageIndex); page < end; page++) {
+        // Written again meanwhile.
+        if (this.pages.has(page)) continue;
+        this.#clear(page);
+        if (--untilTurn > 0) continue;
+        untilTurn = CLEARED_AT_ONCE;
+        await new Promise((resolve) => setImmediate(resolve));
+        this.checkWritable();
+      }
+    }
+  }
+
+  /** Overwrites what the data file holds of a clean page. */
+  #clear(pageIndex: number): void {
+    const start = pageIndex * PAGE_BYTES;
+    const length = Math.min(PAGE_BYTES, this.#numbers.dataLength - start);
+    if (length <= 0) return;
+    const zeros = ZERO_PAGE.subarray(0, length);
+    this.#onData('clear what was dropped', () => this.#data.write(zeros, start));
   }
 
   #syncFiles(): void {
