@@ -12,7 +12,8 @@ import type { PreservedFile } from './preservedFile.js';
 import type { DiskState } from './recovery.js';
 import { SharedDataFile } from './sharedDataFile.js';
 import type { SharedOverlay } from './sharedOverlay.js';
-import { type SideFile, writeSideFile } from './sideFile.js';
+import type { SideFile } from './sideFile.js';
+import { type RecordedLengths, type RecordedOrigin, SideFileRecord } from './sideFileRecord.js';
 
 const ZERO_PAGE = Buffer.alloc(PAGE_BYTES);
 
@@ -31,7 +32,7 @@ export interface StoreParts {
   readonly state: DiskState;
   readonly baseLength: number;
   /** What the side file says beside the lengths. */
-  readonly record: Pick<SideFile, 'base' | 'bootId' | 'openedBy'>;
+  readonly record: RecordedOrigin;
 }
 
 /**
@@ -60,10 +61,8 @@ export class PageStore {
   readonly #numbers: DiskNumbers;
   readonly #list: PageList;
   #baseLength: number;
-  #unchanging: StoreParts['record'];
+  readonly #record: SideFileRecord;
   #isWritable = false;
-  /** What the side file says. */
-  #recorded: Lengths = { diskLength: -1, dataLength: -1, listLength: -1 };
   /** Settles when no sync and no drop is at work or waits for its turn. */
   #syncing: Promise<void> = Promise.resolve();
   /** The sync that has not begun yet: whoever asks meanwhile shares it. */
@@ -81,7 +80,7 @@ export class PageStore {
     this.#data = new SharedDataFile(data);
     this.#list = new PageList(list, state.listLength);
     this.#baseLength = baseLength;
-    this.#unchanging = record;
+    this.#record = new SideFileRecord(files, paths.side, record);
     this.#numbers = new DiskNumbers(state.diskLength, state.lowestTruncation);
     this.#numbers.dataLength = this.#onData('read the overlay', () =>
       Math.min(state.diskLength, data.length()),
@@ -282,11 +281,11 @@ export class PageStore {
   rebind(base: SideFile['base']): void {
     this.checkWritable();
     this.#syncFiles();
-    this.#unchanging = { ...this.#unchanging, base };
+    this.#record.rebind(base);
     this.#baseLength = this.#numbers.length;
     this.#numbers.lowestTruncation = Number.POSITIVE_INFINITY;
     try {
-      this.#record(this.#lengths());
+      this.#writeRecord(this.#lengths());
     } catch (error) {
       this.#fail(error);
       throw error;
@@ -308,7 +307,7 @@ export class PageStore {
     this.#list.cutBack();
     this.#syncFiles();
     const dataLength = this.#onData('read the overlay', () => this.#data.length());
-    this.#record({ ...this.#lengths(), dataLength });
+    this.#writeRecord({ ...this.#lengths(), dataLength });
     if (dataLength <= this.#numbers.length) return;
     this.#onData('cut the overlay', () => this.#data.truncate(this.#numbers.length));
     this.#finishCut(this.#numbers.length);
@@ -336,13 +335,13 @@ export class PageStore {
       }
       this.#syncFiles();
     }
-    const before = this.#recorded;
+    const before = this.#record.lengths;
     const dataLength = Math.max(this.#numbers.dataLength, length > this.#baseLength ? length : 0);
     try {
-      this.#record({ diskLength: length, dataLength, listLength: this.#list.length });
+      this.#writeRecord({ diskLength: length, dataLength, listLength: this.#list.length });
     } catch (error) {
       this.#cutWhatFailed();
-      this.#recordAgain(before);
+      this.#writeAgain(before);
       throw error;
     }
     this.#numbers.dataLength = dataLength;
@@ -350,16 +349,16 @@ export class PageStore {
   }
 
   #shrink(length: number): void {
-    const before = this.#recorded;
+    const before = this.#record.lengths;
     const lowestBefore = this.#numbers.lowestTruncation;
     const dataLength = this.#numbers.dataLength;
     this.#numbers.lowestTruncation = Math.min(lowestBefore, length);
     try {
-      this.#record({ diskLength: length, dataLength, listLength: this.#list.length });
+      this.#writeRecord({ diskLength: length, dataLength, listLength: this.#list.length });
       if (dataLength > length) this.#onData('cut the disk', () => this.#data.truncate(length));
     } catch (error) {
       this.#numbers.lowestTruncation = lowestBefore;
-      this.#recordAgain(before);
+      this.#writeAgain(before);
       throw error;
     }
     this.#numbers.length = length;
@@ -371,7 +370,7 @@ export class PageStore {
     this.#numbers.dataLength = length;
     try {
       this.#onData('flush the overlay', () => this.#data.sync());
-      this.#record({ ...this.#recorded, dataLength: length });
+      this.#writeRecord({ ...this.#record.lengths, dataLength: length });
     } catch (error) {
       this.#fail(error);
       throw error;
@@ -384,7 +383,7 @@ export class PageStore {
     const lengths = this.#lengths();
     try {
       await this.#data.syncLater();
-      if (lengths.listLength !== this.#recorded.listLength) await this.#list.syncLater();
+      if (lengths.listLength !== this.#record.lengths.listLength) await this.#list.syncLater();
     } catch (error) {
       const failure = asOverlayError(error, this.#paths.data, 'flush the overlay');
       this.#fail(failure);
@@ -392,8 +391,7 @@ export class PageStore {
     }
     this.#checkNames();
     // A truncation meanwhile has synced everything itself, and lengths from before it mean nothing now.
-    if (version === this.#numbers.version && !isSame(lengths, this.#recorded))
-      this.#record(lengths);
+    if (version === this.#numbers.version && !this.#record.has(lengths)) this.#writeRecord(lengths);
     this.checkWritable();
   }
 
@@ -412,12 +410,12 @@ export class PageStore {
   #replaceList(kept: DirtyPages, dropped: DirtyPages): void {
     this.#syncFiles();
     // The list that comes in its place is shorter, so what this vouches for of it is all of it.
-    this.#record(this.#lengths());
+    this.#writeRecord(this.#lengths());
     const prepared = this.#data.withRoom(() => this.#list.prepare(this.#files, kept));
     this.#numbers.changeWhole(() => {
       try {
         this.#list.replaceBy(this.#files, prepared, dropped);
-        this.#record(this.#lengths());
+        this.#writeRecord(this.#lengths());
       } catch (error) {
         // Nobody knows which list a power cut would leave.
         this.#fail(error);
@@ -468,14 +466,14 @@ export class PageStore {
     this.#syncFiles();
     this.#checkNames();
     const dataLength = this.#padData();
-    this.#record({ ...this.#lengths(), dataLength }, null);
+    this.#writeRecord({ ...this.#lengths(), dataLength }, null);
   }
 
   /** Makes the data file end with a whole page, if its file system can; answers its length. */
   #padData(): number {
     const padded = pagesIn(this.#numbers.dataLength) * PAGE_BYTES;
     if (padded === this.#numbers.dataLength) return padded;
-    this.#record({ ...this.#lengths(), dataLength: padded });
+    this.#writeRecord({ ...this.#lengths(), dataLength: padded });
     try {
       this.#data.truncate(padded);
     } catch {
@@ -485,7 +483,7 @@ export class PageStore {
     return padded;
   }
 
-  #lengths(): Lengths {
+  #lengths(): RecordedLengths {
     return {
       diskLength: this.#numbers.length,
       dataLength: this.#numbers.dataLength,
@@ -494,24 +492,15 @@ export class PageStore {
   }
 
   /** Writes the side file. Data and list must have been synced at least up to these lengths. */
-  #record(lengths: Lengths, openedBy = this.#unchanging.openedBy): void {
-    const lowest = this.#numbers.lowestTruncation;
-    const fields: SideFile = {
-      ...this.#unchanging,
-      ...lengths,
-      lowestTruncation: lowest === Number.POSITIVE_INFINITY ? null : lowest,
-      openedBy,
-    };
-    onFile(this.#paths.side, 'write the side file of the overlay', () =>
-      this.#data.withRoom(() => writeSideFile(this.#files, this.#paths.side, fields)),
-    );
-    this.#recorded = lengths;
+  #writeRecord(lengths: RecordedLengths, openedBy?: null): void {
+    const { lowestTruncation } = this.#numbers;
+    this.#data.withRoom(() => this.#record.write(lengths, lowestTruncation, openedBy));
   }
 
   /** After a failure: the new side file may have come into its place nevertheless. */
-  #recordAgain(lengths: Lengths): void {
+  #writeAgain(lengths: RecordedLengths): void {
     try {
-      this.#record(lengths);
+      this.#writeRecord(lengths);
     } catch (error) {
       this.#fail(error);
     }
@@ -537,12 +526,3 @@ function hasName(files: OverlayFiles, { path, identity }: OverlayFile | PageList
     return !(error instanceof HexzError) && codeOf(error) !== 'ENOENT';
   }
 }
-
-interface Lengths {
-  readonly diskLength: number;
-  readonly dataLength: number;
-  readonly listLength: number;
-}
-
-const isSame = (a: Lengths, b: Lengths): boolean =>
-  a.diskLength === b.diskLength && a.dataLength === b.dataLength && a.listLength === b.listLength;
