@@ -54,7 +54,10 @@ export class FrozenOverlay extends MergedDisk {
     for (let start = offset; start < end; ) {
       const page = pageOf(start);
       const isPreserved = this.#isPreserved(page);
-      const runEnd = Math.min(end, this.#preserved.runEnd(page, endPageIndex) * PAGE_BYTES);
+      const runEnd = Math.min(
+        end,
+        this.#preserved.runEnd(page, endPageIndex, isPreserved) * PAGE_BYTES,
+      );
       const piece = target.subarray(start - offset, runEnd - offset);
       if (isPreserved) this.#readPreserved(start, piece);
       else this.#readData(start, piece);
