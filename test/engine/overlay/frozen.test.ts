@@ -1,3 +1,5 @@
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, readdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -8,6 +10,7 @@ import { FrozenOverlay } from '../../../src/engine/overlay/frozenOverlay.js';
 import { Overlay, type OverlayEnvironment } from '../../../src/engine/overlay/overlay.js';
 import { createPreservedFile } from '../../../src/engine/overlay/preservedFile.js';
 import { codeOf } from '../../support/errors.js';
+import { projectDirectory } from '../../support/fixtures.js';
 import { MemoryBase, markedBytes, randomFrom } from '../../support/overlay/memoryBase.js';
 import { overlayOpener } from '../../support/overlay/openOverlays.js';
 import { SystemStage } from '../../support/overlay/stages.js';
@@ -119,6 +122,29 @@ describe('a frozen instant', () => {
     instant.release();
     instant.release();
     disk.close();
+  });
+
+  test('leaves nothing behind when its process is killed', async () => {
+    const path = join(newDirectory(), 'disk.overlay');
+    const support = join(projectDirectory, 'test', 'support');
+    const child = fork(join(support, 'overlay', 'holdFrozen.ts'), [path], {
+      execArgv: ['--import', join(support, 'typescript.mjs')],
+    });
+    try {
+      const [preservedBytes] = (await once(child, 'message')) as [unknown];
+      expect(preservedBytes).toBe(100_000);
+    } finally {
+      const ended = once(child, 'exit');
+      child.kill('SIGKILL');
+      await ended;
+    }
+    expect(readdirSync(dirname(path)).sort()).toEqual([
+      'disk.meta',
+      'disk.overlay',
+      'disk.overlay.hexz.json',
+    ]);
+    const overlay = openOverlay(path, new MemoryBase(markedBytes(150, 0)));
+    expectSameBytes(contentsOf(overlay), markedBytes(100_000, 2));
   });
 
   test('ends with its overlay', async () => {
