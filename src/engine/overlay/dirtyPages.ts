@@ -113,9 +113,12 @@ export class DirtyPages {
     return count;
   }
 
-  /** The first page behind `pageIndex` that is not as dirty or clean as it is; at most `endPageIndex`. */
-  runEnd(pageIndex: number, endPageIndex: number): number {
-    const isDirty = this.has(pageIndex);
+  /**
+   * The first page behind `pageIndex` that is not as dirty or clean as it is; at most `endPageIndex`.
+   *
+   * @param isDirty as it was found to be: where another thread changes it, asking twice gives two answers
+   */
+  runEnd(pageIndex: number, endPageIndex: number, isDirty = this.has(pageIndex)): number {
     const uniform = isDirty ? 0xffff_ffff : 0;
     let page = pageIndex + 1;
     while (page < endPageIndex) {
@@ -138,8 +141,9 @@ export class DirtyPages {
     const lastEnd = Math.min(endPageIndex, this.#counts.length * GROUP_PAGES);
     let page = startPageIndex;
     while (page < lastEnd) {
-      const end = this.runEnd(page, lastEnd);
-      if (this.has(page)) yield { pageIndex: page, pageCount: end - page };
+      const isDirty = this.has(page);
+      const end = this.runEnd(page, lastEnd, isDirty);
+      if (isDirty) yield { pageIndex: page, pageCount: end - page };
       page = end;
     }
   }

@@ -32,7 +32,7 @@ export abstract class DirtySet {
     const end = Math.min(endPageIndex, pagesIn(this.length));
     const { pages } = this;
     if (pageIndex >= end) return undefined;
-    const found = pages.has(pageIndex) ? pageIndex : pages.runEnd(pageIndex, end);
+    const found = pages.has(pageIndex) ? pageIndex : pages.runEnd(pageIndex, end, false);
     return found < end ? found : undefined;
   }
 

@@ -31,6 +31,10 @@ const kinds: Readonly<Record<string, 'NO_SPACE' | 'DISK_TOO_LARGE'>> = {
   EFBIG: 'DISK_TOO_LARGE',
 };
 
+/** Whether it was thrown because there is no room left. */
+export const isOutOfRoom = (error: unknown): boolean =>
+  asOverlayError(error, '', '').code === 'NO_SPACE';
+
 export const codeOf = (error: unknown): string | undefined =>
   (error as NodeJS.ErrnoException | undefined)?.code;
 

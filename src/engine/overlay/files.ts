@@ -70,12 +70,11 @@ export const systemFiles: OverlayFiles = {
     // A link would give one overlay two names, and with them two side files.
     const flags = openFlags[access] | constants.O_NONBLOCK | constants.O_NOFOLLOW;
     const descriptor = openOwn(path, flags);
-    const stats = fstatSync(descriptor, { bigint: true });
-    if (!stats.isFile()) {
+    if (!fstatSync(descriptor).isFile()) {
       closeSync(descriptor);
       throw new HexzError('OVERLAY_UNUSABLE', 'not a regular file', { location: { file: path } });
     }
-    return new SystemFile(path, descriptor, `${stats.dev}:${stats.ino}`);
+    return new SystemFile(path, descriptor, identityOf(descriptor));
   },
   rename: renameSync,
   remove: unlinkSync,
@@ -88,6 +87,12 @@ export const systemFiles: OverlayFiles = {
     }
   },
 };
+
+/** Same for two descriptors exactly when they are of one file. */
+export function identityOf(descriptor: number): string {
+  const { dev, ino } = fstatSync(descriptor, { bigint: true });
+  return `${dev}:${ino}`;
+}
 
 function openOwn(path: string, flags: number): number {
   try {

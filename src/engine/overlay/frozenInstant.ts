@@ -1,5 +1,5 @@
 import { DirtyPages, type SharedDirtyPages } from './dirtyPages.js';
-import { codeOf } from './failures.js';
+import { isOutOfRoom } from './failures.js';
 import { PAGE_BYTES, pageOf, pagesIn } from './pages.js';
 import type { PreservedFile } from './preservedFile.js';
 
@@ -15,7 +15,7 @@ export interface SharedFrozenInstant {
   readonly pages: SharedDirtyPages;
   /** Those of them that lie in the preserved file by now, each at its own offset. */
   readonly preserved: SharedDirtyPages;
-  readonly preservedDescriptor: number;
+  readonly preservedFile: Pick<PreservedFile, 'descriptor' | 'identity'>;
   /** As `FrozenState` says. */
   readonly state: SharedArrayBuffer;
 }
@@ -29,7 +29,7 @@ export const FrozenState = {
 } as const;
 
 /** Why an instant is lost. */
-export const brokenBy = { noSpace: 1, failure: 2, closing: 3 } as const;
+export const brokenBy = { noSpace: 1, failure: 2, closing: 3, release: 4 } as const;
 
 type Reason = (typeof brokenBy)[keyof typeof brokenBy];
 
@@ -80,7 +80,7 @@ export class FrozenInstant {
       ...numbers,
       pages: pages.share(),
       preserved: this.#preserved.share(),
-      preservedDescriptor: file.descriptor,
+      preservedFile: { descriptor: file.descriptor, identity: file.identity },
       state: this.#state.buffer,
     };
   }
@@ -90,10 +90,11 @@ export class FrozenInstant {
     return this.#state[FrozenState.broken] !== 0;
   }
 
-  /** Nobody reads it any more. */
+  /** Nobody is to read it any more; whoever does all the same fails. */
   release(): void {
     if (this.#isReleased) return;
     this.#isReleased = true;
+    this.breakOff(brokenBy.release);
     this.#onRelease(this);
     this.#file.close();
   }
@@ -118,8 +119,7 @@ export class FrozenInstant {
         page = runEnd;
       }
     } catch (error) {
-      const isFull = ['ENOSPC', 'EDQUOT'].includes(codeOf(error) ?? '');
-      this.breakOff(isFull ? brokenBy.noSpace : brokenBy.failure);
+      this.breakOff(isOutOfRoom(error) ? brokenBy.noSpace : brokenBy.failure);
     }
   }
 

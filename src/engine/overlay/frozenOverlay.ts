@@ -1,4 +1,4 @@
-import { closeSync, constants, openSync, readSync } from 'node:fs';
+import { closeSync, readSync } from 'node:fs';
 import { HexzError } from '../errors.js';
 import { DirtyPages } from './dirtyPages.js';
 import { damaged, onFile } from './failures.js';
@@ -7,6 +7,7 @@ import { brokenBy, FrozenState, type SharedFrozenInstant } from './frozenInstant
 import { type BaseDisk, MergedDisk } from './mergedDisk.js';
 import { openData } from './openData.js';
 import { PAGE_BYTES, pageOf, pagesIn } from './pages.js';
+import { openPreservedFile } from './preservedFile.js';
 
 /** The overlay of another thread as it was at one moment (`FrozenInstant`), however it is written since. */
 export class FrozenOverlay extends MergedDisk {
@@ -19,7 +20,7 @@ export class FrozenOverlay extends MergedDisk {
   readonly #preserved: DirtyPages;
   readonly #state: Int32Array;
   readonly #data: OverlayFile;
-  readonly #preservedDescriptor: number;
+  #preservedDescriptor: number;
 
   /**
    * To be made while the instant is not released.
@@ -39,11 +40,7 @@ export class FrozenOverlay extends MergedDisk {
     this.#state = new Int32Array(shared.state);
     this.#data = openData(shared);
     try {
-      // A descriptor of its own: the number of the other may be another file's once it is closed.
-      const opened = `/proc/self/fd/${shared.preservedDescriptor}`;
-      this.#preservedDescriptor = onFile(opened, 'open what was overwritten meanwhile', () =>
-        openSync(opened, constants.O_RDONLY),
-      );
+      this.#preservedDescriptor = openPreservedFile(shared.preservedFile, this.path);
     } catch (error) {
       this.#data.close();
       throw error;
@@ -57,7 +54,10 @@ export class FrozenOverlay extends MergedDisk {
     for (let start = offset; start < end; ) {
       const page = pageOf(start);
       const isPreserved = this.#isPreserved(page);
-      const runEnd = Math.min(end, this.#preserved.runEnd(page, endPageIndex) * PAGE_BYTES);
+      const runEnd = Math.min(
+        end,
+        this.#preserved.runEnd(page, endPageIndex, isPreserved) * PAGE_BYTES,
+      );
       const piece = target.subarray(start - offset, runEnd - offset);
       if (isPreserved) this.#readPreserved(start, piece);
       else this.#readData(start, piece);
@@ -67,9 +67,11 @@ export class FrozenOverlay extends MergedDisk {
     this.#checkIntact();
   }
 
+  /** May be called more than once. */
   close(): void {
     this.#data.close();
-    closeSync(this.#preservedDescriptor);
+    if (this.#preservedDescriptor >= 0) closeSync(this.#preservedDescriptor);
+    this.#preservedDescriptor = -1;
   }
 
   /** Reads from the data file, and what has been preserved meanwhile from there. */
@@ -115,8 +117,9 @@ export class FrozenOverlay extends MergedDisk {
     const reason = Atomics.load(this.#state, FrozenState.broken);
     if (reason === 0) return;
     const location = { file: this.path };
-    if (reason === brokenBy.closing) {
-      throw new HexzError('OVERLAY_UNUSABLE', 'the overlay was closed meanwhile', { location });
+    if (reason === brokenBy.closing || reason === brokenBy.release) {
+      const what = reason === brokenBy.closing ? 'overlay was closed' : 'instant was released';
+      throw new HexzError('OVERLAY_UNUSABLE', `the ${what} meanwhile`, { location });
     }
     throw new HexzError(
       reason === brokenBy.noSpace ? 'NO_SPACE' : 'OVERLAY_UNUSABLE',

@@ -58,7 +58,7 @@ export abstract class MergedDisk extends DirtySet {
       const pageIndex = pageOf(start);
       // Asked once: in another thread it may become dirty meanwhile.
       const isDirty = pages.has(pageIndex);
-      const runEnd = Math.min(end, pages.runEnd(pageIndex, endPageIndex) * PAGE_BYTES);
+      const runEnd = Math.min(end, pages.runEnd(pageIndex, endPageIndex, isDirty) * PAGE_BYTES);
       const piece = target.subarray(done, done + runEnd - start);
       if (isDirty) this.readDirty(start, piece);
       else this.readBase(start, piece);

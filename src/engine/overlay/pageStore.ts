@@ -6,13 +6,19 @@ import type { OverlayFile, OverlayFiles } from './files.js';
 import type { FrozenInstant } from './frozenInstant.js';
 import { type OverlayAccess, removeOverlayFiles } from './open.js';
 import { PageList } from './pageList.js';
-import { PAGE_BYTES, pageOf, pagesIn } from './pages.js';
+import { MAX_PAGES, PAGE_BYTES, pageOf, pagesIn } from './pages.js';
 import type { OverlayPaths } from './paths.js';
 import type { PreservedFile } from './preservedFile.js';
 import type { DiskState } from './recovery.js';
 import { SharedDataFile } from './sharedDataFile.js';
 import type { SharedOverlay } from './sharedOverlay.js';
-import { type SideFile, writeSideFile } from './sideFile.js';
+import type { SideFile } from './sideFile.js';
+import { type RecordedLengths, type RecordedOrigin, SideFileRecord } from './sideFileRecord.js';
+
+const ZERO_PAGE = Buffer.alloc(PAGE_BYTES);
+
+/** Pages that are cleared between two requests. */
+const CLEARED_AT_ONCE = 256;
 
 /** What a store is made of. */
 export interface StoreParts {
@@ -26,7 +32,7 @@ export interface StoreParts {
   readonly state: DiskState;
   readonly baseLength: number;
   /** What the side file says beside the lengths. */
-  readonly record: Pick<SideFile, 'base' | 'bootId' | 'openedBy'>;
+  readonly record: RecordedOrigin;
 }
 
 /**
@@ -55,10 +61,8 @@ export class PageStore {
   readonly #numbers: DiskNumbers;
   readonly #list: PageList;
   #baseLength: number;
-  #unchanging: StoreParts['record'];
+  readonly #record: SideFileRecord;
   #isWritable = false;
-  /** What the side file says. */
-  #recorded: Lengths = { diskLength: -1, dataLength: -1, listLength: -1 };
   /** Settles when no sync and no drop is at work or waits for its turn. */
   #syncing: Promise<void> = Promise.resolve();
   /** The sync that has not begun yet: whoever asks meanwhile shares it. */
@@ -76,7 +80,7 @@ export class PageStore {
     this.#data = new SharedDataFile(data);
     this.#list = new PageList(list, state.listLength);
     this.#baseLength = baseLength;
-    this.#unchanging = record;
+    this.#record = new SideFileRecord(files, paths.side, record);
     this.#numbers = new DiskNumbers(state.diskLength, state.lowestTruncation);
     this.#numbers.dataLength = this.#onData('read the overlay', () =>
       Math.min(state.diskLength, data.length()),
@@ -172,7 +176,7 @@ export class PageStore {
         this.#onData('write to the overlay', () => this.#data.write(piece, end));
         end += piece.length;
       }
-      this.#list.append(pageOf(offset), pageOf(end - 1));
+      this.#data.withRoom(() => this.#list.append(pageOf(offset), pageOf(end - 1)));
     } catch (error) {
       this.#cutWhatFailed();
       throw error;
@@ -248,13 +252,14 @@ export class PageStore {
     this.checkWritable();
     const dropped = this.pages.without(kept);
     this.#replaceList(kept, dropped);
-    this.#clear(dropped, 0);
+    for (const { pageIndex, pageCount } of dropped.extents(MAX_PAGES)) {
+      for (let page = pageIndex; page < pageIndex + pageCount; page++) this.#clear(page);
+    }
   }
 
   /**
-   * Makes dirty pages clean, when no sync is at work. What they held is overwritten behind the end of the base only,
-   * where the Rust hexz takes the data file as it is when it writes a page in part; elsewhere nobody finds it, and
-   * clearing it would hold up requests.
+   * Makes dirty pages clean, when no sync is at work. What they held is cleared behind the base only, a little at a time
+   * between requests; elsewhere it stays in the data file, where nobody finds it: whoever writes such a page seeds it.
    *
    * @throws HexzError as `keepOnly`
    */
@@ -262,7 +267,7 @@ export class PageStore {
     const done = this.#syncing.then(() => {
       this.checkWritable();
       this.#replaceList(this.pages.without(dropped), dropped);
-      this.#clear(dropped, pagesIn(this.#baseLength));
+      return this.#clearBehindBase(dropped);
     });
     this.#syncing = done.catch(() => {});
     return done;
@@ -276,11 +281,11 @@ export class PageStore {
   rebind(base: SideFile['base']): void {
     this.checkWritable();
     this.#syncFiles();
-    this.#unchanging = { ...this.#unchanging, base };
+    this.#record.rebind(base);
     this.#baseLength = this.#numbers.length;
     this.#numbers.lowestTruncation = Number.POSITIVE_INFINITY;
     try {
-      this.#record(this.#lengths());
+      this.#writeRecord(this.#lengths());
     } catch (error) {
       this.#fail(error);
       throw error;
@@ -302,7 +307,7 @@ export class PageStore {
     this.#list.cutBack();
     this.#syncFiles();
     const dataLength = this.#onData('read the overlay', () => this.#data.length());
-    this.#record({ ...this.#lengths(), dataLength });
+    this.#writeRecord({ ...this.#lengths(), dataLength });
     if (dataLength <= this.#numbers.length) return;
     this.#onData('cut the overlay', () => this.#data.truncate(this.#numbers.length));
     this.#finishCut(this.#numbers.length);
@@ -330,13 +335,13 @@ export class PageStore {
       }
       this.#syncFiles();
     }
-    const before = this.#recorded;
+    const before = this.#record.lengths;
     const dataLength = Math.max(this.#numbers.dataLength, length > this.#baseLength ? length : 0);
     try {
-      this.#record({ diskLength: length, dataLength, listLength: this.#list.length });
+      this.#writeRecord({ diskLength: length, dataLength, listLength: this.#list.length });
     } catch (error) {
       this.#cutWhatFailed();
-      this.#recordAgain(before);
+      this.#writeAgain(before);
       throw error;
     }
     this.#numbers.dataLength = dataLength;
@@ -344,16 +349,16 @@ export class PageStore {
   }
 
   #shrink(length: number): void {
-    const before = this.#recorded;
+    const before = this.#record.lengths;
     const lowestBefore = this.#numbers.lowestTruncation;
     const dataLength = this.#numbers.dataLength;
     this.#numbers.lowestTruncation = Math.min(lowestBefore, length);
     try {
-      this.#record({ diskLength: length, dataLength, listLength: this.#list.length });
+      this.#writeRecord({ diskLength: length, dataLength, listLength: this.#list.length });
       if (dataLength > length) this.#onData('cut the disk', () => this.#data.truncate(length));
     } catch (error) {
       this.#numbers.lowestTruncation = lowestBefore;
-      this.#recordAgain(before);
+      this.#writeAgain(before);
       throw error;
     }
     this.#numbers.length = length;
@@ -365,7 +370,7 @@ export class PageStore {
     this.#numbers.dataLength = length;
     try {
       this.#onData('flush the overlay', () => this.#data.sync());
-      this.#record({ ...this.#recorded, dataLength: length });
+      this.#writeRecord({ ...this.#record.lengths, dataLength: length });
     } catch (error) {
       this.#fail(error);
       throw error;
@@ -378,7 +383,7 @@ export class PageStore {
     const lengths = this.#lengths();
     try {
       await this.#data.syncLater();
-      if (lengths.listLength !== this.#recorded.listLength) await this.#list.syncLater();
+      if (lengths.listLength !== this.#record.lengths.listLength) await this.#list.syncLater();
     } catch (error) {
       const failure = asOverlayError(error, this.#paths.data, 'flush the overlay');
       this.#fail(failure);
@@ -386,8 +391,7 @@ export class PageStore {
     }
     this.#checkNames();
     // A truncation meanwhile has synced everything itself, and lengths from before it mean nothing now.
-    if (version === this.#numbers.version && !isSame(lengths, this.#recorded))
-      this.#record(lengths);
+    if (version === this.#numbers.version && !this.#record.has(lengths)) this.#writeRecord(lengths);
     this.checkWritable();
   }
 
@@ -402,37 +406,49 @@ export class PageStore {
     }
   }
 
-  /** Overwrites what pages held with zeros. */
-  #clear(dropped: DirtyPages, firstPageIndex: number): void {
-    const zeros = Buffer.alloc(PAGE_BYTES);
-    const { dataLength } = this.#numbers;
-    this.#onData('clear what was dropped', () => {
-      for (const { pageIndex, pageCount } of dropped.extents(pagesIn(dataLength))) {
-        const end = pageIndex + pageCount;
-        for (let page = Math.max(pageIndex, firstPageIndex); page < end; page++) {
-          const start = page * PAGE_BYTES;
-          this.#data.write(zeros.subarray(0, dataLength - start), start);
-        }
-      }
-    });
-  }
-
   /** Puts a list of all pages but the dropped ones in place of the old one; both or none of it is on the disk. */
   #replaceList(kept: DirtyPages, dropped: DirtyPages): void {
     this.#syncFiles();
     // The list that comes in its place is shorter, so what this vouches for of it is all of it.
-    this.#record(this.#lengths());
-    const prepared = this.#list.prepare(this.#files, kept);
+    this.#writeRecord(this.#lengths());
+    const prepared = this.#data.withRoom(() => this.#list.prepare(this.#files, kept));
     this.#numbers.changeWhole(() => {
       try {
         this.#list.replaceBy(this.#files, prepared, dropped);
-        this.#record(this.#lengths());
+        this.#writeRecord(this.#lengths());
       } catch (error) {
         // Nobody knows which list a power cut would leave.
         this.#fail(error);
         throw error;
       }
     });
+  }
+
+  /** The Rust hexz lists pages that begin behind the base without seeding them, and would show what lies there. */
+  async #clearBehindBase(dropped: DirtyPages): Promise<void> {
+    const firstPageIndex = pagesIn(this.#baseLength);
+    let untilTurn = CLEARED_AT_ONCE;
+    for (const { pageIndex, pageCount } of dropped.extents(MAX_PAGES)) {
+      const end = pageIndex + pageCount;
+      for (let page = Math.max(pageIndex, firstPageIndex); page < end; page++) {
+        // Written again meanwhile.
+        if (this.pages.has(page)) continue;
+        this.#clear(page);
+        if (--untilTurn > 0) continue;
+        untilTurn = CLEARED_AT_ONCE;
+        await new Promise((resolve) => setImmediate(resolve));
+        this.checkWritable();
+      }
+    }
+  }
+
+  /** Overwrites what the data file holds of a clean page. */
+  #clear(pageIndex: number): void {
+    const start = pageIndex * PAGE_BYTES;
+    const length = Math.min(PAGE_BYTES, this.#numbers.dataLength - start);
+    if (length <= 0) return;
+    const zeros = ZERO_PAGE.subarray(0, length);
+    this.#onData('clear what was dropped', () => this.#data.write(zeros, start));
   }
 
   #syncFiles(): void {
@@ -450,14 +466,14 @@ export class PageStore {
     this.#syncFiles();
     this.#checkNames();
     const dataLength = this.#padData();
-    this.#record({ ...this.#lengths(), dataLength }, null);
+    this.#writeRecord({ ...this.#lengths(), dataLength }, null);
   }
 
   /** Makes the data file end with a whole page, if its file system can; answers its length. */
   #padData(): number {
     const padded = pagesIn(this.#numbers.dataLength) * PAGE_BYTES;
     if (padded === this.#numbers.dataLength) return padded;
-    this.#record({ ...this.#lengths(), dataLength: padded });
+    this.#writeRecord({ ...this.#lengths(), dataLength: padded });
     try {
       this.#data.truncate(padded);
     } catch {
@@ -467,7 +483,7 @@ export class PageStore {
     return padded;
   }
 
-  #lengths(): Lengths {
+  #lengths(): RecordedLengths {
     return {
       diskLength: this.#numbers.length,
       dataLength: this.#numbers.dataLength,
@@ -476,23 +492,15 @@ export class PageStore {
   }
 
   /** Writes the side file. Data and list must have been synced at least up to these lengths. */
-  #record(lengths: Lengths, openedBy = this.#unchanging.openedBy): void {
-    const lowest = this.#numbers.lowestTruncation;
-    onFile(this.#paths.side, 'write the side file of the overlay', () =>
-      writeSideFile(this.#files, this.#paths.side, {
-        ...this.#unchanging,
-        ...lengths,
-        lowestTruncation: lowest === Number.POSITIVE_INFINITY ? null : lowest,
-        openedBy,
-      }),
-    );
-    this.#recorded = lengths;
+  #writeRecord(lengths: RecordedLengths, openedBy?: null): void {
+    const { lowestTruncation } = this.#numbers;
+    this.#data.withRoom(() => this.#record.write(lengths, lowestTruncation, openedBy));
   }
 
   /** After a failure: the new side file may have come into its place nevertheless. */
-  #recordAgain(lengths: Lengths): void {
+  #writeAgain(lengths: RecordedLengths): void {
     try {
-      this.#record(lengths);
+      this.#writeRecord(lengths);
     } catch (error) {
       this.#fail(error);
     }
@@ -518,12 +526,3 @@ function hasName(files: OverlayFiles, { path, identity }: OverlayFile | PageList
     return !(error instanceof HexzError) && codeOf(error) !== 'ENOENT';
   }
 }
-
-interface Lengths {
-  readonly diskLength: number;
-  readonly dataLength: number;
-  readonly listLength: number;
-}
-
-const isSame = (a: Lengths, b: Lengths): boolean =>
-  a.diskLength === b.diskLength && a.dataLength === b.dataLength && a.listLength === b.listLength;

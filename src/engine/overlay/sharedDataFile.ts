@@ -1,5 +1,5 @@
 import type { DirtyPages } from './dirtyPages.js';
-import { codeOf } from './failures.js';
+import { isOutOfRoom } from './failures.js';
 import type { OverlayFile } from './files.js';
 import { brokenBy, FrozenInstant, type FrozenNumbers } from './frozenInstant.js';
 import { PageVersions } from './pageVersions.js';
@@ -52,13 +52,21 @@ export class SharedDataFile implements OverlayFile {
 
   write(bytes: Buffer, offset: number): void {
     if (this.#frozen !== undefined) this.#preserve(offset, offset + bytes.length);
+    this.withRoom(() => this.#write(bytes, offset));
+  }
+
+  /**
+   * Does something that takes room, once more if there is none: what is preserved may have taken it, and makes way.
+   *
+   * @param action can be repeated after it failed
+   */
+  withRoom<T>(action: () => T): T {
     try {
-      this.#write(bytes, offset);
+      return action();
     } catch (error) {
-      if (this.#frozen === undefined || codeOf(error) !== 'ENOSPC') throw error;
-      // The room that is missing may be what was preserved.
+      if (this.#frozen === undefined || !isOutOfRoom(error)) throw error;
       this.#breakOff(brokenBy.noSpace);
-      this.#write(bytes, offset);
+      return action();
     }
   }
 

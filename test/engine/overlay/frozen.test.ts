@@ -1,12 +1,16 @@
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, readdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
+import { systemFiles } from '../../../src/engine/overlay/files.js';
 import { FrozenOverlay } from '../../../src/engine/overlay/frozenOverlay.js';
-import { Overlay } from '../../../src/engine/overlay/overlay.js';
+import { Overlay, type OverlayEnvironment } from '../../../src/engine/overlay/overlay.js';
 import { createPreservedFile } from '../../../src/engine/overlay/preservedFile.js';
 import { codeOf } from '../../support/errors.js';
+import { projectDirectory } from '../../support/fixtures.js';
 import { MemoryBase, markedBytes, randomFrom } from '../../support/overlay/memoryBase.js';
 import { overlayOpener } from '../../support/overlay/openOverlays.js';
 import { SystemStage } from '../../support/overlay/stages.js';
@@ -64,9 +68,8 @@ describe.each([0, 150, 4096, 30_000])('over a base of %i bytes', (length) => {
             }
           }
           session.expectContents();
-          for (const instant of instants) instant.release();
-          // What was read by then has descriptors of its own.
           for (const { disk } of frozen) disk.close();
+          for (const instant of instants) instant.release();
           await session.close();
         },
       ),
@@ -121,6 +124,29 @@ describe('a frozen instant', () => {
     disk.close();
   });
 
+  test('leaves nothing behind when its process is killed', async () => {
+    const path = join(newDirectory(), 'disk.overlay');
+    const support = join(projectDirectory, 'test', 'support');
+    const child = fork(join(support, 'overlay', 'holdFrozen.ts'), [path], {
+      execArgv: ['--import', join(support, 'typescript.mjs')],
+    });
+    try {
+      const [preservedBytes] = (await once(child, 'message')) as [unknown];
+      expect(preservedBytes).toBe(100_000);
+    } finally {
+      const ended = once(child, 'exit');
+      child.kill('SIGKILL');
+      await ended;
+    }
+    expect(readdirSync(dirname(path)).sort()).toEqual([
+      'disk.meta',
+      'disk.overlay',
+      'disk.overlay.hexz.json',
+    ]);
+    const overlay = openOverlay(path, new MemoryBase(markedBytes(150, 0)));
+    expectSameBytes(contentsOf(overlay), markedBytes(100_000, 2));
+  });
+
   test('ends with its overlay', async () => {
     const overlay = openOverlay(join(newDirectory(), 'disk.overlay'), base);
     overlay.write(0, markedBytes(20_000, 1));
@@ -129,6 +155,23 @@ describe('a frozen instant', () => {
     await overlay.close();
     expect(codeOf(() => contentsOf(disk))).toBe('OVERLAY_UNUSABLE');
     instant.release();
+    disk.close();
+  });
+
+  test('that was released is not read by its number, nor on and on', async () => {
+    const overlay = openOverlay(join(newDirectory(), 'disk.overlay'), base);
+    overlay.write(0, markedBytes(20_000, 1));
+    const instant = await overlay.freeze();
+    const disk = new FrozenOverlay(instant.shared, base);
+    overlay.write(0, markedBytes(20_000, 2));
+    instant.release();
+    overlay.write(0, markedBytes(20_000, 3));
+    expect(codeOf(() => contentsOf(disk))).toBe('OVERLAY_UNUSABLE');
+    // Now another one may have the number of its file.
+    const other = await overlay.freeze();
+    expect(codeOf(() => new FrozenOverlay(instant.shared, base))).toBe('OVERLAY_UNUSABLE');
+    other.release();
+    disk.close();
     disk.close();
   });
 
@@ -170,6 +213,78 @@ describe('a frozen instant', () => {
     await overlay.close();
   });
 });
+
+describe.each(['ENOSPC', 'EDQUOT'])('where %s comes of what is kept', (code) => {
+  const base = new MemoryBase(markedBytes(30_000, 0));
+  // Operations of a write on its way to the data file, the list, and of a cut to the side file.
+  const actions: readonly [string, number, (overlay: Overlay) => unknown][] = [
+    ['a page', 0, (overlay) => overlay.write(4096, markedBytes(4096, 2))],
+    ['the list', 1, (overlay) => overlay.write(24_576, markedBytes(4096, 2))],
+    ['the side file', 0, (overlay) => overlay.truncate(18_000)],
+    ['the list without what is dropped', 1, (o) => o.drop([{ pageIndex: 1, pageCount: 1 }])],
+  ];
+
+  test.each(actions)('it makes way for %s', async (_what, after, action) => {
+    const path = join(newDirectory(), 'disk.overlay');
+    const files = new FullDisk(code);
+    const overlay = Overlay.open({ path, base, access: 'write' }, { ...files.environment });
+    overlay.write(0, markedBytes(20_000, 1));
+    const instant = await overlay.freeze();
+    const disk = new FrozenOverlay(instant.shared, base);
+    files.fillAfter(after);
+    await action(overlay);
+    expect(files.wasFull).toBe(true);
+    expect(codeOf(() => contentsOf(disk))).toBe('NO_SPACE');
+    disk.close();
+    instant.release();
+    await overlay.close();
+  });
+});
+
+/** The files of this machine on a disk that becomes full, until what is preserved is given back. */
+class FullDisk {
+  wasFull = false;
+  readonly #code: string;
+  #writesLeft = Number.POSITIVE_INFINITY;
+
+  constructor(code: string) {
+    this.#code = code;
+  }
+
+  /** After so many writes to files that have names. */
+  fillAfter(writes: number): void {
+    this.#writesLeft = writes;
+  }
+
+  readonly environment: OverlayEnvironment = {
+    files: {
+      ...systemFiles,
+      open: (path, access) => {
+        const file = systemFiles.open(path, access);
+        const write = file.write.bind(file);
+        file.write = (bytes, offset) => {
+          this.#takeRoom();
+          write(bytes, offset);
+        };
+        return file;
+      },
+    },
+    createPreservedFile: (path) => {
+      const file = createPreservedFile(path);
+      const clear = () => {
+        this.#writesLeft = Number.POSITIVE_INFINITY;
+        file.clear();
+      };
+      return { ...file, clear };
+    },
+  };
+
+  #takeRoom(): void {
+    if (--this.#writesLeft >= 0) return;
+    this.wasFull = true;
+    throw Object.assign(new Error(this.#code), { code: this.#code });
+  }
+}
 
 const unique = <T>(value: T, index: number, values: readonly T[]): boolean =>
   values.indexOf(value) === index;
