@@ -163,7 +163,7 @@ const addFile = (hash: Hash, path: string): unknown => hash.update(sumOfFile(pat
  * @throws HexzError OUTPUT_FAILED
  */
 export function copyOverlay(dataPath: string, directory: string): string {
-  for (const path of Object.values(overlayPaths(dataPath))) {
+  for (const path of Object.values(overlayPaths(dataPath)).filter((path) => existsSync(path))) {
     const target = join(directory, basename(path));
     attempt(target, () => copyFileSync(path, target, constants.COPYFILE_FICLONE));
   }
