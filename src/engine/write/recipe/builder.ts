@@ -147,8 +147,8 @@ export class RecipeBuilder {
     const name = spec.name ?? basename(recipe.path).replace(/\.ya?ml$/i, '');
     const snapshotPath = this.#claim(`${name}.hxz`, recipe.path);
     const overlay = spec.overlay && overlayPaths(join(this.#parts.stage, spec.overlay.file));
-    for (const path of overlay === undefined ? [] : filesOfOverlay(overlay))
-      this.#claim(basename(path), recipe.path);
+    const overlayFiles = overlay === undefined ? [] : filesOfOverlay(overlay);
+    for (const path of overlayFiles) this.#claim(basename(path), recipe.path);
     const workDirectory = join(this.#parts.stage, '.work');
     mkdirSync(workDirectory, { mode: 0o700 });
     const passwords = [
@@ -176,7 +176,7 @@ export class RecipeBuilder {
         await makeOverlay(parts).finally(() => base.close());
       }
       const e2fsprogs = contents.usesExt4 ? await this.#version() : parent?.e2fsprogs;
-      const paths = [snapshotPath, ...(overlay === undefined ? [] : filesOfOverlay(overlay))];
+      const paths = [snapshotPath, ...overlayFiles];
       return {
         path: recipe.path,
         snapshot: { path: snapshotPath, passwords, e2fsprogs, inputs: {} },
