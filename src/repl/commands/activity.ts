@@ -9,7 +9,6 @@ import { countKind, durationKind } from './kinds.js';
 import { offsetColumn } from './place.js';
 
 const RATE_HZ = 20;
-const DEFAULT_EVENTS_MS = 1000;
 
 interface Watched {
   readonly sample: ActivitySample;
@@ -21,8 +20,9 @@ interface Watched {
 async function* samples(
   { session, signal }: RunContext,
   maximumEvents: number,
+  since: 'start' | 'now' = 'now',
 ): AsyncGenerator<Watched, void> {
-  const params = { rateHz: RATE_HZ, maximumEvents, sendsIdle: true };
+  const params = { rateHz: RATE_HZ, maximumEvents, since, sendsIdle: true };
   const startedAt = performance.now();
   const watch = session.client.stream('watch', params, { signal });
   for await (const batch of watch.batches()) {
@@ -102,24 +102,25 @@ const eventTime = ({ time }: ActivityEvent): string => new Date(time).toISOStrin
 export const eventsCommand = defineCommand({
   name: 'events',
   group: 'Activity',
-  summary: 'Lists requests to the mount as they come',
+  summary: 'Lists the last requests to the mount, or those that come',
   details: [
-    'Without N, `--for` and `--follow` it ends after a second. When more happens than can be told, the end says how much was lost.',
+    'An engine remembers the last 16 384 requests. With `--for` or `--follow` it lists what comes from now on. When there was more than can be told, the end says how much was lost.',
   ],
   examples: ['events', 'events 10', 'events --for 2s > events.txt', 'events --follow'],
-  arguments: { count: optional(countKind, 'end after so many') },
+  arguments: { count: optional(countKind, 'the last so many; of those that come, the first') },
   options: {
-    for: option(durationKind, 'end after this time'),
-    follow: flag('go on until Ctrl+C'),
+    for: option(durationKind, 'list what comes within this time'),
+    follow: flag('list what comes, until Ctrl+C'),
   },
   run: async (context, { count = Number.POSITIVE_INFINITY, for: given, follow }) => {
-    const isEndless = follow || Number.isFinite(count);
-    const time = given ?? (isEndless ? Number.POSITIVE_INFINITY : DEFAULT_EVENTS_MS);
+    const waits = follow || given !== undefined;
+    const time = given ?? (follow ? Number.POSITIVE_INFINITY : 0);
+    const most = waits ? MAX_SAMPLE_EVENTS : Math.min(count, MAX_SAMPLE_EVENTS);
     return new Listing<ActivityEvent, object, EventsTail>({}, 'events', async function* () {
       let events = 0;
       let lostEvents = 0;
       if (count === 0) return { events, lostEvents };
-      for await (const { sample, elapsedMs } of samples(context, MAX_SAMPLE_EVENTS)) {
+      for await (const { sample, elapsedMs } of samples(context, most, waits ? 'now' : 'start')) {
         const shown = sample.events.slice(0, count - events);
         lostEvents += sample.lostEvents;
         events += shown.length;
@@ -207,7 +208,7 @@ async function waitUntil(
 ): Promise<Waited> {
   let events = 0;
   let quietSince = 0;
-  for await (const { sample, elapsedMs } of samples(context, MAX_SAMPLE_EVENTS)) {
+  for await (const { sample, elapsedMs } of samples(context, most, waits ? 'now' : 'start')) {
     const happened = sample.events.length + sample.lostEvents;
     events += happened;
     if (happened > 0) quietSince = elapsedMs;

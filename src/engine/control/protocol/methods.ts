@@ -27,8 +27,8 @@ export const MAX_WRITE_BYTES = 256 * 1024;
 export const MAX_LISTED = 4096;
 /** Samples in a second. */
 export const MAX_RATE_HZ = 30;
-/** Events in one sample. */
-export const MAX_SAMPLE_EVENTS = 1024;
+/** Events in one sample: as many as an engine remembers. */
+export const MAX_SAMPLE_EVENTS = 16_384;
 /** How long writes can be held, in milliseconds. */
 export const MAX_QUIESCE_MS = 10_000;
 
