@@ -71,6 +71,11 @@ export const errorTable = {
   ENGINE_LEASED: kind(6, 'EBUSY', 'Another watcher is the one that ends the engine.'),
   MOUNT_BUSY: kind(6, 'EBUSY', 'Programs still use the mount.'),
   UNMOUNT_FAILED: kind(6, 'EIO', 'The mount could not be ended.'),
+  EVICTION_FAILED: kind(
+    6,
+    'EIO',
+    'The kernel may still show old bytes of a disk that was changed.',
+  ),
   OVERLAY_LOCKED: kind(7, 'EBUSY', 'Another process has the overlay open.'),
   WRONG_BASE: kind(7, 'EIO', 'The overlay was made on another snapshot.'),
   OVERLAY_DAMAGED: kind(

@@ -33,6 +33,7 @@ const needs = {
       succeeds('sh', ['-c', 'd=$(mktemp -d) && chattr +a "$d" && chattr -a "$d" && rmdir "$d"']),
       'the temporary directory knows no attributes',
     ),
+  Python: () => missing(succeeds('python3', ['--version']), 'python3 is not installed'),
   openssl: () => missing(succeeds('openssl', ['version']), 'openssl is not installed'),
   xz: () =>
     missing(

@@ -1,7 +1,15 @@
-import { constants, opendirSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
-import { readAtMost } from './boundedFile.js';
 import { type Mount, readMountTable } from './mountTable.js';
+import {
+  informationOf,
+  isForWriting,
+  linkTarget,
+  loopDevices,
+  mappedFiles,
+  openDescriptors,
+  processNumbers,
+  withoutMark,
+} from './openFiles.js';
 import { commandOf, identifyProcess, type ProcessIdentity } from './processes.js';
 
 /** Something that uses a mount. */
@@ -10,12 +18,7 @@ export type Holder =
   | { readonly kind: 'loop device'; readonly device: string }
   | { readonly kind: 'mount'; readonly mountpoint: string };
 
-/** Of the flags of an open file; 0 is for reading only. */
-const ACCESS_MODE = constants.O_WRONLY | constants.O_RDWR;
 const MAX_HOLDERS = 100;
-const MAX_DESCRIPTORS = 10_000;
-const MAX_INFORMATION_BYTES = 4096;
-const MAX_MAPS_BYTES = 4 * 1024 ** 2;
 
 /**
  * Who uses what is mounted at a real path: processes, loop devices, mounts below it. Only names that
@@ -27,7 +30,9 @@ export async function findMountHolders(mountpoint: string): Promise<readonly Hol
   const nested = readMountTable().filter((mount) => mount.mountpoint.startsWith(prefix));
   return [
     ...(await processesUsing(isUsed)),
-    ...loopDevices(isUsed),
+    ...loopDevices()
+      .filter(({ path }) => isUsed(path))
+      .map(({ device }): Holder => ({ kind: 'loop device', device })),
     ...nested.map((mount): Holder => ({ kind: 'mount', mountpoint: mount.mountpoint })),
   ].slice(0, MAX_HOLDERS);
 }
@@ -57,41 +62,27 @@ export async function findFileWriters(realPath: string): Promise<readonly Holder
   for (const pid of processNumbers()) {
     await setImmediate();
     if (pid === process.pid) continue;
-    const isWriter = descriptors(`/proc/${pid}/fd`).some((descriptor) => {
-      const [path] = linkTarget(`/proc/${pid}/fd/${descriptor}`);
-      return path === realPath && isForWriting(pid, descriptor);
+    const isWriter = openDescriptors(pid).some((descriptor) => {
+      const path = linkTarget(`/proc/${pid}/fd/${descriptor}`);
+      return path === realPath && isForWriting(informationOf(pid, descriptor));
     });
     if (isWriter) writers.push({ kind: 'process', pid, command: commandOf(pid) });
   }
   return writers;
 }
 
-function isForWriting(pid: number, descriptor: string): boolean {
-  try {
-    const information = readAtMost(`/proc/${pid}/fdinfo/${descriptor}`, MAX_INFORMATION_BYTES);
-    const flags = /^flags:\s*([0-7]+)$/m.exec(information.toString('latin1'))?.[1] ?? '0';
-    return (Number.parseInt(flags, 8) & ACCESS_MODE) !== 0;
-  } catch {
-    // Closed by now.
-    return false;
-  }
-}
+/** Since Linux 6.16. */
+const connectionOf = (information: string): string | undefined =>
+  /^fuse_connection:\s*(\d+)$/m.exec(information)?.[1];
 
 function holdsConnection(pid: number, connection: string): boolean {
-  return descriptors(`/proc/${pid}/fd`).some((descriptor) => {
-    const [path] = linkTarget(`/proc/${pid}/fd/${descriptor}`);
-    return path?.endsWith('/fuse') === true && connectionOf(pid, descriptor) === connection;
+  return openDescriptors(pid).some((descriptor) => {
+    const path = linkTarget(`/proc/${pid}/fd/${descriptor}`);
+    return (
+      path?.endsWith('/fuse') === true &&
+      connectionOf(informationOf(pid, descriptor)) === connection
+    );
   });
-}
-
-function connectionOf(pid: number, descriptor: string): string | undefined {
-  try {
-    const information = readAtMost(`/proc/${pid}/fdinfo/${descriptor}`, MAX_INFORMATION_BYTES);
-    return /^fuse_connection:\s*(\d+)$/m.exec(information.toString('latin1'))?.[1];
-  } catch {
-    // Closed by now.
-    return undefined;
-  }
 }
 
 export function describeHolder(holder: Holder): string {
@@ -118,11 +109,6 @@ async function processesUsing(isUsed: (path: string) => boolean): Promise<readon
   return holders;
 }
 
-const processNumbers = (): readonly number[] =>
-  readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .map(Number);
-
 function someUsedPath(pid: number, isUsed: (path: string) => boolean): boolean {
   for (const path of usedPaths(pid)) {
     if (isUsed(path) || isUsed(withoutMark(path))) return true;
@@ -130,76 +116,12 @@ function someUsedPath(pid: number, isUsed: (path: string) => boolean): boolean {
   return false;
 }
 
-/** The kernel marks names that are no more. */
-const withoutMark = (path: string): string => path.replace(/ \(deleted\)$/, '');
-
 /** Paths that a process has as directories, program, open files and mapped files. */
 function* usedPaths(pid: number): Generator<string> {
-  for (const name of ['cwd', 'root', 'exe']) yield* linkTarget(`/proc/${pid}/${name}`);
-  for (const name of descriptors(`/proc/${pid}/fd`)) yield* linkTarget(`/proc/${pid}/fd/${name}`);
-  yield* mappedPaths(pid);
-}
-
-function* linkTarget(path: string): Generator<string> {
-  try {
-    yield readlinkSync(path);
-  } catch {
-    // Another user's, or it has just ended.
+  const names = openDescriptors(pid).map((descriptor) => `fd/${descriptor}`);
+  for (const name of ['cwd', 'root', 'exe', ...names]) {
+    const path = linkTarget(`/proc/${pid}/${name}`);
+    if (path !== undefined) yield path;
   }
-}
-
-function descriptors(path: string): readonly string[] {
-  const names: string[] = [];
-  try {
-    const directory = opendirSync(path);
-    try {
-      while (names.length < MAX_DESCRIPTORS) {
-        const entry = directory.readSync();
-        if (entry === null) break;
-        names.push(entry.name);
-      }
-    } finally {
-      directory.closeSync();
-    }
-  } catch {
-    // Another user's, or it has just ended.
-  }
-  return names;
-}
-
-/** Lines are `START-END PERMISSIONS OFFSET DEVICE INODE   PATH`; only a line feed in the path is escaped. */
-function mappedPaths(pid: number): ReadonlySet<string> {
-  const paths = new Set<string>();
-  try {
-    const maps = readAtMost(`/proc/${pid}/maps`, MAX_MAPS_BYTES).toString('utf8');
-    for (const line of maps.split('\n')) {
-      const path = /^(?:\S+ +){5}(\/.*)$/.exec(line)?.[1];
-      if (path !== undefined) paths.add(path.replaceAll('\\012', '\n'));
-    }
-  } catch {
-    // Another user's, or it has just ended.
-  }
-  return paths;
-}
-
-function loopDevices(isUsed: (path: string) => boolean): readonly Holder[] {
-  let names: readonly string[] = [];
-  try {
-    names = readdirSync('/sys/block').filter((name) => /^loop\d+$/.test(name));
-  } catch {
-    // No sysfs here.
-  }
-  return names
-    .filter((name) => isUsed(backingFile(name)))
-    .map((name) => ({ kind: 'loop device', device: `/dev/${name}` }));
-}
-
-function backingFile(name: string): string {
-  try {
-    const path = readFileSync(`/sys/block/${name}/loop/backing_file`, 'utf8');
-    return withoutMark(path.replace(/\n$/, ''));
-  } catch {
-    // It has none now.
-    return '';
-  }
+  for (const { path } of mappedFiles(pid)) yield path;
 }

@@ -37,9 +37,12 @@ interface Report {
   readonly errors: readonly string[];
 }
 
+/** What a server is asked: for a report, or to fill its disk beneath the mount. */
+export type Request = 'report' | { readonly byte: number };
+
 /** What a server tells the process that started it. */
 export type Message =
-  | { readonly kind: 'mounted' | 'ended' }
+  | { readonly kind: 'mounted' | 'ended' | 'filled' }
   | { readonly kind: 'failed'; readonly code: HexzCode; readonly line: string }
   | { readonly kind: 'report'; readonly report: Report };
 
@@ -83,12 +86,22 @@ export class MountServer {
 
   async report(): Promise<Report> {
     const reports = () => this.#messages.filter((message) => message.kind === 'report');
-    const before = reports().length;
-    this.#child.send('report');
-    await this.#until(() => reports().length > before);
+    await this.#ask('report', () => reports().length);
     const last = reports().at(-1);
     if (last === undefined) throw new Error('no report');
     return last.report;
+  }
+
+  /** Gives all bytes of the disk one value, without the kernel noticing. */
+  fillDisk(byte: number): Promise<void> {
+    return this.#ask({ byte }, () => this.#messages.filter(({ kind }) => kind === 'filled').length);
+  }
+
+  /** Asks, and waits until there is an answer more. */
+  async #ask(request: Request, answers: () => number): Promise<void> {
+    const before = answers();
+    this.#child.send(request);
+    await this.#until(() => answers() > before);
   }
 
   /** Resolves when the server says that the mount has ended, and has ended itself. */

@@ -5,7 +5,7 @@ import { HexzError } from '../../../src/engine/errors.js';
 import { FileSystem } from '../../../src/engine/fuse/fileSystem.js';
 import { fuseNative } from '../../../src/engine/fuse/fuseNative.js';
 import { MemoryVolume } from './memoryVolume.js';
-import type { Message, Settings } from './mountServer.js';
+import type { Message, Request, Settings } from './mountServer.js';
 import { patternBytes } from './pattern.js';
 
 const tell = (message: Message) => process.send?.(message);
@@ -27,7 +27,12 @@ const fileSystem = new FileSystem(volume, {
   onError: (operation, error) => errors.push(`${operation}: ${String(error)}`),
 });
 
-process.on('message', () => {
+process.on('message', (request: Request) => {
+  if (request !== 'report') {
+    volume.bytes('disk').fill(request.byte);
+    tell({ kind: 'filled' });
+    return;
+  }
   const { reads, writes, syncCount } = volume;
   tell({ kind: 'report', report: { reads, writes, syncCount, errors } });
 });
