@@ -20,7 +20,7 @@ import type { SavedReview } from './savedReview.js';
  */
 
 const VERSION = 1;
-const MAX_BYTES = 128 * 1024 * 1024;
+const MAX_BYTES = 32 * 1024 * 1024;
 
 const runs = z.string().transform((text, context) => {
   const parsed = parseRuns(text);
