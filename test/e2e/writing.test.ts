@@ -3,15 +3,17 @@ import { once } from 'node:events';
 import { readFileSync, statSync } from 'node:fs';
 import { open, readFile, statfs, truncate, writeFile } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
+import { useMount } from '../../src/testing/index.js';
 import { patternBytes } from '../support/fuse/pattern.js';
-import { mounts } from '../support/mounts.js';
+import { recipePath } from '../support/recipes.js';
 import { requires } from '../support/requires.js';
 import { damageBlock, packNoise, packSnapshot } from '../support/snapshots.js';
 import { expectSameBytes, someBytes } from '../support/streams.js';
+import { sandboxedTesting } from '../support/testing.js';
 import { runTool } from '../support/tools.js';
 import { until } from '../support/until.js';
 
-const hexz = mounts();
+const hexz = sandboxedTesting();
 const DISK_BYTES = 300_001;
 
 async function withFile<T>(
@@ -89,36 +91,6 @@ describe.runIf(requires('FUSE'))('a writable disk is like a plain file', () => {
       }
     }
   });
-
-  test('for several processes that write the bytes of one page by turns', async () => {
-    const snapshot = hexz.sandbox.path('disk.hxz');
-    const bytes = packNoise(snapshot, DISK_BYTES);
-    const { disk } = await hexz.mount(snapshot, ['--rw']);
-    const [start, length, processCount] = [61_000, 3000, 4];
-    const script = `const file = fs.openSync(path, 'r+');
-      for (let at = number; at < ${length}; at += ${processCount})
-        fs.writeSync(file, Buffer.of(at % 251), 0, 1, ${start} + at);`;
-    const numbers = Array.from({ length: processCount }, (_, number) => number);
-    await Promise.all(numbers.map((number) => inProcess(disk, number, script)));
-    for (let at = 0; at < length; at++) bytes[start + at] = at % 251;
-    expectSameBytes(await readFile(disk), bytes);
-  });
-
-  test('for several processes that write over each other: the last one wins, whole', async () => {
-    const snapshot = hexz.sandbox.path('disk.hxz');
-    const bytes = packNoise(snapshot, DISK_BYTES);
-    const { disk } = await hexz.mount(snapshot, ['--rw']);
-    const [start, length] = [62_001, 70_000];
-    const script = `const file = fs.openSync(path, 'r+');
-      const bytes = Buffer.alloc(${length}, number + 1);
-      for (let round = 0; round < 100; round++) fs.writeSync(file, bytes, 0, ${length}, ${start});`;
-    await Promise.all([0, 1, 2].map((number) => inProcess(disk, number, script)));
-    const written = await readFile(disk);
-    const winner = written[start] ?? 0;
-    expect([1, 2, 3]).toContain(winner);
-    bytes.fill(winner, start, start + length);
-    expectSameBytes(written, bytes);
-  });
 });
 
 describe.runIf(requires('FUSE'))('a writable mount', () => {
@@ -154,53 +126,6 @@ describe.runIf(requires('FUSE'))('a writable mount', () => {
     await hexz.unmount(killed);
     const next = await hexz.mount(snapshot, args);
     expectSameBytes(await readFile(next.disk), Buffer.concat([bytes.subarray(0, 200_001), change]));
-  });
-
-  test('gets what is written at once in few requests', async () => {
-    const snapshot = hexz.sandbox.path('disk.hxz');
-    packNoise(snapshot, DISK_BYTES);
-    const { disk, pid } = await hexz.mount(snapshot, ['--rw']);
-    const systemCalls = () =>
-      Number(/^syscw: (\d+)$/m.exec(readFileSync(`/proc/${pid}/io`, 'utf8'))?.[1]);
-    const bytes = someBytes(16 * 1024 ** 2);
-    const before = systemCalls();
-    await patch(disk, 0, bytes);
-    // For each request: data, list, and the answer.
-    const pageCount = bytes.length / 4096;
-    expect(systemCalls() - before).toBeLessThan(pageCount / 4);
-    expectSameBytes(await readFile(disk), bytes);
-  });
-
-  test('shows the room of its overlay to df', async () => {
-    const snapshot = hexz.sandbox.path('disk.hxz');
-    packNoise(snapshot, DISK_BYTES);
-    const { mountpoint } = await hexz.mount(snapshot, ['--rw']);
-    const [shown, there] = await Promise.all(
-      [mountpoint, hexz.sandbox.directory].map((path) => statfs(path)),
-    );
-    if (shown === undefined || there === undefined) throw new Error('no answer');
-    const difference = Math.abs(shown.bavail * shown.bsize - there.bavail * there.bsize);
-    expect(difference).toBeLessThan(1024 ** 3);
-    expect(shown.bavail).toBeGreaterThan(0);
-  });
-
-  test('tells status how much of it is dirty', async () => {
-    const snapshot = hexz.sandbox.path('disk.hxz');
-    packNoise(snapshot, DISK_BYTES);
-    const { disk, mountpoint, pid } = await hexz.mount(snapshot, ['--rw']);
-    const listed = { pid, mountpoint, snapshot, mode: 'rw', state: 'serving' };
-    expect(await hexz.status()).toEqual([expect.objectContaining({ ...listed, dirtyBytes: 0 })]);
-    await patch(disk, 4095, Buffer.alloc(2));
-    await until('the dirty bytes', async () => (await hexz.status())[0]?.dirtyBytes === 8192);
-  });
-
-  test('times follow writes', async () => {
-    const snapshot = hexz.sandbox.path('disk.hxz');
-    packNoise(snapshot, DISK_BYTES);
-    const { disk } = await hexz.mount(snapshot, ['--rw']);
-    const start = Date.now();
-    await patch(disk, 0, Buffer.alloc(1));
-    expect(statSync(disk).mtimeMs).toBeGreaterThan(start - 1000);
   });
 
   test('with a damaged block fails what needs it, and changes nothing then', async () => {
@@ -240,6 +165,72 @@ describe.runIf(requires('FUSE'))('a writable mount', () => {
     await hexz.unmount(mount);
     expect(mount.stderr).toContain(`${snapshot}: disk stream, block 1`);
     await compare((await hexz.mount(snapshot, args)).disk);
+  });
+});
+
+describe.runIf(requires('FUSE'))('a writable mount with a temporary overlay', () => {
+  const mount = useMount(recipePath('noise'), { rw: true });
+
+  test('takes the bytes of one page from several processes by turns', async () => {
+    const bytes = await mount.read('disk', 0, undefined, 'base');
+    const [start, length, processCount] = [61_000, 3000, 4];
+    const script = `const file = fs.openSync(path, 'r+');
+      for (let at = number; at < ${length}; at += ${processCount})
+        fs.writeSync(file, Buffer.of(at % 251), 0, 1, ${start} + at);`;
+    const numbers = Array.from({ length: processCount }, (_, number) => number);
+    await Promise.all(numbers.map((number) => inProcess(mount.disk, number, script)));
+    for (let at = 0; at < length; at++) bytes[start + at] = at % 251;
+    expectSameBytes(await readFile(mount.disk), bytes);
+  });
+
+  test('takes what several processes write over each other: the last one wins, whole', async () => {
+    const bytes = await mount.read('disk', 0, undefined, 'base');
+    const [start, length] = [62_001, 70_000];
+    const script = `const file = fs.openSync(path, 'r+');
+      const bytes = Buffer.alloc(${length}, number + 1);
+      for (let round = 0; round < 100; round++) fs.writeSync(file, bytes, 0, ${length}, ${start});`;
+    await Promise.all([0, 1, 2].map((number) => inProcess(mount.disk, number, script)));
+    const written = await readFile(mount.disk);
+    const winner = written[start] ?? 0;
+    expect([1, 2, 3]).toContain(winner);
+    bytes.fill(winner, start, start + length);
+    expectSameBytes(written, bytes);
+  });
+
+  test('gets what is written at once in few requests', async () => {
+    const systemCalls = () =>
+      Number(/^syscw: (\d+)$/m.exec(readFileSync(`/proc/${mount.pid}/io`, 'utf8'))?.[1]);
+    const bytes = someBytes(16 * 1024 ** 2);
+    const before = systemCalls();
+    await patch(mount.disk, 0, bytes);
+    // For each request: data, list, and the answer.
+    const pageCount = bytes.length / 4096;
+    expect(systemCalls() - before).toBeLessThan(pageCount / 4);
+    expectSameBytes(await readFile(mount.disk), bytes);
+  });
+
+  test('shows the room of its overlay to df', async () => {
+    const [shown, there] = await Promise.all(
+      [mount.mountpoint, hexz.sandbox.directory].map((path) => statfs(path)),
+    );
+    if (shown === undefined || there === undefined) throw new Error('no answer');
+    const difference = Math.abs(shown.bavail * shown.bsize - there.bavail * there.bsize);
+    expect(difference).toBeLessThan(1024 ** 3);
+    expect(shown.bavail).toBeGreaterThan(0);
+  });
+
+  test('tells status how much of it is dirty', async () => {
+    const { mountpoint, pid, snapshot } = mount;
+    const listed = { pid, mountpoint, snapshot, mode: 'rw', state: 'serving' };
+    expect(await hexz.status()).toEqual([expect.objectContaining({ ...listed, dirtyBytes: 0 })]);
+    await patch(mount.disk, 4095, Buffer.alloc(2));
+    await until('the dirty bytes', async () => (await hexz.status())[0]?.dirtyBytes === 8192);
+  });
+
+  test('times follow writes', async () => {
+    const start = Date.now();
+    await patch(mount.disk, 0, Buffer.alloc(1));
+    expect(statSync(mount.disk).mtimeMs).toBeGreaterThan(start - 1000);
   });
 });
 
