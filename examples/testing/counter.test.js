@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { expectReads, mountFixture, useMount } from 'hexz/testing';
+import { expectOverlay, expectReads, mountFixture, useMount } from 'hexz/testing';
 import { describe, expect, test } from 'vitest';
 import { countUp } from './counter.js';
 
@@ -12,10 +12,12 @@ describe('a counter on a fresh disk', () => {
     expect(await countUp(mount.disk)).toBe(1);
     expect(await countUp(mount.disk)).toBe(2);
     expect((await readFile(mount.disk)).readUInt32LE(512)).toBe(2);
-    expect(await mount.state()).toMatchObject({ overlay: { dirtyPages: 1 } });
+    await expectOverlay(mount).toHaveDirtyPages([0]);
+    await expectOverlay(mount).toHaveChangedOnly(512, 4);
   });
 
   test('begins anew in every test', async () => {
+    await expectOverlay(mount).toBeClean();
     expect(await countUp(mount.disk)).toBe(1);
   });
 

@@ -1,8 +1,5 @@
-import type {
-  WireDifference,
-  WireDiffTally,
-  WireExtent,
-} from '../engine/control/protocol/inspection.js';
+import type { WireDifference, WireExtent } from '../engine/control/protocol/inspection.js';
+import { type Changes, type ComparedMount, changesIn } from './changes.js';
 import { countOf, failure, rangeText } from './failure.js';
 import type { TestMount } from './testMount.js';
 
@@ -14,23 +11,25 @@ export interface OverlayExpectation {
   toHaveDirtyPages(pages: number | readonly number[]): Promise<void>;
   /** At least one byte of these differs from the base, or lies behind its end. Without them, of the whole disk. */
   toHaveChanged(offset?: number, length?: number): Promise<void>;
-  /** As `toHaveChanged`, and every page outside of these is what it was; its length too. */
+  /** As `toHaveChanged`, and no byte outside of these; the disk may only have grown by them. */
   toHaveChangedOnly(offset: number, length: number): Promise<void>;
   /** No byte of these differs from the base, dirty or not. Without them, of the whole disk, and its length. */
   toEqualBase(offset?: number, length?: number): Promise<void>;
 }
 
 /** What the overlay of a mount is expected to hold. */
-export const expectOverlay = (mount: Pick<TestMount, 'dirty' | 'diff'>): OverlayExpectation => ({
+export const expectOverlay = (
+  mount: ComparedMount & Pick<TestMount, 'dirty'>,
+): OverlayExpectation => ({
   async toBeClean() {
     const { extents, dirtyPages } = await mount.dirty();
     if (dirtyPages > 0) {
       const pages = `${countOf(dirtyPages, 'page')} ${dirtyPages === 1 ? 'is' : 'are'} dirty`;
       throw failure(`expected a clean overlay, but ${pages}:`, extents.map(extentText));
     }
-    const { tally } = await mount.diff();
-    if (isSame(tally)) return;
-    throw failure('expected a clean overlay, but the disk has another length:', lengths(tally));
+    const changes = await changesIn(mount);
+    if (changes.differences.length === 0) return;
+    throw failure('expected a clean overlay, but the disk was changed:', detailsOf(changes));
   },
 
   async toHaveDirtyPages(expected) {
@@ -54,51 +53,42 @@ export const expectOverlay = (mount: Pick<TestMount, 'dirty' | 'diff'>): Overlay
   },
 
   async toHaveChanged(offset, length) {
-    if (!isSame((await mount.diff(rangeOf(offset, length))).tally)) return;
+    if ((await changesIn(mount, offset, length)).differences.length > 0) return;
     throw failure(`expected a change ${placeText(offset, length)}, but it equals the base`);
   },
 
   async toHaveChangedOnly(offset, length) {
     await this.toHaveChanged(offset, length);
-    const { differences, tally } = await mount.diff({ granularity: 'page' });
-    const outside = differences.filter(
-      (one) => one.kind !== 'equal' && !overlaps(one, offset, length),
-    );
-    const details = [...outside.map(differenceText), ...lengths(tally)];
+    const before = await changesIn(mount, 0, offset);
+    const behind = await changesIn(mount, offset + length);
+    const details = [...detailsOf(before), ...detailsOf(behind)];
     if (details.length === 0) return;
-    const message = `expected no change but of the pages ${placeText(offset, length)}, but there is more:`;
-    throw failure(message, details);
+    const place = placeText(offset, length);
+    throw failure(`expected no change but ${place}, and there is more:`, details);
   },
 
   async toEqualBase(offset, length) {
-    const options = { granularity: 'run', ...rangeOf(offset, length) } as const;
-    const { differences, tally } = await mount.diff(options);
-    if (isSame(tally)) return;
-    const bytes = tally.differentBytes + tally.newBytes;
+    const changes = await changesIn(mount, offset, length);
+    if (changes.differences.length === 0) return;
+    const sum = (total: number, one: WireDifference): number =>
+      total + one.differentBytes + one.newBytes;
+    const bytes = changes.differences.reduce(sum, 0);
     const differ = `${countOf(bytes, 'byte')} ${bytes === 1 ? 'differs' : 'differ'}`;
     const what = bytes === 0 ? 'the disk has another length' : differ;
-    throw failure(`expected the base's bytes ${placeText(offset, length)}, but ${what}:`, [
-      ...differences.filter(({ kind }) => kind !== 'equal').map(differenceText),
-      ...lengths(tally),
-    ]);
+    const place = placeText(offset, length);
+    throw failure(`expected the base's bytes ${place}, but ${what}:`, detailsOf(changes));
   },
-});
-
-const rangeOf = (offset: number | undefined, length: number | undefined) => ({
-  ...(offset === undefined ? {} : { offset }),
-  ...(length === undefined ? {} : { length }),
 });
 
 const placeText = (offset = 0, length?: number): string =>
   length === undefined ? `from 0x${offset.toString(16)} on` : `at ${rangeText(offset, length)}`;
 
-const isSame = ({ differentBytes, newBytes, cutBytes, grownBytes }: WireDiffTally): boolean =>
-  differentBytes + newBytes + cutBytes + grownBytes === 0;
-
-const lengths = ({ lengthBefore, lengthAfter }: WireDiffTally): string[] =>
-  lengthBefore === lengthAfter || lengthBefore === undefined || lengthAfter === undefined
+const detailsOf = ({ differences, lengths }: Changes): string[] => [
+  ...differences.map(differenceText),
+  ...(lengths === undefined
     ? []
-    : [`the disk has ${lengthAfter} bytes, its base ${lengthBefore}`];
+    : [`the disk has ${lengths.after} bytes, its base ${lengths.before}`]),
+];
 
 const extentText = ({ pageIndex, pageCount }: WireExtent): string =>
   pageCount === 1 ? `page ${pageIndex}` : `pages ${pageIndex} to ${pageIndex + pageCount - 1}`;
@@ -120,9 +110,6 @@ function unexpectedIn({ pageIndex, pageCount }: WireExtent, wanted: readonly num
   }
   return texts;
 }
-
-const overlaps = (one: WireDifference, offset: number, length: number): boolean =>
-  one.offset < offset + length && offset < one.offset + one.length;
 
 const differenceText = ({ kind, offset, length, differentBytes, newBytes }: WireDifference) => {
   const bytes = differentBytes + newBytes;

@@ -176,6 +176,12 @@ function overlay(
       diskLength: tally.lengthAfter ?? 0,
     }),
     diff: async () => ({ differences, tally }),
+    // Of a page, the first byte is another one.
+    read: async (_stream, offset = 0, length = 0, side = 'merged') => {
+      const bytes = Buffer.alloc(length);
+      if (side === 'merged' && offset % 4096 === 0) bytes.fill(1, 0, 1);
+      return bytes;
+    },
   };
 }
 
@@ -204,7 +210,12 @@ describe('expectOverlay', () => {
       [changed(2, 1), changed(5, 4000), changed(6, 0)],
     ),
   );
-  const grown = expectOverlay(overlay([], [], { lengthAfter: 50_000, grownBytes: 9040 }));
+  const grown = expectOverlay(
+    overlay([], [{ ...changed(10, 0), kind: 'grown', length: 9040 }], {
+      lengthAfter: 50_000,
+      grownBytes: 9040,
+    }),
+  );
 
   test('holds', async () => {
     await clean.toBeClean();
@@ -214,6 +225,8 @@ describe('expectOverlay', () => {
     await dirty.toHaveDirtyPages(4);
     await dirty.toHaveDirtyPages([7, 2, 6, 5, 5]);
     await dirty.toHaveChanged(8192, 1);
+    await dirty.toEqualBase(8193, 4095);
+    await grown.toEqualBase(0, 40_960);
     await dirty.toHaveChangedOnly(8192, 20_000);
   });
 
@@ -228,7 +241,8 @@ describe('expectOverlay', () => {
   page 3`,
     );
     expect(await messageOf(grown.toBeClean())).toBe(
-      `expected a clean overlay, but the disk has another length:
+      `expected a clean overlay, but the disk was changed:
+  grown at 0xa000-0xc350
   the disk has 50000 bytes, its base 40960`,
     );
   });
@@ -259,7 +273,7 @@ describe('expectOverlay', () => {
       'expected a change from 0x0 on, but it equals the base',
     );
     expect(await messageOf(dirty.toHaveChangedOnly(0x2000, 0x1000))).toBe(
-      `expected no change but of the pages at 0x2000-0x3000, but there is more:
+      `expected no change but at 0x2000-0x3000, and there is more:
   changed at 0x5000-0x6000, 4000 bytes`,
     );
     expect(await messageOf(dirty.toEqualBase(0x2000, 0x4000))).toBe(
@@ -274,6 +288,7 @@ describe('expectOverlay', () => {
     );
     expect(await messageOf(grown.toEqualBase())).toBe(
       `expected the base's bytes from 0x0 on, but the disk has another length:
+  grown at 0xa000-0xc350
   the disk has 50000 bytes, its base 40960`,
     );
   });
