@@ -1,8 +1,10 @@
 import { open } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
+import { openSnapshot } from '../../src/index.js';
 import { expectOverlay, useMount } from '../../src/testing/index.js';
 import { recipePath } from '../support/recipes.js';
 import { requires } from '../support/requires.js';
+import { readStream } from '../support/streams.js';
 import { sandboxedTesting } from '../support/testing.js';
 
 describe.runIf(requires('FUSE'))('the overlay of a mount', () => {
@@ -61,5 +63,19 @@ describe.runIf(requires('FUSE'))('the overlay of a mount', () => {
     expect((await mount.read('disk')).equals(after)).toBe(true);
     expect((await mount.read('disk', 0, undefined, 'base')).equals(before)).toBe(true);
     expect((await mount.diff()).differences).toMatchObject([{ pageIndex: 0, kind: 'changed' }]);
+  });
+
+  test('is committed while the mount goes on', async () => {
+    await patch(70_000, Buffer.alloc(9000, 4));
+    const { output } = await mount.commit();
+    expect(output.startsWith(mount.directory)).toBe(true);
+    await patch(0, Buffer.alloc(1, 1));
+    const snapshot = openSnapshot(output);
+    const bytes = readStream(snapshot, 'disk');
+    snapshot.close();
+    const expected = await mount.read('disk', 0, undefined, 'base');
+    expected.fill(4, 70_000, 79_000);
+    expect(bytes.equals(expected)).toBe(true);
+    expect((await mount.commit({ thin: true })).output).not.toBe(output);
   });
 });
