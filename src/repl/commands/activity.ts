@@ -208,7 +208,7 @@ async function waitUntil(
 ): Promise<Waited> {
   let events = 0;
   let quietSince = 0;
-  for await (const { sample, elapsedMs } of samples(context, most, waits ? 'now' : 'start')) {
+  for await (const { sample, elapsedMs } of samples(context, MAX_SAMPLE_EVENTS)) {
     const happened = sample.events.length + sample.lostEvents;
     events += happened;
     if (happened > 0) quietSince = elapsedMs;
