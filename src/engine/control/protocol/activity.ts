@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { count, streamName } from './values.js';
 
 /** One request of a program to the mount, as the engine answered it. */
-export const activityEvent = z.object({
+const activityEvent = z.object({
   /** Milliseconds since 1970, with fractions. */
   time: z.number(),
   kind: z.enum(['read', 'write', 'truncate', 'sync']),
@@ -31,7 +31,7 @@ const streamCounters = z.object({
 });
 
 /** Sums since the engine began. */
-export const activityCounters = z.object({
+const activityCounters = z.object({
   streams: z.partialRecord(streamName, streamCounters),
   hitBlocks: count,
   decodedBlocks: count,

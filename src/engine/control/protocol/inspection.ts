@@ -9,7 +9,7 @@ import { count, streamName } from './values.js';
 const found = { offset: count, length: count, streamOffset: count.nullable().optional() };
 
 /** Bytes of a stream. */
-export const piece = z.object({ ...found, /** base64 */ bytes: z.string() });
+const piece = z.object({ ...found, /** base64 */ bytes: z.string() });
 
 /** What `read` answers: pieces in order; what lies between them is not present. */
 export const readResult = z.object({
@@ -71,11 +71,11 @@ export const reading = z.object({
   note: z.string().optional(),
 });
 
-export const pageClass = z.enum(['zero', 'parent', 'text', 'code', 'entropy', 'other']);
+const pageClass = z.enum(['zero', 'parent', 'text', 'code', 'entropy', 'other']);
 
 export const classRun = z.object({ ...found, class: pageClass });
 
-export const memoryRange = z.object({
+const memoryRange = z.object({
   /** Guest-physical. */
   startOffset: count,
   length: count,
@@ -147,10 +147,7 @@ export const diffRow = z.union([
 export type Block = z.output<typeof block>;
 export type Match = z.output<typeof match>;
 export type FoundString = z.output<typeof foundString>;
-export type ReadResult = z.output<typeof readResult>;
 export type Reading = z.output<typeof reading>;
-export type ClassRun = z.output<typeof classRun>;
-export type MemoryDescription = z.output<typeof memoryDescription>;
 export type WireExtent = z.output<typeof extent>;
 export type WireDifference = z.output<typeof difference>;
 export type WireDiffTally = z.output<typeof diffTally>;

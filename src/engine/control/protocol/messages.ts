@@ -55,5 +55,4 @@ export const reply = z.union([
 ]);
 
 export type Greeting = z.output<typeof greeting>;
-export type Request = z.output<typeof request>;
 export type Reply = z.output<typeof reply>;

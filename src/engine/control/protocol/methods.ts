@@ -30,7 +30,7 @@ export const MAX_RATE_HZ = 30;
 /** Events in one sample: as many as an engine remembers. */
 export const MAX_SAMPLE_EVENTS = 16_384;
 /** How long writes can be held, in milliseconds. */
-export const MAX_QUIESCE_MS = 10_000;
+const MAX_QUIESCE_MS = 10_000;
 
 const nothing = z.strictObject({});
 
@@ -277,7 +277,7 @@ export const methods = {
   },
 } as const satisfies Record<string, MethodShape>;
 
-export type Methods = typeof methods;
+type Methods = typeof methods;
 export type MethodName = keyof Methods;
 /** As the engine gets them, with defaults filled in. */
 export type Params<Name extends MethodName> = z.output<Methods[Name]['params']>;

@@ -29,7 +29,7 @@ export const side = z.enum(['merged', 'base']);
  * How offsets of a memory stream in a container are meant: `guest` are guest-physical addresses, `raw` bytes of
  * the stream. Streams without a container know only `raw`, and take the other for it.
  */
-export const addressing = z.enum(['guest', 'raw']);
+const addressing = z.enum(['guest', 'raw']);
 
 /** Where a method looks. */
 export const place = {
