@@ -5,32 +5,30 @@
  *   held  as long as one `hold` was not released: they wait for `held`
  */
 export class ChangeGate {
+  readonly #holds = new Set<symbol>();
   #held: Promise<void> | undefined;
   #open: () => void = () => {};
-  #holders = 0;
 
   /** What a request that changes something has to wait for. */
   get held(): Promise<void> | undefined {
     return this.#held;
   }
 
-  /** @returns releases it; the second time it does nothing */
+  /** @returns releases it; the second time, and after `openAll`, it does nothing */
   hold(): () => void {
-    this.#holders++;
+    const hold = Symbol('hold');
+    this.#holds.add(hold);
     this.#held ??= new Promise((resolve) => {
       this.#open = resolve;
     });
-    let isReleased = false;
     return () => {
-      if (isReleased) return;
-      isReleased = true;
-      this.#holders--;
-      if (this.#holders === 0) this.openAll();
+      if (this.#holds.delete(hold) && this.#holds.size === 0) this.openAll();
     };
   }
 
   /** Lets everything pass, whoever holds it: nothing is served any more. */
   openAll(): void {
+    this.#holds.clear();
     this.#held = undefined;
     this.#open();
   }

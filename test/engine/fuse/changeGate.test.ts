@@ -1,0 +1,31 @@
+import { describe, expect, it } from 'vitest';
+import { ChangeGate } from '../../../src/engine/fuse/changeGate.js';
+
+describe('ChangeGate', () => {
+  it('is held until the last hold is released', async () => {
+    const gate = new ChangeGate();
+    const [first, second] = [gate.hold(), gate.hold()];
+    const { held } = gate;
+    first();
+    first();
+    expect(gate.held).toBe(held);
+    second();
+    expect(gate.held).toBeUndefined();
+    await held;
+  });
+
+  it('counts no hold from before it was opened for all', async () => {
+    const gate = new ChangeGate();
+    const lost = gate.hold();
+    const { held } = gate;
+    gate.openAll();
+    await held;
+    const release = gate.hold();
+    const heldAnew = gate.held;
+    lost();
+    expect(gate.held).toBe(heldAnew);
+    release();
+    expect(gate.held).toBeUndefined();
+    await heldAnew;
+  });
+});
