@@ -17,7 +17,10 @@ export interface EngineCommands {
   resume(): void;
   /** Keeps the disk as it is now for a job, until `release`. */
   freeze(): Promise<{ readonly instant: number; readonly shared: SharedFrozenInstant }>;
-  release(instant: number): void;
+  /** Holds changes that come through the mount, until `release`. */
+  hold(): number;
+  /** @param number of `freeze` or `hold` */
+  release(number: number): void;
   /** Writes within the disk. */
   write(offset: number, bytes: Uint8Array, force: boolean): Promise<void>;
   /** Takes pages out of the overlay; answers how many were dirty. */

@@ -228,11 +228,17 @@ export class Watchers implements RequestHandler {
     },
     drop: async ({ pages, force }) => {
       const review = this.#theReview;
-      const runs = pages ?? review.dropped();
-      const droppedPages = await this.#engine.drop(runs, force);
-      review.removed(runs);
-      unheard(this.stateChanged());
-      return { droppedPages };
+      // What is written between choosing pages and dropping them would be lost, and nobody has seen it.
+      const hold = await this.#engine.hold();
+      try {
+        const runs = pages ?? review.dropped();
+        const droppedPages = await this.#engine.drop(runs, force);
+        review.removed(runs);
+        unheard(this.stateChanged());
+        return { droppedPages };
+      } finally {
+        unheard(this.#engine.release(hold));
+      }
     },
     sync: async () => {
       await this.#engine.sync();

@@ -246,7 +246,8 @@ export class Engine {
         cause: bug,
       }),
     );
-    this.#gate.openAll();
+    // What its watchers held; a change that is being made goes on holding.
+    this.#resume?.();
     this.#resume = undefined;
     this.#liveChanges.close();
     if (this.#lease === 'bound') await this.abandon().catch(() => {});
@@ -282,7 +283,8 @@ export class Engine {
       this.#resume = undefined;
     },
     freeze: () => this.#liveChanges.freeze(),
-    release: (instant) => this.#liveChanges.release(instant),
+    hold: () => this.#liveChanges.hold(),
+    release: (number) => this.#liveChanges.release(number),
     write: (offset, bytes, force) => this.#liveChanges.write(offset, bytes, force),
     drop: (runs, force) => this.#liveChanges.drop(runs, force),
     mount: async (mountpoint, allowOther) => {

@@ -1,7 +1,7 @@
 import { HexzError } from '../errors.js';
 import type { ChangeGate } from '../fuse/changeGate.js';
 import type { Extent } from '../overlay/dirtyPages.js';
-import type { FrozenInstant, SharedFrozenInstant } from '../overlay/frozenInstant.js';
+import type { SharedFrozenInstant } from '../overlay/frozenInstant.js';
 import type { Overlay } from '../overlay/overlay.js';
 import { checkDiskUnused } from './diskUsers.js';
 import { evictPages } from './evictPages.js';
@@ -17,14 +17,15 @@ import type { ServedMount } from './servedMount.js';
  * changed, the kernel's pages are dropped, and requests go on. A read in between is answered with the new bytes or the
  * old ones, and what the kernel keeps of it is dropped.
  *
- * State: the instants that jobs read, until they are released.
+ * State: the instants that jobs read, and changes that are held, until they are released.
  */
 export class LiveChanges {
   readonly #resources: Resources;
   readonly #gate: ChangeGate;
   readonly #mount: () => ServedMount | undefined;
-  readonly #instants = new Map<number, FrozenInstant>();
-  #lastInstant = 0;
+  /** What gives each of them back. */
+  readonly #releases = new Map<number, () => void>();
+  #lastNumber = 0;
 
   /** @param mount the one that there is at the moment */
   constructor(resources: Resources, gate: ChangeGate, mount: () => ServedMount | undefined) {
@@ -40,14 +41,18 @@ export class LiveChanges {
    */
   async freeze(): Promise<{ readonly instant: number; readonly shared: SharedFrozenInstant }> {
     const frozen = await this.#overlay.freeze();
-    const instant = ++this.#lastInstant;
-    this.#instants.set(instant, frozen);
-    return { instant, shared: frozen.shared };
+    return { instant: this.#add(() => frozen.release()), shared: frozen.shared };
   }
 
-  release(instant: number): void {
-    this.#instants.get(instant)?.release();
-    this.#instants.delete(instant);
+  /** Holds requests of the mount that change the disk. */
+  hold(): number {
+    return this.#add(this.#gate.hold());
+  }
+
+  /** Gives an instant back, or lets changes go on. */
+  release(number: number): void {
+    this.#releases.get(number)?.();
+    this.#releases.delete(number);
   }
 
   /**
@@ -81,9 +86,14 @@ export class LiveChanges {
     });
   }
 
-  /** Nothing is read any more. */
+  /** Nobody is left who needs any of them. */
   close(): void {
-    for (const instant of [...this.#instants.keys()]) this.release(instant);
+    for (const number of [...this.#releases.keys()]) this.release(number);
+  }
+
+  #add(release: () => void): number {
+    this.#releases.set(++this.#lastNumber, release);
+    return this.#lastNumber;
   }
 
   get #overlay(): Overlay {
