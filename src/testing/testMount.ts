@@ -177,7 +177,7 @@ export class TestMount {
   /**
    * Makes the kernel forget what it has of disk and memory, so that whatever is read next reaches the mount.
    *
-   * @throws HexzError TOOL_MISSING
+   * @throws HexzError EVICTION_FAILED
    */
   async evict(): Promise<void> {
     await evictStreams(this.mountpoint);

@@ -5,9 +5,9 @@ const LIMIT_MILLISECONDS = 20_000;
 const MAX_COMPLAINT_LENGTH = 1000;
 
 /**
- * Lets the kernel drop the pages that it keeps of a file of our mount, after the disk was changed beneath it. When it resolves, the next
- * read of anybody brings the new bytes, also by a descriptor that was open before, also in the middle of
- * reading from front to back. Not dropped are pages that are mapped or being written back: `checkDiskUnused` comes first. Nor are
+ * Lets the kernel drop the pages that it keeps of a file of our mount: after the disk was changed beneath it, or for a test that
+ * wants to see what reaches the mount. When it resolves, the next read of anybody reaches the mount, also by a
+ * descriptor that was open before, also in the middle of reading from front to back. Not dropped are pages that are mapped or being written back: `checkDiskUnused` comes first. Nor are
  * those of a read that is under way; who changes the disk has answered it by then.
  *
  * A mount keeps its pages between opens (`kernel_cache`), so opening the file anew drops none. posix_fadvise(DONTNEED)

@@ -57,6 +57,7 @@ export interface ReachableEngine {
   readonly warnings: readonly string[];
 }
 
+export { evictPages } from './evictPages.js';
 export type { ServeOptions } from './settings.js';
 export { removeScratch } from './sweep.js';
 
