@@ -106,19 +106,20 @@ export function programFailure({ status, signal }: ProgramResult): HexzError | u
 
 async function feed(stdin: Writable, input: Pieces): Promise<void> {
   let isClosed = false;
-  stdin.on('error', () => {
+  let goOn = (): void => {};
+  const close = (): void => {
     isClosed = true;
-  });
-  stdin.on('close', () => {
-    isClosed = true;
-  });
+    goOn();
+  };
+  stdin.on('error', close);
+  stdin.on('close', close);
+  stdin.on('drain', () => goOn());
   try {
     for await (const piece of input) {
       if (isClosed) return;
       if (stdin.write(piece)) continue;
       await new Promise<void>((resolve) => {
-        stdin.once('drain', resolve);
-        stdin.once('close', resolve);
+        goOn = resolve;
       });
     }
   } finally {
