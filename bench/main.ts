@@ -8,6 +8,7 @@ import { memory } from './memory.js';
 import { mount } from './mount.js';
 import { search } from './search.js';
 import { sparse } from './sparse.js';
+import { watch } from './watch.js';
 import { write } from './write.js';
 
 /**
@@ -20,6 +21,7 @@ const benchmarks: Readonly<Record<string, () => Promise<void> | void>> = {
   sparse,
   extract,
   mount,
+  watch,
   write,
   freeze,
   search,

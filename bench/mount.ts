@@ -138,7 +138,7 @@ interface FioCounts {
   readonly bw_bytes: number;
 }
 
-function fio(disk: string, ...parameters: string[]): { read: FioCounts; write: FioCounts } {
+export function fio(disk: string, ...parameters: string[]): { read: FioCounts; write: FioCounts } {
   const text = execFileSync(
     'fio',
     [
@@ -158,7 +158,7 @@ function fio(disk: string, ...parameters: string[]): { read: FioCounts; write: F
   return job;
 }
 
-const megabytesPerSecond = ({ bw_bytes }: FioCounts): number => bw_bytes / 1e6;
+export const megabytesPerSecond = ({ bw_bytes }: FioCounts): number => bw_bytes / 1e6;
 
 function peakMebibytesOf(pid: number | undefined): number {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8');
@@ -173,7 +173,7 @@ interface Mount {
 }
 
 /** Mounts and unmounts one snapshot again and again, and sweeps everything away whatever happens. */
-class Mounts {
+export class Mounts {
   readonly #directory: string;
   readonly #snapshot: string;
   readonly #mountpoint: string;

@@ -1,6 +1,12 @@
-// Brings docs/repl.md up to date with the commands. Needs the build.
+// Brings pages of docs/ up to date with what they describe. Needs the build.
 import { readFileSync, writeFileSync } from 'node:fs';
+import { withMethods } from '../dist/engine/control/protocol/reference.js';
 import { withReference } from '../dist/repl/reference.js';
 
-const path = 'docs/repl.md';
-writeFileSync(path, withReference(readFileSync(path, 'utf8')));
+const pages = {
+  'docs/repl.md': withReference,
+  'docs/control-protocol.md': withMethods,
+};
+for (const [path, renew] of Object.entries(pages)) {
+  writeFileSync(path, renew(readFileSync(path, 'utf8')));
+}

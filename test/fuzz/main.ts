@@ -1,31 +1,41 @@
 import { parseArgs } from 'node:util';
 import fc from 'fast-check';
 import { fuzzInputs } from './check.js';
+import { fuzzControl } from './control.js';
 
 /**
  * `npm run fuzz -- [--runs N] [--seed N]`: mutated golden files against everything that reads them.
  * A failure prints the smallest input that fails and the seed that finds it again.
+ *
+ * `npm run fuzz -- --control [--runs N] [--seed N]`: watchers that say anything to an engine.
  */
 const { values } = parseArgs({
-  options: { runs: { type: 'string', default: '50000' }, seed: { type: 'string' } },
-});
-
-const { inputs, run } = fuzzInputs();
-const runs = Number(values.runs);
-let done = 0;
-const started = performance.now();
-fc.assert(
-  fc.property(inputs, (input) => {
-    if (++done % 5000 === 0) process.stderr.write(`${done} inputs\n`);
-    run(input);
-  }),
-  {
-    numRuns: runs,
-    ...(values.seed === undefined ? {} : { seed: Number(values.seed) }),
+  options: {
+    runs: { type: 'string', default: '50000' },
+    seed: { type: 'string' },
+    control: { type: 'boolean', default: false },
   },
-);
-const seconds = (performance.now() - started) / 1000;
-const peak = process.resourceUsage().maxRSS / 1024;
-process.stdout.write(
-  `${done} mutated inputs in ${seconds.toFixed(0)} s, peak memory ${peak.toFixed(0)} MiB: every one read or refused\n`,
-);
+});
+const runs = Number(values.runs);
+const seed = values.seed === undefined ? undefined : Number(values.seed);
+
+if (values.control) await fuzzControl(runs, seed ?? Date.now() % 2 ** 31);
+else fuzzFiles();
+
+function fuzzFiles(): void {
+  const { inputs, run } = fuzzInputs();
+  let done = 0;
+  const started = performance.now();
+  fc.assert(
+    fc.property(inputs, (input) => {
+      if (++done % 5000 === 0) process.stderr.write(`${done} inputs\n`);
+      run(input);
+    }),
+    { numRuns: runs, ...(seed === undefined ? {} : { seed }) },
+  );
+  const seconds = (performance.now() - started) / 1000;
+  const peak = process.resourceUsage().maxRSS / 1024;
+  process.stdout.write(
+    `${done} mutated inputs in ${seconds.toFixed(0)} s, peak memory ${peak.toFixed(0)} MiB: every one read or refused\n`,
+  );
+}

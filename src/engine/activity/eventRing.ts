@@ -139,8 +139,8 @@ export class EventRing {
       blockCount,
       hitBlocks: at(6),
       decodedBlocks: at(7),
-      decodeMicroseconds: at(8),
-      microseconds: at(9),
+      decodeMicroseconds: tenths(at(8)),
+      microseconds: tenths(at(9)),
       newDirtyPages: at(10),
       hasFailed: (flags & 1) !== 0,
     };
@@ -155,3 +155,6 @@ const flagsOf = ({ kind, stream, hasFailed }: EndedRequest): number =>
   requestKinds.indexOf(kind) * FLAG_KIND +
   (stream === 'disk' ? 0 : FLAG_STREAM) +
   Number(hasFailed);
+
+/** Finer ones tell nothing, and watchers are sent every digit. */
+const tenths = (value: number): number => Math.round(value * 10) / 10;

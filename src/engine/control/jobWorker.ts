@@ -1,3 +1,4 @@
+import { constants, setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import { asHexzError, type HexzError, toPortable } from '../errors.js';
 import type { JobMessage, JobOrder, JobSetting } from './jobMessages.js';
@@ -12,6 +13,9 @@ import { JobOutput } from './jobs/output.js';
 
 const port = parentPort;
 if (port === null) throw new Error('this is the program of a thread');
+
+// Of this thread alone: Linux has one for each. Where all cores are busy, reads of the mount come first.
+setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
 
 type AnyJob = (context: JobContext, params: unknown, output: JobOutput<unknown>) => unknown;
 

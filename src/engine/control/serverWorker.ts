@@ -1,4 +1,5 @@
 import { createServer } from 'node:net';
+import { setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import { ActivitySampler } from '../activity/sampler.js';
 import { SharedDirtySet } from '../overlay/sharedOverlay.js';
@@ -16,11 +17,16 @@ import { Watchers } from './watchers.js';
  * takes time is done in threads of their own.
  */
 
+/** Below that of the thread that serves the mount, above that of jobs. */
+const NICENESS = 5;
 /** More watchers of one user than anybody needs are refused. */
 const MAX_CONNECTIONS = 64;
 
 const port = parentPort;
 if (port === null) throw new Error('this is the program of a thread');
+
+// Of this thread alone: Linux has one for each.
+setPriority(NICENESS);
 
 const { socketPath, job, activity, review } = workerData as ControlSetting;
 const jobs = new Jobs(job);

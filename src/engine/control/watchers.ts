@@ -2,7 +2,7 @@ import type { ActivitySampler } from '../activity/sampler.js';
 import { HexzError } from '../errors.js';
 import type { SharedDirtySet } from '../overlay/sharedOverlay.js';
 import type { Callable } from './calls.js';
-import type { EngineCommands } from './commands.js';
+import type { EngineCommands, ServedState } from './commands.js';
 import type { Connection, RequestHandler, RequestOutput, RunningRequest } from './connection.js';
 import { listDirty } from './dirty.js';
 import type { Jobs } from './jobs.js';
@@ -17,6 +17,7 @@ import {
 } from './protocol/methods.js';
 import type { ReviewKeeper } from './reviewKeeper.js';
 import { commitRequest, selectionRequest } from './reviewRequests.js';
+import { sharedCall } from './sharedCall.js';
 import { Watch } from './watch.js';
 
 /** Methods that a job thread answers at once. */
@@ -31,6 +32,14 @@ type Answer<Name extends MethodName> = (
   params: Params<Name>,
   connection: Connection,
 ) => Promise<Result<Name>>;
+
+interface WriteHolder {
+  readonly connection: Connection;
+  /** Lets writes go on when their time is over. */
+  readonly timer: NodeJS.Timeout;
+  /** Resolves when they are held. */
+  readonly held: Promise<void>;
+}
 
 type AnyAnswer = (params: unknown, connection: Connection) => Promise<unknown>;
 
@@ -54,8 +63,11 @@ export class Watchers implements RequestHandler {
   #leaseHolder:
     | { readonly connection: Connection; readonly kind: 'bound' | 'terminal' }
     | undefined;
-  #writeHolder: { readonly connection: Connection; readonly timer: NodeJS.Timeout } | undefined;
+  #writeHolder: WriteHolder | undefined;
   readonly #connections = new Set<Connection>();
+  /** The thread that serves the mount is asked one after the other, however many watchers ask. */
+  readonly #servedState: () => Promise<ServedState>;
+  readonly #sync: () => Promise<void>;
 
   constructor(
     engine: Callable<EngineCommands>,
@@ -68,6 +80,8 @@ export class Watchers implements RequestHandler {
     this.#dirtySet = dirtySet;
     this.#sampler = sampler;
     this.#engine = engine;
+    this.#servedState = sharedCall(() => engine.state());
+    this.#sync = sharedCall(() => engine.sync());
     this.#jobs = jobs;
   }
 
@@ -161,13 +175,14 @@ export class Watchers implements RequestHandler {
 
   async #holdWrites(connection: Connection, milliseconds: number): Promise<void> {
     this.#checkWriteHolder(connection);
+    const held = this.#writeHolder?.held ?? this.#engine.quiesce();
     clearTimeout(this.#writeHolder?.timer);
     const timer = setTimeout(() => unheard(this.#releaseWrites()), milliseconds);
-    this.#writeHolder = { connection, timer };
+    this.#writeHolder = { connection, timer, held };
     try {
-      await this.#engine.quiesce();
+      await held;
     } catch (error) {
-      unheard(this.#releaseWrites());
+      if (this.#writeHolder?.held === held) unheard(this.#releaseWrites());
       throw error;
     }
   }
@@ -190,7 +205,7 @@ export class Watchers implements RequestHandler {
   }
 
   async #state(): Promise<EngineState> {
-    const served = await this.#engine.state();
+    const served = await this.#servedState();
     return {
       ...served,
       watchers: this.#connections.size,
@@ -241,7 +256,7 @@ export class Watchers implements RequestHandler {
       }
     },
     sync: async () => {
-      await this.#engine.sync();
+      await this.#sync();
       return {};
     },
     mount: async ({ mountpoint, allowOther }) => {

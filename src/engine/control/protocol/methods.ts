@@ -65,7 +65,7 @@ export const methods = {
     params: z.strictObject({
       rateHz: z.number().min(0.1).max(MAX_RATE_HZ).default(10),
       /** Events a sample holds at most, the newest ones. */
-      maximumEvents: z.int().min(0).max(MAX_SAMPLE_EVENTS).default(256),
+      maximumEvents: z.int().min(0).max(MAX_SAMPLE_EVENTS).default(64),
       /** What the first sample tells: all since the engine began, as far as it is still known, or nothing. */
       since: z.enum(['start', 'now']).default('now'),
       /** Whether a sample is sent also when nothing happened. */
