@@ -264,10 +264,11 @@ export class PageStore {
    * @throws HexzError as `keepOnly`
    */
   drop(dropped: DirtyPages): Promise<void> {
-    const done = this.#syncing.then(() => {
-      this.checkWritable();
+    const done = this.#syncing.then(async () => {
+      // First without holding up requests, so that little is left to be flushed when they are.
+      await this.#syncNow();
       this.#replaceList(this.pages.without(dropped), dropped);
-      return this.#clearBehindBase(dropped);
+      await this.#clearBehindBase(dropped);
     });
     this.#syncing = done.catch(() => {});
     return done;

@@ -1,8 +1,6 @@
 import { LONG_ENTRY_BYTES } from '../format/indexPage.js';
 import type { StreamName } from '../format/types.js';
 import type { ReadableOverlay } from '../overlay/mergedDisk.js';
-import { PAGE_BYTES } from '../overlay/pages.js';
-import type { Selection } from '../overlay/selection.js';
 import type { Snapshot } from '../snapshot/snapshot.js';
 import {
   type CommitOutputOptions,
@@ -11,7 +9,7 @@ import {
   committedDisk,
   committedStreams,
 } from './commitOutput.js';
-import { type CommitSource, divide } from './commitSource.js';
+import { type CommitSource, divideInSteps } from './commitSource.js';
 import { type CommitRules, isZeroRun, originOf } from './commitStream.js';
 import { ParentReferences } from './parentReferences.js';
 
@@ -79,9 +77,15 @@ export function* planCommit(
     }
     doneBytes += source.length;
   }
-  const { remaining, committedPages } = divide(overlay, selection);
-  const committedBytes = bytesOf(overlay, selection);
-  return { streams, committedPages, committedBytes, remainingPages: remaining.size };
+  const division = divideInSteps(overlay, selection);
+  for (;;) {
+    const step = division.next();
+    if (step.done === true) {
+      const { remaining, ...committed } = step.value;
+      return { streams, ...committed, remainingPages: remaining.size };
+    }
+    yield { doneBytes: totalBytes, totalBytes };
+  }
 }
 
 /** Yields how far it is. */
@@ -144,18 +148,6 @@ function densityAt(snapshot: Snapshot, stream: StreamName, offset: number): numb
   if (block?.kind === 'data') return Math.min(1, block.storedLength / block.length);
   const [parent] = snapshot.parents;
   return block?.kind === 'parent' && parent !== undefined ? densityAt(parent, stream, offset) : 1;
-}
-
-/** Bytes of dirty pages that are selected. */
-function bytesOf(overlay: ReadableOverlay, selection: Selection | undefined): number {
-  let bytes = 0;
-  for (const { pageIndex, pageCount } of overlay.extents()) {
-    const start = pageIndex * PAGE_BYTES;
-    const end = Math.min(start + pageCount * PAGE_BYTES, overlay.length);
-    const parts = selection?.partsIn(start, end) ?? [{ startOffset: start, endOffset: end }];
-    for (const { startOffset, endOffset } of parts) bytes += endOffset - startOffset;
-  }
-  return bytes;
 }
 
 const newStream = (length: number): PlannedStream => ({

@@ -6,6 +6,9 @@ import { PAGE_BYTES, pageOf, pagesIn } from '../overlay/pages.js';
 import type { Selection } from '../overlay/selection.js';
 import type { Snapshot } from '../snapshot/snapshot.js';
 
+/** Dirty pages between two looks at whoever waits. */
+const PAGES_AT_ONCE = 16 * 1024;
+
 /** A stream that is committed: the base's, and what was changed of it. */
 export interface CommitSource {
   readonly stream: StreamName;
@@ -68,24 +71,55 @@ export function changedDisk(
   };
 }
 
-/** Which dirty pages a selection does not hold whole, and of how many it holds anything. */
-export function divide(
+/** What a commit takes of the dirty pages. */
+export interface Division {
+  /** Those that a selection does not hold whole. */
+  readonly remaining: DirtyPages;
+  /** Of how many it holds anything. */
+  readonly committedPages: number;
+  readonly committedBytes: number;
+}
+
+/** Divides dirty pages by a selection. */
+export function divide(overlay: ReadableOverlay, selection: Selection | undefined): Division {
+  const steps = divideInSteps(overlay, selection);
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+  }
+}
+
+/** The same, with a pause after every so many pages. */
+export function* divideInSteps(
   overlay: ReadableOverlay,
   selection: Selection | undefined,
-): { remaining: DirtyPages; committedPages: number } {
+): Generator<void, Division> {
   const remaining = new DirtyPages();
-  if (selection === undefined) return { remaining, committedPages: overlay.dirtyPageCount };
+  const { length } = overlay;
+  if (selection === undefined) {
+    const committedPages = overlay.dirtyPageCount;
+    const isLastCut = length % PAGE_BYTES !== 0 && overlay.isDirty(pageOf(length));
+    const missing = isLastCut ? PAGE_BYTES - (length % PAGE_BYTES) : 0;
+    return { remaining, committedPages, committedBytes: committedPages * PAGE_BYTES - missing };
+  }
   let committedPages = 0;
+  let committedBytes = 0;
+  let untilPause = PAGES_AT_ONCE;
   for (const { pageIndex, pageCount } of overlay.extents()) {
     for (let page = pageIndex; page < pageIndex + pageCount; page++) {
       const start = page * PAGE_BYTES;
-      const end = Math.min(start + PAGE_BYTES, overlay.length);
-      const [part] = selection.partsIn(start, end);
-      if (part !== undefined) committedPages++;
-      if (part?.startOffset !== start || part.endOffset !== end) remaining.add(page);
+      const end = Math.min(start + PAGE_BYTES, length);
+      let bytes = 0;
+      for (const part of selection.partsIn(start, end)) bytes += part.endOffset - part.startOffset;
+      if (bytes > 0) committedPages++;
+      if (bytes < end - start) remaining.add(page);
+      committedBytes += bytes;
+      if (--untilPause > 0) continue;
+      untilPause = PAGES_AT_ONCE;
+      yield;
     }
   }
-  return { remaining, committedPages };
+  return { remaining, committedPages, committedBytes };
 }
 
 function firstDirty(

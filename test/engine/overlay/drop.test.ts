@@ -40,7 +40,7 @@ test('what is written while dropped pages behind the base are cleared stays', as
   });
   let writes = 0;
   // From the list's replacement on the pages are clean; clearing them takes many turns.
-  for (let page = 7; !isDropped; page = (page * 5) % pageCount) {
+  for (let page = 7; !isDropped; page = (page + 997) % pageCount) {
     await new Promise((resolve) => setImmediate(resolve));
     if (isDropped || overlay.isDirty(page)) continue;
     const bytes = markedBytes(100, page);

@@ -1,6 +1,8 @@
+import { once } from 'node:events';
 import { existsSync, renameSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
 import { describe, expect, test } from 'vitest';
 import type { Overlay } from '../../../src/engine/overlay/overlay.js';
 import { OverlayView } from '../../../src/engine/overlay/overlayView.js';
@@ -96,6 +98,26 @@ describe('a view', () => {
     overlay.write(2 ** 40 - 4, Buffer.from('far.'));
     expect([...view.extents()]).toEqual([...overlay.extents()]);
     view.close();
+  });
+
+  test('in another thread sees the dirty pages grow', async () => {
+    const { overlay, shared } = opened();
+    const program = new URL('../../support/overlay/extentsReader.mjs', import.meta.url);
+    const worker = new Worker(program, { workerData: shared });
+    const found = async () => {
+      const answer = once(worker, 'message');
+      worker.postMessage('tell');
+      return (await answer)[0] as unknown;
+    };
+    try {
+      expect(await found()).toEqual({ length: 30_000, extents: [] });
+      for (const length of [2 ** 28, 2 ** 36, 2 ** 42]) {
+        overlay.write(length - 4, Buffer.from('far.'));
+        expect(await found()).toEqual({ length, extents: [...overlay.extents()] });
+      }
+    } finally {
+      await worker.terminate();
+    }
   });
 
   test('of the dirty pages alone counts what makes earlier answers worthless', async () => {

@@ -117,6 +117,25 @@ test('a plan counts the pages and bytes of a selection, and what it leaves out',
   });
 });
 
+test('a plan counts of the last page what the disk has of it', async () => {
+  const { base, overlay } = await scene((each) => {
+    each.truncate(10 * PAGE + 100);
+    each.write(8 * PAGE, someBytes(2 * PAGE + 100));
+  });
+  const everything = { committedPages: 3, committedBytes: 2 * PAGE + 100, remainingPages: 0 };
+  expect(plan(base, overlay, {})).toMatchObject(everything);
+  const selection = Selection.parse('0-10', 'selection');
+  expect(plan(base, overlay, { selection })).toMatchObject(everything);
+});
+
+test('a plan can be stopped while dirty pages are divided', async () => {
+  const pageCount = 40_000;
+  const { base, overlay } = await scene((each) => each.write(0, Buffer.alloc(pageCount * PAGE, 1)));
+  const selection = Selection.parse('0-9', 'selection');
+  const steps = [...planCommit(base, overlay, { selection, dropsMemory: true })];
+  expect(steps.filter(({ doneBytes, totalBytes }) => doneBytes === totalBytes).length).toBe(2);
+});
+
 test('a plan refuses what a commit refuses', async () => {
   const { base, overlay } = await scene((each) => each.write(0, someBytes(10)));
   const selection = Selection.parse('500', 'selection');
