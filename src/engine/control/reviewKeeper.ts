@@ -41,6 +41,8 @@ export class ReviewKeeper {
   readonly #cursor: ActivityCursor;
   readonly #timer: NodeJS.Timeout;
   #saveTimer: NodeJS.Timeout | undefined;
+  /** When it was looked last what was written. */
+  #diskLength: number;
   #isSaved = true;
 
   /** @param place undefined where nothing is to be kept */
@@ -52,6 +54,7 @@ export class ReviewKeeper {
     this.#place = place;
     this.#cursor = sampler.cursor('start');
     this.#dirtySet = dirtySet;
+    this.#diskLength = dirtySet.length;
     this.#review = new Review(
       {
         get diskLength() {
@@ -167,13 +170,17 @@ export class ReviewKeeper {
   #catchUp(): void {
     const { events, lostEvents } = this.#cursor.sample(MAX_EVENTS);
     const runs: Extent[] = [];
+    // What is cut off and comes back is zero, also where it comes back much later.
+    const diskLength = this.#dirtySet.length;
+    let lowest = Math.min(this.#diskLength, diskLength);
+    const highest = Math.max(this.#diskLength, diskLength);
+    this.#diskLength = diskLength;
     for (const { kind, stream, offset, length } of events) {
       if (stream !== 'disk' || (kind !== 'write' && kind !== 'truncate')) continue;
-      // What is cut off and comes back is zero.
-      const [start, end] =
-        kind === 'write' ? [offset, offset + length] : [length, this.#dirtySet.length];
-      if (end > start) runs.push(pagesBetween(start, end));
+      if (kind === 'truncate') lowest = Math.min(lowest, length);
+      else if (length > 0) runs.push(pagesBetween(offset, offset + length));
     }
+    if (highest > lowest) runs.push(pagesBetween(lowest, highest));
     if (lostEvents > 0) this.#review.writtenUnknown();
     else this.#review.written(runs);
   }
