@@ -204,9 +204,13 @@ describe('lists', () => {
       drop: 1,
       open: 1,
       viewed: 1,
+      changed: 1,
       keepPages: 1,
       dropPages: 3,
       openPages: 1,
+      keepBytes: 4096,
+      dropBytes: 3 * 4096,
+      openBytes: 4096,
       canUndo: true,
       canRedo: false,
     };

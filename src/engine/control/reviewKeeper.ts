@@ -99,9 +99,9 @@ export class ReviewKeeper {
    *
    * @throws HexzError USAGE with line, as `Selection.parse`; as `Review.select`
    */
-  select(text: string): Result<'select'> {
+  select(text: string, revision: number | undefined): Result<'select'> {
     this.#catchUp();
-    this.#review.select(Selection.parse(text, 'the selection'));
+    this.#review.select(Selection.parse(text, 'the selection'), revision);
     this.#toSave();
     return this.#review.counts();
   }

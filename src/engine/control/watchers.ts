@@ -231,8 +231,8 @@ export class Watchers implements RequestHandler {
       unheard(this.stateChanged());
       return counts;
     },
-    select: async ({ selection }) => {
-      const counts = this.#theReview.select(selection);
+    select: async ({ selection, revision }) => {
+      const counts = this.#theReview.select(selection, revision);
       unheard(this.stateChanged());
       return counts;
     },

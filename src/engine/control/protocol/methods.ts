@@ -197,8 +197,12 @@ export const methods = {
     result: z.object({ pages: count }),
   },
   select: {
-    summary: 'Takes decisions from the text of a selection: keep what it names, drop the rest.',
-    params: z.strictObject({ selection: z.string().max(16 * 1024 * 1024) }),
+    summary:
+      'Takes decisions from the text of a selection: keep what it names, drop the rest. `revision` as for `decide`.',
+    params: z.strictObject({
+      selection: z.string().max(16 * 1024 * 1024),
+      revision: count.optional(),
+    }),
     result: reviewCounts,
   },
   planCommit: {

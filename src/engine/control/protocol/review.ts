@@ -18,9 +18,15 @@ export const reviewCounts = z.object({
   drop: count,
   open: count,
   viewed: count,
+  /** Hunks that were written after they were decided or viewed. */
+  changed: count,
   keepPages: count,
   dropPages: count,
   openPages: count,
+  /** As far as the disk goes. */
+  keepBytes: count,
+  dropBytes: count,
+  openBytes: count,
   canUndo: z.boolean(),
   canRedo: z.boolean(),
 });
