@@ -1,4 +1,5 @@
 import type { ActivityCursor, ActivitySampler } from '../activity/sampler.js';
+import { asHexzError } from '../errors.js';
 import type { Extent } from '../overlay/dirtyPages.js';
 import { pageOf, pagesIn } from '../overlay/pages.js';
 import { overlayPaths } from '../overlay/paths.js';
@@ -34,7 +35,7 @@ export interface ReviewPlace {
  */
 export class ReviewKeeper {
   /** What was wrong with the review that was found. */
-  readonly warning: string | undefined;
+  readonly #foundWarning: string | undefined;
   readonly #review: Review;
   readonly #dirtySet: SharedDirtySet;
   readonly #place: ReviewPlace | undefined;
@@ -44,6 +45,8 @@ export class ReviewKeeper {
   /** When it was looked last what was written. */
   #diskLength: number;
   #isSaved = true;
+  /** Why the file could not be written the last time. */
+  #saveWarning: string | undefined;
 
   /** @param place undefined where nothing is to be kept */
   constructor(dirtySet: SharedDirtySet, sampler: ActivitySampler, place: ReviewPlace | undefined) {
@@ -66,7 +69,7 @@ export class ReviewKeeper {
       found?.review,
     );
     if (found?.isStale === true) this.#review.writtenUnknown();
-    this.warning = found?.warning;
+    this.#foundWarning = found?.warning;
     this.#timer = setInterval(() => {
       if (!this.#review.isEmpty) this.#catchUp();
     }, CATCH_UP_MS);
@@ -74,6 +77,11 @@ export class ReviewKeeper {
 
   get revision(): number {
     return this.#review.revision;
+  }
+
+  /** What was wrong with the review that was found, and why this one is not saved. */
+  get warnings(): readonly string[] {
+    return [this.#foundWarning, this.#saveWarning].filter((warning) => warning !== undefined);
   }
 
   /** Answers `review`. */
@@ -161,9 +169,11 @@ export class ReviewKeeper {
       const state = stateOf(paths.data);
       this.#catchUp();
       writeReview(paths, baseIdentity, this.#review.save(), state);
-    } catch {
+      this.#saveWarning = undefined;
+    } catch (error) {
       // A full disk must not end the engine; the next change tries again.
       this.#isSaved = false;
+      this.#saveWarning = `the review is not saved: ${asHexzError(error).toLine()}`;
     }
   }
 

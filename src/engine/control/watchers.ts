@@ -208,6 +208,7 @@ export class Watchers implements RequestHandler {
     const served = await this.#servedState();
     return {
       ...served,
+      warnings: [...served.warnings, ...(this.#review?.warnings ?? [])],
       watchers: this.#connections.size,
       reviewRevision: this.#review?.revision ?? 0,
     };
