@@ -1,6 +1,8 @@
-import { open, readFile } from 'node:fs/promises';
+import { open, readFile, stat } from 'node:fs/promises';
+import { extname } from 'node:path';
 import { HexzError } from '../engine/errors.js';
 import { describeSystemError } from '../engine/systemErrors.js';
+import type { EngineClient } from './client.js';
 
 /** That a file cannot be read. */
 export const unreadable = (path: string, cause: unknown): HexzError =>
@@ -51,4 +53,34 @@ export async function writePieces(
   } finally {
     await file.close();
   }
+}
+
+/**
+ * Makes sure that a file to be written is none of those that the engine serves: evidence is never written.
+ *
+ * @throws HexzError OUTPUT_FAILED
+ */
+export async function refuseServedFile(
+  client: Pick<EngineClient, 'request'>,
+  path: string,
+): Promise<void> {
+  const target = await stat(path, { bigint: true }).catch(() => undefined);
+  if (target === undefined) return;
+  const { snapshot, overlay } = await client.request('state', {});
+  for (const served of [snapshot.path, ...snapshot.parents, ...overlayNames(overlay?.path)]) {
+    const stats = await stat(served, { bigint: true }).catch(() => undefined);
+    if (stats?.dev !== target.dev || stats.ino !== target.ino) continue;
+    throw new HexzError('OUTPUT_FAILED', 'it is one of the files that are served', {
+      location: { file: path },
+      hint: 'name another file',
+    });
+  }
+}
+
+/** Data, list and records of an overlay (docs/format.md). */
+function overlayNames(data: string | undefined): readonly string[] {
+  if (data === undefined) return [];
+  const extension = extname(data);
+  const list = `${extension === '' ? data : data.slice(0, -extension.length)}.meta`;
+  return [data, list, `${data}.hexz.json`, `${data}.hexz-review.json`];
 }

@@ -3,7 +3,7 @@ import { asHexzError, HexzError } from '../engine/errors.js';
 import { lexicalRules } from './commands/all.js';
 import type { Answer } from './commands/definition.js';
 import { programEnvironment } from './commands/programs.js';
-import { writePieces } from './files.js';
+import { refuseServedFile, writePieces } from './files.js';
 import { type Redirection, type Statement, scan } from './language/lexer.js';
 import { Source } from './language/source.js';
 import { programFailure, runProgram } from './program.js';
@@ -119,6 +119,7 @@ async function redirect(
   const pieces = renderAnswer(answer, session.settings.format, view);
   if (redirection.kind === 'file') {
     const file = fileOf(redirection);
+    await refuseServedFile(session.client, file);
     const bytes = await writePieces(file, pieces, redirection.appends);
     return silent({ file, bytes });
   }

@@ -1,6 +1,6 @@
 import { type FileHandle, link, open, rename, rm, stat } from 'node:fs/promises';
 import { HexzError } from '../../engine/errors.js';
-import { outputError } from '../files.js';
+import { outputError, refuseServedFile } from '../files.js';
 import { facts } from '../rendering/rendering.js';
 import { formatBytes, formatOffset } from '../rendering/values.js';
 import { defineCommand, flag, required } from './definition.js';
@@ -30,6 +30,7 @@ export const exportCommand = defineCommand({
     const { stream, offset, length, file, force, holes } = values;
     const stretches = readStretch(session.client, placeOf(values), offset, length, signal);
     let absentBytes = 0;
+    await refuseServedFile(session.client, file);
     const written = await writeWhole(file, force, async (output) => {
       for (;;) {
         const next = await stretches.next();
