@@ -22,7 +22,9 @@ export async function* jsonPieces(result: unknown): AsyncGenerator<string, void>
     yield ']}';
     throw error;
   }
-  const tail = membersOf(result.tail ?? {});
+  const { [result.name]: listed, ...others }: Record<string, unknown> = { ...result.tail };
+  // Two members of one name are read as the last of them: the list would be lost.
+  const tail = membersOf({ ...others, [`${result.name}Count`]: listed });
   yield `]${tail === '' ? '' : `,${tail.slice(0, -1)}`}}`;
 }
 
