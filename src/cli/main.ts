@@ -1,7 +1,7 @@
 #!/usr/bin/env node
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError, Option } from 'commander';
 import { asHexzError, errorTable, HexzError } from '../engine/errors.js';
+import { version } from '../engine/process/version.js';
 import {
   collect,
   type MachineOptions,
@@ -21,10 +21,6 @@ import type { OverlayCommandOptions } from './overlay.js';
 import type { SignOptions } from './sign.js';
 import type { UnmountCommandOptions } from './unmount.js';
 import { writingCommands } from './writingCommands.js';
-
-const { version } = JSON.parse(
-  readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
-) as { version: string };
 
 /** Exit statuses, for the end of the help; docs/errors.md has every code. */
 const HELP_END = `

@@ -1,4 +1,3 @@
-import type { SharedActivity } from '../activity/shared.js';
 import type { EngineCommands, Lease, ServedState } from '../control/commands.js';
 import { type ControlServer, startControlServer } from '../control/server.js';
 import { HexzError } from '../errors.js';
@@ -7,7 +6,7 @@ import { fuseNative } from '../fuse/fuseNative.js';
 import type { Snapshot } from '../snapshot/snapshot.js';
 import { LiveChanges } from './liveChanges.js';
 import { checkMountpoint } from './mountpoint.js';
-import { identifyProcess } from './processes.js';
+import { identifyProcess, type ProcessIdentity } from './processes.js';
 import {
   type EngineEntry,
   prepareRegistry,
@@ -66,6 +65,7 @@ export class Engine {
   readonly #settings: EngineSettings;
   readonly #onError: (error: HexzError) => void;
   readonly #passwords: readonly string[];
+  readonly #identity: ProcessIdentity;
   readonly #startedAt = new Date().toISOString();
   readonly #gate = new ChangeGate();
   readonly #liveChanges: LiveChanges;
@@ -93,8 +93,8 @@ export class Engine {
     settings: EngineSettings,
     options: EngineOptions,
   ): Promise<Engine> {
-    await checkBeforehand(snapshot, settings);
-    const engine = new Engine(openResources(snapshot, settings), settings, options);
+    const identity = await checkBeforehand(snapshot, settings);
+    const engine = new Engine(identity, openResources(snapshot, settings), settings, options);
     try {
       const { mountpoint, allowOther } = settings;
       const steps = await Promise.allSettled([
@@ -111,7 +111,13 @@ export class Engine {
     }
   }
 
-  private constructor(resources: Resources, settings: EngineSettings, options: EngineOptions) {
+  private constructor(
+    identity: ProcessIdentity,
+    resources: Resources,
+    settings: EngineSettings,
+    options: EngineOptions,
+  ) {
+    this.#identity = identity;
     this.#resources = resources;
     this.#liveChanges = new LiveChanges(resources, this.#gate, () => this.#mount);
     this.#settings = settings;
@@ -131,16 +137,11 @@ export class Engine {
     this.ended.catch(() => {});
   }
 
-  /** What is recorded of its requests, for other threads. */
-  get activity(): SharedActivity {
-    return this.#resources.activity;
-  }
-
   /** What others are told of it. */
   get entry(): EngineEntry {
     const { volume, overlayPath, temporaryDirectory } = this.#resources;
     return {
-      ...ownIdentity(),
+      ...this.#identity,
       mountpoint: this.#mount?.mountpoint ?? null,
       snapshot: this.#settings.snapshot,
       mode: volume.isWritable ? 'rw' : 'ro',
@@ -221,7 +222,7 @@ export class Engine {
     const control = await startControlServer(
       {
         activity: this.#resources.activity,
-        socketPath: prepareSocketPath(ownIdentity()),
+        socketPath: prepareSocketPath(this.#identity),
         review: reviewPlaceOf(this.#resources),
         job: {
           snapshot,
@@ -366,11 +367,14 @@ export class Engine {
 }
 
 /**
- * Checks what can be known before anything is made.
+ * Checks what can be known before anything is made, and answers which process this is.
  *
- * @throws HexzError FUSE_UNAVAILABLE, REGISTRY_UNUSABLE, MOUNTPOINT_UNUSABLE, OVERLAY_UNUSABLE
+ * @throws HexzError FUSE_UNAVAILABLE, MOUNT_FAILED, REGISTRY_UNUSABLE, MOUNTPOINT_UNUSABLE, OVERLAY_UNUSABLE
  */
-async function checkBeforehand(snapshot: Snapshot, settings: EngineSettings): Promise<void> {
+async function checkBeforehand(
+  snapshot: Snapshot,
+  settings: EngineSettings,
+): Promise<ProcessIdentity> {
   const { mountpoint, overlay, allowOther } = settings;
   try {
     if (mountpoint !== undefined) {
@@ -378,13 +382,14 @@ async function checkBeforehand(snapshot: Snapshot, settings: EngineSettings): Pr
       checkOutside(mountpoint, overlay);
     }
     prepareRegistry();
+    return ownIdentity();
   } catch (error) {
     snapshot.close();
     throw error;
   }
 }
 
-function ownIdentity(): { pid: number; startTicks: number } {
+function ownIdentity(): ProcessIdentity {
   const identity = identifyProcess(process.pid);
   if (identity !== undefined) return identity;
   throw new HexzError('MOUNT_FAILED', 'cannot read /proc, which hexz needs to mount');

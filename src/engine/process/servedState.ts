@@ -16,7 +16,7 @@ export function servedState(
   const { mountpoint, backend, mode, isTemporaryOverlay } = entry;
   return {
     pid: entry.pid,
-    version: version(),
+    version,
     startedAt: entry.startedAt,
     snapshot: describe(snapshot),
     mount: mountpoint === null || backend === null ? null : { mountpoint, backend, mode },

@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs';
 
+const text = readFileSync(new URL('../../../package.json', import.meta.url), 'utf8');
+
 /** The version of this hexz. */
-export function version(): string {
-  const text = readFileSync(new URL('../../../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(text) as { version: string }).version;
-}
+export const { version } = JSON.parse(text) as { readonly version: string };

@@ -8,7 +8,5 @@ import type { JobContext } from './context.js';
 export function info(context: JobContext, { countsBlocks }: Params<'info'>): Result<'info'> {
   const { path } = context.snapshot;
   const counts = countsBlocks ? countBlocksOfFile(path) : undefined;
-  const document = informationDocument(describeSnapshot(path, context.parentDirectories), counts);
-  // Errors in it are documents themselves.
-  return JSON.parse(JSON.stringify(document)) as Result<'info'>;
+  return informationDocument(describeSnapshot(path, context.parentDirectories), counts);
 }
