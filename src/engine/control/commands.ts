@@ -6,15 +6,12 @@ import type { EngineState } from './protocol/engineState.js';
 export type Lease = EngineState['lease'];
 
 /** What the engine says of itself; the control thread adds what only it knows. */
-export type ServedState = Omit<EngineState, 'watchers' | 'reviewRevision'>;
+export type ServedState = Omit<EngineState, 'watchers' | 'isQuiesced' | 'reviewRevision'>;
 
 /** What only the serving thread can do, for the control thread to call. */
 export interface EngineCommands {
   state(): ServedState;
   sync(): Promise<void>;
-  /** Brings everything onto the disk and holds changes until `resume`. */
-  quiesce(): Promise<void>;
-  resume(): void;
   /** Keeps the disk as it is now for a job, until `release`. */
   freeze(): Promise<{ readonly instant: number; readonly shared: SharedFrozenInstant }>;
   /** Holds changes that come through the mount, until `release`. */

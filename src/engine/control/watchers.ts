@@ -37,7 +37,9 @@ interface WriteHolder {
   readonly connection: Connection;
   /** Lets writes go on when their time is over. */
   readonly timer: NodeJS.Timeout;
-  /** Resolves when they are held. */
+  /** What the serving thread calls its hold. */
+  readonly hold: Promise<number>;
+  /** Resolves when they are held, and what was written before is on the disk. */
   readonly held: Promise<void>;
 }
 
@@ -175,10 +177,11 @@ export class Watchers implements RequestHandler {
 
   async #holdWrites(connection: Connection, milliseconds: number): Promise<void> {
     this.#checkWriteHolder(connection);
-    const held = this.#writeHolder?.held ?? this.#engine.quiesce();
+    const hold = this.#writeHolder?.hold ?? this.#engine.hold();
+    const held = this.#writeHolder?.held ?? hold.then(() => this.#engine.sync());
     clearTimeout(this.#writeHolder?.timer);
     const timer = setTimeout(() => unheard(this.#releaseWrites()), milliseconds);
-    this.#writeHolder = { connection, timer, held };
+    this.#writeHolder = { connection, timer, hold, held };
     try {
       await held;
     } catch (error) {
@@ -193,9 +196,11 @@ export class Watchers implements RequestHandler {
   }
 
   async #releaseWrites(): Promise<void> {
-    clearTimeout(this.#writeHolder?.timer);
+    const holder = this.#writeHolder;
+    if (holder === undefined) return;
     this.#writeHolder = undefined;
-    await this.#engine.resume();
+    clearTimeout(holder.timer);
+    await this.#engine.release(await holder.hold);
   }
 
   /** @throws HexzError NO_OVERLAY */
@@ -210,6 +215,7 @@ export class Watchers implements RequestHandler {
       ...served,
       warnings: [...served.warnings, ...(this.#review?.warnings ?? [])],
       watchers: this.#connections.size,
+      isQuiesced: this.#writeHolder !== undefined,
       reviewRevision: this.#review?.revision ?? 0,
     };
   }

@@ -69,8 +69,6 @@ export class Engine {
   readonly #startedAt = new Date().toISOString();
   readonly #gate = new ChangeGate();
   readonly #liveChanges: LiveChanges;
-  /** Lets writes go on that a watcher holds. */
-  #resume: (() => void) | undefined;
   #registration: Registration | undefined;
   #statusTimer: NodeJS.Timeout | undefined;
   #control: ControlServer | undefined;
@@ -248,8 +246,6 @@ export class Engine {
       }),
     );
     // What its watchers held; a change that is being made goes on holding.
-    this.#resume?.();
-    this.#resume = undefined;
     this.#liveChanges.close();
     if (this.#lease === 'bound') await this.abandon().catch(() => {});
     else if (this.#lease === 'terminal') this.#setLease('orphaned');
@@ -268,21 +264,12 @@ export class Engine {
   }
 
   get #state(): ServedState {
-    const isQuiesced = this.#resume !== undefined;
-    return servedState(this.#resources, this.entry, isQuiesced, this.warnings);
+    return servedState(this.#resources, this.entry, this.warnings);
   }
 
   readonly #commands: EngineCommands = {
     state: () => this.#state,
     sync: () => this.#resources.volume.sync(),
-    quiesce: async () => {
-      this.#resume ??= this.#gate.hold();
-      await this.#resources.volume.sync();
-    },
-    resume: () => {
-      this.#resume?.();
-      this.#resume = undefined;
-    },
     freeze: () => this.#liveChanges.freeze(),
     hold: () => this.#liveChanges.hold(),
     release: (number) => this.#liveChanges.release(number),

@@ -9,7 +9,6 @@ import { version } from './version.js';
 export function servedState(
   resources: Resources,
   entry: EngineEntry,
-  isQuiesced: boolean,
   warnings: readonly string[],
 ): ServedState {
   const { snapshot, volume, overlay } = resources;
@@ -33,7 +32,6 @@ export function servedState(
           },
     cacheBytes: snapshot.cacheBytes,
     lease: entry.lease,
-    isQuiesced,
     warnings: [...warnings],
   };
 }
