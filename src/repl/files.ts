@@ -1,5 +1,4 @@
 import { open, readFile, stat } from 'node:fs/promises';
-import { extname } from 'node:path';
 import { HexzError } from '../engine/errors.js';
 import { describeSystemError } from '../engine/systemErrors.js';
 import type { EngineClient } from './client.js';
@@ -66,8 +65,8 @@ export async function refuseServedFile(
 ): Promise<void> {
   const target = await stat(path, { bigint: true }).catch(() => undefined);
   if (target === undefined) return;
-  const { snapshot, overlay } = await client.request('state', {});
-  for (const served of [snapshot.path, ...snapshot.parents, ...overlayNames(overlay?.path)]) {
+  const { files } = await client.request('state', {});
+  for (const served of files) {
     const stats = await stat(served, { bigint: true }).catch(() => undefined);
     if (stats?.dev !== target.dev || stats.ino !== target.ino) continue;
     throw new HexzError('OUTPUT_FAILED', 'it is one of the files that are served', {
@@ -75,12 +74,4 @@ export async function refuseServedFile(
       hint: 'name another file',
     });
   }
-}
-
-/** Data, list and records of an overlay (docs/format.md). */
-function overlayNames(data: string | undefined): readonly string[] {
-  if (data === undefined) return [];
-  const extension = extname(data);
-  const list = `${extension === '' ? data : data.slice(0, -extension.length)}.meta`;
-  return [data, list, `${data}.hexz.json`, `${data}.hexz-review.json`];
 }

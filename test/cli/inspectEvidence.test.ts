@@ -18,3 +18,17 @@ test.each(['export disk 0 4K FILE --force', 'read disk 0 16 > FILE', 'read disk 
     expect(readFileSync(path).equals(before)).toBe(true);
   },
 );
+
+test.each(['overlay', 'meta', 'overlay.hexz.json'])(
+  'a file of the overlay that is served is not overwritten: disk.%s',
+  async (extension) => {
+    const directory = newDirectory();
+    const path = `${directory}/disk.${extension}`;
+    const snapshot = goldenPath('a-lz4-64k-disk.hxz');
+    const served = ['--no-mount', '--rw', '--overlay', `${directory}/disk.overlay`];
+    const line = `read disk 0 16 > ${path}`;
+    const result = await runCli(['inspect', snapshot, ...served, '-c', line]);
+    expect(result.status).toBe(8);
+    expect(result.stderr.toString()).toContain('one of the files that are served');
+  },
+);

@@ -1,5 +1,6 @@
 import type { ServedState } from '../control/commands.js';
 import { streamNames } from '../format/types.js';
+import { namesOfOverlay, overlayPaths } from '../overlay/paths.js';
 import type { Snapshot } from '../snapshot/snapshot.js';
 import type { EngineEntry } from './registry.js';
 import type { Resources } from './resources.js';
@@ -30,6 +31,10 @@ export function servedState(
             dirtyPages: overlay.dirtyPageCount,
             dirtyBytes: volume.dirtyBytes,
           },
+    files: [
+      ...snapshot.chain().map(({ path }) => path),
+      ...(overlay === undefined ? [] : namesOfOverlay(overlayPaths(overlay.path))),
+    ],
     cacheBytes: snapshot.cacheBytes,
     lease: entry.lease,
     warnings: [...warnings],

@@ -134,6 +134,7 @@ export function readingMethods(): Required<Pick<FakeMethods, 'read' | 'state' | 
         dirtyPages: 4,
         dirtyBytes: 16_384,
       },
+      files: ['/images/web-01.hxz', '/images/web-01.overlay'],
       cacheBytes: 256 * 1024 * 1024,
       lease: 'mount',
       watchers: 1,

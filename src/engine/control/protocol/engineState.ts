@@ -35,6 +35,8 @@ export const engineState = z.object({
       dirtyBytes: count,
     })
     .nullable(),
+  /** Paths of everything that it reads and writes, and that no output may replace: snapshots, and all names of the overlay. */
+  files: z.array(z.string()),
   cacheBytes: count,
   /**
    * Who ends it: `mount` (it ends when unmounted), `bound` (with the connection that holds the lease), `terminal` (its
