@@ -15,7 +15,13 @@ export function guestSource(memory: GuestMemory): ByteSource {
   };
 }
 
-/** What of that source can be read, as search and strings want it. */
-export function* presentRanges(memory: GuestMemory): Generator<ByteRange, void> {
-  for (const { address, length } of memory.presentRuns()) yield { startOffset: address, length };
+/** What of that source can be read between two addresses, as search and strings want it. */
+export function* presentRanges(
+  memory: GuestMemory,
+  startAddress?: number,
+  endAddress?: number,
+): Generator<ByteRange, void> {
+  for (const { address, length } of memory.presentRuns(startAddress, endAddress)) {
+    yield { startOffset: address, length };
+  }
 }

@@ -1,6 +1,7 @@
 import type { ByteRange } from '../../../forensics/byteRanges.js';
 import type { ByteSource } from '../../../forensics/byteSource.js';
 import type { GuestMemory } from '../../../forensics/memory/guestMemory.js';
+import { presentRanges } from '../../../forensics/memory/guestSource.js';
 import { openMemorySteps, recogniseContainer } from '../../../forensics/memory/open.js';
 import { type StreamOwner, streamSource, type ZeroRunAt } from '../../../forensics/streamSource.js';
 import { HexzError } from '../../errors.js';
@@ -145,11 +146,7 @@ function guestView(memory: GuestMemory): View {
     },
     memory,
     zeroRunAt: undefined,
-    *rangesIn(startOffset, endOffset) {
-      for (const { address, length } of memory.presentRuns(startOffset, endOffset)) {
-        yield { startOffset: address, length };
-      }
-    },
+    rangesIn: (startOffset, endOffset) => presentRanges(memory, startOffset, endOffset),
   };
 }
 
