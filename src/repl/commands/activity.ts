@@ -93,7 +93,7 @@ export const statsCommand = defineCommand({
 );
 
 interface EventsTail {
-  readonly events: number;
+  readonly eventsCount: number;
   readonly lostEvents: number;
 }
 
@@ -117,17 +117,17 @@ export const eventsCommand = defineCommand({
     const time = given ?? (follow ? Number.POSITIVE_INFINITY : 0);
     const most = waits ? MAX_SAMPLE_EVENTS : Math.min(count, MAX_SAMPLE_EVENTS);
     return new Listing<ActivityEvent, object, EventsTail>({}, 'events', async function* () {
-      let events = 0;
+      let eventsCount = 0;
       let lostEvents = 0;
-      if (count === 0) return { events, lostEvents };
+      if (count === 0) return { eventsCount, lostEvents };
       for await (const { sample, elapsedMs } of samples(context, most, waits ? 'now' : 'start')) {
-        const shown = sample.events.slice(0, count - events);
+        const shown = sample.events.slice(0, count - eventsCount);
         lostEvents += sample.lostEvents;
-        events += shown.length;
+        eventsCount += shown.length;
         yield shown;
-        if (events >= count || elapsedMs >= time) break;
+        if (eventsCount >= count || elapsedMs >= time) break;
       }
-      return { events, lostEvents };
+      return { eventsCount, lostEvents };
     });
   },
 }).shownAs(
@@ -158,8 +158,8 @@ export const eventsCommand = defineCommand({
       },
       { title: 'how', width: 0, text: howText, value: ({ microseconds }) => microseconds },
     ],
-    after: ({ events, lostEvents }) => [
-      `${countOf(events, 'event')}${lostEvents === 0 ? '' : `, ${formatCount(lostEvents)} more not told`}`,
+    after: ({ eventsCount, lostEvents }) => [
+      `${countOf(eventsCount, 'event')}${lostEvents === 0 ? '' : `, ${formatCount(lostEvents)} more not told`}`,
     ],
   }),
 );

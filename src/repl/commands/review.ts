@@ -46,7 +46,9 @@ export const reviewCommand = defineCommand({
         { fromPage },
         { signal },
       );
-      return { items: hunks, next: nextPage, rest: counts };
+      // The list has that name.
+      const { hunks: hunksCount, ...rest } = counts;
+      return { items: hunks, next: nextPage, rest: { ...rest, hunksCount } };
     }),
 }).shownAs(
   rows({
@@ -76,7 +78,7 @@ export const reviewCommand = defineCommand({
       },
     ],
     empty: () => 'nothing is dirty',
-    after: (counts) => [countsLine(counts)],
+    after: ({ hunksCount: hunks, ...counts }) => [countsLine({ ...counts, hunks })],
   }),
 );
 

@@ -22,9 +22,7 @@ export async function* jsonPieces(result: unknown): AsyncGenerator<string, void>
     yield ']}';
     throw error;
   }
-  const { [result.name]: listed, ...others }: Record<string, unknown> = { ...result.tail };
-  // Two members of one name are read as the last of them: the list would be lost.
-  const tail = membersOf({ ...others, [`${result.name}Count`]: listed });
+  const tail = membersOf(result.tail ?? {});
   yield `]${tail === '' ? '' : `,${tail.slice(0, -1)}`}}`;
 }
 
