@@ -43,15 +43,17 @@ export interface RecordedStream {
   readonly canGrow: boolean;
 }
 
+/** Events that each recorder keeps. */
+export const RING_EVENTS = 16_384;
+
 /**
  * Makes the memory, before anything is served. The system gives it pages only where something is written.
  *
  * @param recorderCount threads that will serve
- * @param ringEvents events that each of them keeps
  */
 export function createSharedActivity(
   streams: Readonly<Partial<Record<StreamName, RecordedStream>>>,
-  { recorderCount = 1, ringEvents = 16_384 } = {},
+  { recorderCount = 1, ringEvents = RING_EVENTS } = {},
 ): SharedActivity {
   const cells: Partial<Record<StreamName, SharedCells>> = {};
   for (const name of streamNames) {

@@ -1,17 +1,16 @@
 import type { ActivityCursor, ActivitySampler } from '../activity/sampler.js';
+import { RING_EVENTS } from '../activity/shared.js';
 import { asHexzError } from '../errors.js';
 import type { Extent } from '../overlay/dirtyPages.js';
 import { pageOf, pagesIn } from '../overlay/pages.js';
 import { overlayPaths } from '../overlay/paths.js';
-import { formatPages, Selection } from '../overlay/selection.js';
+import { Selection } from '../overlay/selection.js';
 import type { SharedDirtySet } from '../overlay/sharedOverlay.js';
 import { Review } from '../review/review.js';
 import { readReview, stateOf, writeReview } from '../review/reviewFile.js';
 import type { ReviewChange } from '../review/types.js';
 import type { Result } from './protocol/methods.js';
 
-/** As many as the activity keeps: there can be no more to catch up with. */
-const MAX_EVENTS = 16_384;
 /** How often it is looked what was written, while something is decided. */
 const CATCH_UP_MS = 250;
 /** How long a change may be kept in memory alone. */
@@ -114,12 +113,6 @@ export class ReviewKeeper {
     return this.#review.counts();
   }
 
-  /** The lines of a selection of what a commit takes. */
-  *lines(): Generator<string, void> {
-    for (const { pageIndex, pageCount } of this.committed())
-      yield formatPages(pageIndex, pageCount);
-  }
-
   /** What a commit takes: everything that is dirty and not dropped. */
   committed(): Generator<Extent, void> {
     this.#catchUp();
@@ -178,7 +171,7 @@ export class ReviewKeeper {
   }
 
   #catchUp(): void {
-    const { events, lostEvents } = this.#cursor.sample(MAX_EVENTS);
+    const { events, lostEvents } = this.#cursor.sample(RING_EVENTS);
     const runs: Extent[] = [];
     // What is cut off and comes back is zero, also where it comes back much later.
     const diskLength = this.#dirtySet.length;

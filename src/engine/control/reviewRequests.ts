@@ -1,4 +1,5 @@
 import type { HexzError } from '../errors.js';
+import { formatPages } from '../overlay/selection.js';
 import type { Callable } from './calls.js';
 import type { EngineCommands } from './commands.js';
 import type { RequestOutput, RunningRequest } from './connection.js';
@@ -12,7 +13,7 @@ const BATCH_LINES = 1024;
 
 /** Answers `selection`, a batch of lines for each that is taken. */
 export function selectionRequest(review: ReviewKeeper, output: RequestOutput): RunningRequest {
-  const lines = review.lines();
+  const extents = review.committed();
   let pages = 0;
   let batchesAhead = 0;
   let settle: { resolve: (json: string) => void; reject: (error: HexzError) => void };
@@ -22,14 +23,16 @@ export function selectionRequest(review: ReviewKeeper, output: RequestOutput): R
   const send = (): void => {
     while (batchesAhead < BATCHES_AHEAD) {
       const batch: string[] = [];
-      for (let line = lines.next(); ; line = lines.next()) {
-        if (line.done === true) {
+      for (;;) {
+        const extent = extents.next();
+        if (extent.done === true) {
           if (batch.length > 0) output.items(JSON.stringify(batch));
           settle.resolve(JSON.stringify({ pages }));
           return;
         }
-        batch.push(line.value);
-        pages += pagesOf(line.value);
+        const { pageIndex, pageCount } = extent.value;
+        batch.push(formatPages(pageIndex, pageCount));
+        pages += pageCount;
         if (batch.length === BATCH_LINES) break;
       }
       batchesAhead++;
@@ -47,11 +50,6 @@ export function selectionRequest(review: ReviewKeeper, output: RequestOutput): R
     },
     cancel: () => settle.reject(cancelled()),
   };
-}
-
-function pagesOf(line: string): number {
-  const [first = 0, last = first] = line.split('-').map(Number);
-  return last - first + 1;
 }
 
 /** What a commit needs. */
