@@ -54,7 +54,7 @@ const mayImport = {
   'control/server': [...upToVolume, ...uses, 'control/protocol'],
   process: [...upToServer, 'control/client'],
   repl: ['process/start', 'control/client', 'control/protocol'],
-  tui: ['repl', 'process/start', 'control/client'],
+  tui: ['repl', 'process/start', 'control/client', 'control/protocol'],
   testing: [
     'repl',
     'process/start',

@@ -38,6 +38,9 @@ export interface InspectCommandOptions extends ReadOptions {
   readonly mount: boolean;
   readonly allowOther?: boolean;
   readonly force?: boolean;
+  readonly plain?: boolean;
+  readonly altScreen: boolean;
+  readonly mouse: boolean;
 }
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
@@ -59,7 +62,8 @@ export async function inspect(
   const isTyped = isInteractive(options);
   const opened = await open(path, mountpoint, options, isTyped);
   try {
-    return isTyped ? await talk(opened) : await runScript(opened, options);
+    if (!isTyped) return await runScript(opened, options);
+    return options.plain === true ? await talk(opened) : await showScreen(opened, options);
   } finally {
     await opened.end();
   }
@@ -255,6 +259,24 @@ async function talk(opened: Opened): Promise<number> {
   const sendAway = (): void => interactive.sendAway();
   for (const signal of ['SIGHUP', 'SIGTERM'] as const) process.once(signal, sendAway);
   ({ keepsOverlay: opened.keepsOverlay } = await interactive.run());
+  return 0;
+}
+
+/** A person at a terminal that can show a screen. */
+async function showScreen(
+  opened: Opened,
+  { altScreen, mouse }: InspectCommandOptions,
+): Promise<number> {
+  const { runScreen } = await import('../tui/run.js');
+  ({ keepsOverlay: opened.keepsOverlay } = await runScreen({
+    session: new Session(opened.client),
+    history: new History(),
+    endsEngine: opened.isOurs,
+    input: process.stdin,
+    output: process.stdout,
+    usesAlternateScreen: altScreen,
+    usesMouse: mouse,
+  }));
   return 0;
 }
 

@@ -187,6 +187,8 @@ function inspectCommand(): Command {
     .option('--script <file>', 'run the commands in this file')
     .option('--no-mount', 'serve no mount')
     .option('--plain', 'lines instead of a screen')
+    .option('--no-alt-screen', 'leave what the terminal showed before where it is')
+    .option('--no-mouse', 'leave the mouse to the terminal')
     .option('--allow-other', 'let other users use the mount')
     .option('--force', 'take an overlay that was made on another snapshot')
     .option('--parent-dir <dir>', 'look for parents here too (repeatable)', collect)

@@ -1,0 +1,63 @@
+/** Paints of what happens by itself; keys do not wait for them. */
+const TICK_MS = 125;
+
+/**
+ * The one clock of the screen: whoever has something new says so, and everything that is new is painted at once.
+ *
+ *   state    a paint comes               begins with
+ *   still    never                       the start; a tick in which nothing has changed
+ *   ticking  at the next tick            `changed`
+ *   due      when the caller is done     `changedNow`, until it is painted
+ *
+ * Invariant: nothing is painted when nothing has changed, and there is one timer at most.
+ */
+export class Clock {
+  #revision = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #isDue = false;
+  readonly #listeners = new Set<() => void>();
+  readonly #tickListeners = new Set<() => void>();
+
+  /** Grows with every paint. */
+  readonly revision = (): number => this.#revision;
+
+  readonly subscribe = (listener: () => void): (() => void) => {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  };
+
+  /** Told before each paint of a tick: what fades, and what is asked of the engine at that rate. */
+  onTick(listener: () => void): void {
+    this.#tickListeners.add(listener);
+  }
+
+  /** Something is to be painted, soon. */
+  readonly changed = (): void => {
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      for (const listener of this.#tickListeners) listener();
+      this.#paint();
+    }, TICK_MS);
+  };
+
+  /** A person waits for it. */
+  readonly changedNow = (): void => {
+    if (this.#isDue) return;
+    this.#isDue = true;
+    setImmediate(() => {
+      this.#isDue = false;
+      this.#paint();
+    });
+  };
+
+  stop(): void {
+    clearTimeout(this.#timer);
+    this.#listeners.clear();
+    this.#tickListeners.clear();
+  }
+
+  #paint(): void {
+    this.#revision++;
+    for (const listener of this.#listeners) listener();
+  }
+}

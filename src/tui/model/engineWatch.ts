@@ -1,0 +1,97 @@
+import type { ActivitySample } from '../../engine/control/protocol/activity.js';
+import type { EngineState } from '../../engine/control/protocol/engineState.js';
+import type { Item } from '../../engine/control/protocol/methods.js';
+import { asHexzError, type HexzError } from '../../engine/errors.js';
+import type { EngineClient } from '../../repl/client.js';
+
+export type LogLine = Extract<Item<'watch'>, { log: unknown }>['log'];
+
+const RATE_HZ = 8;
+/** Enough for a feed that is read; the counters are exact in any case. */
+const MAX_EVENTS = 256;
+const MAX_LOG_LINES = 5000;
+
+/**
+ * What the engine tells by itself: its state, samples of its activity, its log.
+ *
+ *   state     `state` is               begins with
+ *   watching  that of the last sample  `start` resolves
+ *   gone      the last one known       the connection's end; `end` says why
+ */
+export class EngineWatch {
+  state: EngineState;
+  /** Why there is no engine any more. */
+  end: HexzError | undefined;
+  readonly log: LogLine[] = [];
+  readonly #client: EngineClient;
+  readonly #sampleListeners = new Set<(sample: ActivitySample) => void>();
+  readonly #stateListeners = new Set<(state: EngineState, before: EngineState) => void>();
+  readonly #stop = new AbortController();
+  readonly #changed: () => void;
+
+  private constructor(client: EngineClient, state: EngineState, changed: () => void) {
+    this.#client = client;
+    this.state = state;
+    this.#changed = changed;
+  }
+
+  /**
+   * @param changed told of everything that is new
+   * @throws HexzError ENGINE_GONE
+   */
+  static async start(client: EngineClient, changed: () => void): Promise<EngineWatch> {
+    const watch = new EngineWatch(client, await client.request('state', {}), changed);
+    void watch.#run();
+    return watch;
+  }
+
+  onSample(listener: (sample: ActivitySample) => void): void {
+    this.#sampleListeners.add(listener);
+  }
+
+  onState(listener: (state: EngineState, before: EngineState) => void): void {
+    this.#stateListeners.add(listener);
+  }
+
+  /** A line of our own, beside those of the engine. */
+  note(level: LogLine['level'], text: string, code?: string): void {
+    this.#addLog({ time: Date.now(), level, text, ...(code === undefined ? {} : { code }) });
+    this.#changed();
+  }
+
+  stop(): void {
+    this.#stop.abort();
+  }
+
+  async #run(): Promise<void> {
+    const params = { rateHz: RATE_HZ, maximumEvents: MAX_EVENTS, since: 'start' } as const;
+    const { signal } = this.#stop;
+    try {
+      for await (const batch of this.#client.stream('watch', params, { signal }).batches()) {
+        for (const item of batch) this.#take(item);
+        this.#changed();
+      }
+    } catch (error) {
+      if (signal.aborted) return;
+      this.end = asHexzError(error);
+      this.note('error', this.end.toLine(), this.end.code);
+    }
+  }
+
+  #take(item: Item<'watch'>): void {
+    if ('activity' in item) {
+      for (const listener of this.#sampleListeners) listener(item.activity);
+    } else if ('state' in item) {
+      const before = this.state;
+      this.state = item.state;
+      for (const listener of this.#stateListeners) listener(item.state, before);
+    } else {
+      this.#addLog(item.log);
+    }
+  }
+
+  #addLog(line: LogLine): void {
+    this.log.push(line);
+    if (this.log.length > MAX_LOG_LINES) this.log.splice(0, this.log.length - MAX_LOG_LINES);
+  }
+}

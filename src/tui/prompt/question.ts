@@ -1,0 +1,87 @@
+import { printable } from '../../repl/rendering/values.js';
+import type { Line } from '../drawing/line.js';
+import { widthOf } from '../drawing/text.js';
+import type { Input } from '../terminal/input.js';
+import type { Choice } from '../views/view.js';
+import type { LineInput } from './lineInput.js';
+
+/** What the screen waits for; it takes the keys before anything else does. */
+export interface Question {
+  /** Answers whether it is settled. */
+  take(input: Input): boolean;
+  /** Draws it into the line above the keys. */
+  draw(line: Line): void;
+  /** What could be typed next, to be shown above it. */
+  readonly candidates: readonly string[];
+}
+
+/** A line of text. */
+export class LineQuestion implements Question {
+  readonly #label: string;
+  readonly #input: LineInput;
+  readonly #settle: (text: string | undefined) => void;
+
+  constructor(label: string, input: LineInput, settle: (text: string | undefined) => void) {
+    this.#label = label;
+    this.#input = input;
+    this.#settle = settle;
+  }
+
+  get candidates(): readonly string[] {
+    return this.#input.candidates;
+  }
+
+  take(input: Input): boolean {
+    const outcome = this.#input.take(input);
+    if (outcome === 'going') return false;
+    this.#settle(outcome === 'entered' ? this.#input.text : undefined);
+    return true;
+  }
+
+  /** The part around the cursor, where not all of it has room. */
+  draw(line: Line): void {
+    line.add(this.#label, 'strong');
+    const { text, cursor } = this.#input;
+    const room = Math.max(1, line.room - 1);
+    let start = 0;
+    while (start < cursor && widthOf(text.slice(start, cursor)) >= room) start++;
+    const at = [...text.slice(cursor)][0] ?? ' ';
+    line
+      .add(printable(text.slice(start, cursor)))
+      .add(printable(at), 'plain', true)
+      .add(printable(text.slice(cursor + at.length)));
+  }
+}
+
+/** One key out of a few. */
+export class ChoiceQuestion<Answer extends string> implements Question {
+  readonly candidates = [];
+  readonly #question: string;
+  readonly #choices: readonly Choice<Answer>[];
+  readonly #settle: (answer: Answer | undefined) => void;
+
+  constructor(
+    question: string,
+    choices: readonly Choice<Answer>[],
+    settle: (answer: Answer | undefined) => void,
+  ) {
+    this.#question = question;
+    this.#choices = choices;
+    this.#settle = settle;
+  }
+
+  take(input: Input): boolean {
+    if (input.kind !== 'key') return false;
+    const { key } = input;
+    const choice = this.#choices.find((each) => each.key === key);
+    if (choice === undefined && key !== 'escape' && key !== 'ctrl+c') return false;
+    this.#settle(choice?.answer);
+    return true;
+  }
+
+  draw(line: Line): void {
+    line.add(this.#question, 'strong');
+    for (const { key, label } of this.#choices) line.add('  ').add(key, 'key').add(` ${label}`);
+    line.add('  ').add('Esc', 'key').add(' back');
+  }
+}
