@@ -18,6 +18,8 @@ const PASTE_START = `${ESCAPE}[200~`;
 const PASTE_END = `${ESCAPE}[201~`;
 /** Of what is pasted, more makes no sense on a prompt. */
 const MAX_PASTE_CHARACTERS = 1024 * 1024;
+/** No key has a longer one; what is longer is no sequence. */
+const MAX_SEQUENCE_CHARACTERS = 64;
 const WHEEL_LINES = 3;
 
 const finals: Readonly<Record<string, string>> = {
@@ -111,8 +113,9 @@ export class InputDecoder {
       return undefined;
     }
     if (!text.startsWith(ESCAPE)) return this.#takeKey(text);
-    if (UNFINISHED.test(text)) return undefined;
+    if (text.length <= MAX_SEQUENCE_CHARACTERS && UNFINISHED.test(text)) return undefined;
     const sequence = SEQUENCE.exec(text);
+    if (sequence === null && text[1] === ESCAPE) return this.#takeKey(text);
     if (sequence === null) {
       this.#pending = text.slice(1);
       return this.#takeKey(this.#pending, 'alt+');
