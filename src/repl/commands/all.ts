@@ -30,6 +30,7 @@ import {
   memoryCommand,
   stateCommand,
 } from './look.js';
+import { blocksCommand, mapCommand } from './map.js';
 import { mountCommand, shellCommand, unmountCommand } from './programs.js';
 import { readCommand } from './read.js';
 import {
@@ -53,6 +54,8 @@ export const commands: readonly CommandDefinition[] = [
   readCommand,
   inspectCommand,
   blockCommand,
+  blocksCommand,
+  mapCommand,
   hashCommand,
   exportCommand,
   classesCommand,
