@@ -155,7 +155,8 @@ function selectionRow(
 }
 
 function numbersPanel(size: Size, { theme, history }: ActivityPicture, time: number): string[] {
-  const rows = numberRows(theme, inside(size), numbersAt(history, time));
+  const room = inside(size);
+  const rows = numberRows(theme, room, numbersAt(history, time, room.columns));
   return framed(rows, theme, size, 'last 60 s');
 }
 
@@ -163,7 +164,10 @@ function feedPanel(size: Size, picture: ActivityPicture, time: number): string[]
   const { theme, history, moment } = picture;
   const room = inside(size);
   const entries = feedBefore(history, time, room.rows);
-  const rows = entries.length === 0 ? emptyFeed(picture, room) : feedRows(theme, room, entries);
+  const { streams } = picture.state.snapshot;
+  const largestOffset = Math.max(0, ...Object.values(streams).map(({ length }) => length));
+  const rows =
+    entries.length === 0 ? emptyFeed(picture, room) : feedRows(theme, room, entries, largestOffset);
   const note = moment.isLive ? 'paused: no' : heldText(time);
   return framed(rows, theme, size, 'events', { note });
 }

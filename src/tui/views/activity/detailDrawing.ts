@@ -8,7 +8,8 @@ import type { Style, Theme } from '../../drawing/theme.js';
 import type { CellDetail } from './cellDetail.js';
 import { clockTime } from './feedDrawing.js';
 
-const LIST_COLUMNS = 47;
+/** Of the list, beside those of an offset. */
+const LIST_COLUMNS = 34;
 /** Narrower than this, only one of the two is shown. */
 const COLUMNS_FOR_BOTH = 76;
 
@@ -21,12 +22,15 @@ export function detailRows(theme: Theme, size: Size, detail: CellDetail): string
       ...whyPanel(theme, { ...size, rows: size.rows - listRows }, detail),
     ];
   }
-  const whyColumns = size.columns - LIST_COLUMNS;
+  const listWidth = LIST_COLUMNS + offsetColumnsOf(detail);
+  const whyColumns = size.columns - listWidth;
   return beside(
-    listPanel(theme, { ...size, columns: LIST_COLUMNS }, detail),
+    listPanel(theme, { ...size, columns: listWidth }, detail),
     whyPanel(theme, { ...size, columns: whyColumns }, detail),
   );
 }
+
+const offsetColumnsOf = ({ endOffset }: CellDetail): number => formatOffset(endOffset).length;
 
 function listPanel(theme: Theme, size: Size, detail: CellDetail): string[] {
   const room = inside(size);
@@ -34,10 +38,11 @@ function listPanel(theme: Theme, size: Size, detail: CellDetail): string[] {
   // The first row is the heading.
   const height = Math.max(1, room.rows - 1);
   const first = Math.max(0, Math.min(selected - Math.floor(height / 2), blocks.length - height));
-  const rows = [listHeading(theme, room.columns)];
+  const columns = listColumnsFor(offsetColumnsOf(detail));
+  const rows = [listHeading(theme, room.columns, columns)];
   for (let index = first; index < Math.min(first + height, blocks.length); index++) {
     const block = blocks[index] as ListedBlock;
-    rows.push(listRow(theme, room.columns, block, index === selected));
+    rows.push(listRow(theme, room.columns, columns, block, index === selected));
   }
   if (blocks.length === 0) {
     const text = nextOffset === null ? 'No block of the snapshot lies here.' : 'asking …';
@@ -50,13 +55,15 @@ function listPanel(theme: Theme, size: Size, detail: CellDetail): string[] {
   });
 }
 
-const listColumns: readonly {
+interface ListColumn {
   readonly title: string;
   readonly width: number;
   readonly text: (block: ListedBlock) => string;
   readonly style?: (block: ListedBlock) => Style;
-}[] = [
-  { title: 'offset', width: 13, text: ({ offset }) => formatOffset(offset) },
+}
+
+const listColumnsFor = (offsetColumns: number): readonly ListColumn[] => [
+  { title: 'offset', width: offsetColumns, text: ({ offset }) => formatOffset(offset) },
   { title: 'kind', width: 6, text: ({ kind }) => kind },
   {
     title: 'stored',
@@ -72,15 +79,21 @@ const listColumns: readonly {
   { title: 'cached', width: 6, text: ({ isCached }) => (isCached ? 'yes' : '-') },
 ];
 
-function listHeading(theme: Theme, width: number): string {
+function listHeading(theme: Theme, width: number, columns: readonly ListColumn[]): string {
   const line = new Line(theme, width);
-  for (const column of listColumns) line.add(inCells(column.title, column.width), 'dim').add(' ');
+  for (const column of columns) line.add(inCells(column.title, column.width), 'dim').add(' ');
   return line.end();
 }
 
-function listRow(theme: Theme, width: number, block: ListedBlock, isSelected: boolean): string {
+function listRow(
+  theme: Theme,
+  width: number,
+  columns: readonly ListColumn[],
+  block: ListedBlock,
+  isSelected: boolean,
+): string {
   const line = new Line(theme, width, { isSelected });
-  for (const column of listColumns) {
+  for (const column of columns) {
     line.add(inCells(column.text(block), column.width), column.style?.(block)).add(' ');
   }
   return line.end();
@@ -122,12 +135,12 @@ function factRows(
 
 /** The most telling first: what has no room is not shown. */
 function factsOf(block: Block, width: number): readonly WhyFact[] {
-  const { offset, length, isCached, dirtyPages, lastReads, hash } = block;
+  const { offset, length, dirtyPages, lastReads, hash } = block;
   return [
     ['offset', `${formatOffset(offset)}, ${formatBytes(length)}`],
     ['is', kindText(block)],
     ...storedFacts(block, width),
-    ['cache', isCached ? 'decoded in memory' : 'not in memory: a read decodes it'],
+    ['cache', cacheText(block)],
     [
       'overlay',
       dirtyPages === 0 ? 'no dirty page' : countOf(dirtyPages, 'dirty page'),
@@ -151,6 +164,11 @@ function kindText({ kind, storedOffset }: Block): string {
     return storedOffset === null ? 'borrowed from a parent' : 'borrowed from the parent below';
   }
   return 'stored in this snapshot';
+}
+
+function cacheText({ isCached, kind }: Block): string {
+  if (isCached) return 'decoded in memory';
+  return kind === 'zero' ? 'not needed' : 'not in memory: a read decodes it';
 }
 
 function storedFacts(block: Block, width: number): readonly WhyFact[] {

@@ -31,16 +31,21 @@ export function feedBefore(
 }
 
 /** A column, and what of an event stands in it. Those behind the one that has no room are left out. */
-const columns: readonly {
+interface FeedColumn {
   readonly width: number;
   readonly isRight?: boolean;
   readonly text: (event: ActivityEvent) => string;
   readonly style?: (event: ActivityEvent) => Style;
-}[] = [
+}
+
+const columnsFor = (offsetColumns: number): readonly FeedColumn[] => [
   { width: 12, text: ({ time }) => clockTime(time), style: () => 'dim' },
   { width: 8, text: ({ kind }) => kind, style: styleOf },
   { width: 6, text: ({ stream }) => stream },
-  { width: 13, text: ({ kind, offset }) => (kind === 'sync' ? '' : formatOffset(offset)) },
+  {
+    width: offsetColumns,
+    text: ({ kind, offset }) => (kind === 'sync' ? '' : formatOffset(offset)),
+  },
   {
     width: 9,
     isRight: true,
@@ -50,12 +55,18 @@ const columns: readonly {
   { width: 20, text: placeText },
 ];
 
-/** One row for each entry. */
+/**
+ * One row for each entry.
+ *
+ * @param largestOffset the column of offsets has room for it
+ */
 export function feedRows(
   theme: Theme,
   { columns: width }: Pick<Size, 'columns'>,
   entries: readonly FeedEntry[],
+  largestOffset: number,
 ): string[] {
+  const columns = columnsFor(formatOffset(largestOffset).length);
   return entries.map((entry) => {
     const line = new Line(theme, width);
     if ('lostEvents' in entry) {

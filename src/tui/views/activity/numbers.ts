@@ -13,7 +13,7 @@ interface Percentiles {
 
 /** What is told in numbers of one moment. */
 export interface Numbers {
-  /** In each of the last seconds, the present one at the end. */
+  /** In each bar of the last minute, the present one at the end. */
   readonly readBytes: readonly number[];
   readonly writtenBytes: readonly number[];
   readonly requests: readonly number[];
@@ -30,22 +30,29 @@ export interface Numbers {
   readonly writeLatency: Percentiles | undefined;
 }
 
-/** The numbers of a moment. Seconds are those of the clock, so that bars move on and do not change. */
-export function numbersAt(history: ActivityHistory, time: number): Numbers {
-  const readBytes = new Array<number>(SHOWN_SECONDS).fill(0);
-  const writtenBytes = new Array<number>(SHOWN_SECONDS).fill(0);
-  const requests = new Array<number>(SHOWN_SECONDS).fill(0);
+/**
+ * The numbers of a moment. Bars stand for whole seconds of the clock, so that they move on and do not change.
+ *
+ * @param maximumBars how many have room
+ */
+export function numbersAt(history: ActivityHistory, time: number, maximumBars: number): Numbers {
+  const barSeconds = Math.ceil(SHOWN_SECONDS / Math.max(1, maximumBars));
+  const bars = Math.ceil(SHOWN_SECONDS / barSeconds);
+  const readBytes = new Array<number>(bars).fill(0);
+  const writtenBytes = new Array<number>(bars).fill(0);
+  const requests = new Array<number>(bars).fill(0);
   const now = { readBytes: 0, writtenBytes: 0, requests: 0 };
-  const second = Math.floor(time / 1000);
+  const barOf = (at: number): number => Math.floor(at / (barSeconds * 1000));
+  const lastBar = barOf(time);
   const reads = new LatencyMerge();
   const writes = new LatencyMerge();
   let hitBlocks = 0;
   let neededBlocks = 0;
   for (const step of history.backFrom(time, time - SHOWN_MS)) {
-    const bin = SHOWN_SECONDS - 1 - (second - Math.floor(step.time / 1000));
-    add(readBytes, bin, step.readBytes);
-    add(writtenBytes, bin, step.writtenBytes);
-    add(requests, bin, step.reads + step.writes);
+    const bar = bars - 1 - (lastBar - barOf(step.time));
+    add(readBytes, bar, step.readBytes);
+    add(writtenBytes, bar, step.writtenBytes);
+    add(requests, bar, step.reads + step.writes);
     hitBlocks += step.hitBlocks;
     neededBlocks += step.hitBlocks + step.decodedBlocks;
     if (step.time > time - 1000) addStep(now, step);
@@ -65,8 +72,8 @@ export function numbersAt(history: ActivityHistory, time: number): Numbers {
   };
 }
 
-function add(bins: number[], bin: number, amount: number): void {
-  if (bin >= 0 && bin < bins.length) bins[bin] = (bins[bin] as number) + amount;
+function add(bars: number[], bar: number, amount: number): void {
+  if (bar >= 0 && bar < bars.length) bars[bar] = (bars[bar] as number) + amount;
 }
 
 function addStep(sums: { -readonly [Name in keyof Numbers['now']]: number }, step: Step): void {
