@@ -5,7 +5,7 @@ import type { StreamName } from '../format/types.js';
 import type { Snapshot } from './snapshot.js';
 
 /** Cells that follow each other and are made of the same amounts. What adds up to less than a cell is not known. */
-export interface CellRun {
+interface CellRun {
   readonly firstCell: number;
   readonly cellCount: number;
   /** Bytes of each of the cells in blocks that are stored in the file, of zeros, and of a parent. */

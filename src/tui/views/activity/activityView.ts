@@ -269,6 +269,7 @@ export class ActivityView implements AnswerView {
       this.#detail.refresh();
     }
     const isMoving = this.#moment.isLive && now - (this.#history.newestTime ?? 0) < MOVING_MS;
-    if (isMoving || fetcher.isStale) this.#context.changed();
+    if (fetcher.isStale) this.#context.changed();
+    else if (isMoving) this.#context.changedIn(SECOND_MS);
   }
 }
