@@ -112,6 +112,12 @@ export class CachedBlocks {
     return marks !== undefined && marks.counts[unitAt(marks, offset)] !== 0;
   }
 
+  /** Behind it is no block of a stream. */
+  endOf(stream: StreamName): number {
+    const marks = this.#streams[stream];
+    return marks === undefined ? 0 : marks.counts.length * marks.unitBytes;
+  }
+
   /** Where cached blocks begin, in order, within a unit, and how many there. */
   *from(stream: StreamName, offset: number): Generator<{ offset: number; blocks: number }, void> {
     const marks = this.#streams[stream];

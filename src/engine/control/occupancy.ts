@@ -14,66 +14,42 @@ export function occupancyOf(
   cachedBlocks: CachedBlocks,
   { stream, cellBytes, offset, length = Number.POSITIVE_INFINITY }: Params<'occupancy'>,
 ): Result<'occupancy'> {
+  const diskLength = dirtySet?.length ?? 0;
+  const streamEnd = Math.max(cachedBlocks.endOf(stream), stream === 'disk' ? diskLength : 0);
   const firstCell = Math.floor(offset / cellBytes);
-  const end = Math.min(offset + length, (firstCell + MAX_OCCUPANCY_CELLS) * cellBytes);
-  const dirty = new CellCounts(cellBytes);
-  const cached = new CellCounts(cellBytes);
-  const limit = (at: number): void => {
-    if (at < offset + length) {
-      throw new HexzError('LIMIT', `these are more than ${MAX_OCCUPANCY_CELLS} cells`, {
-        hint: 'ask for larger cells, or for a part',
-      });
-    }
-  };
-  if (stream === 'disk' && dirtySet !== undefined) {
-    const firstPage = Math.floor((firstCell * cellBytes) / PAGE_BYTES);
-    for (const { pageIndex, pageCount } of dirtySet.extents(firstPage)) {
-      const start = pageIndex * PAGE_BYTES;
-      if (start >= end) {
-        limit(start);
-        break;
-      }
-      dirty.addRange(start, Math.min(end, start + pageCount * PAGE_BYTES), PAGE_BYTES);
-    }
+  const endCell = Math.ceil(Math.min(offset + length, streamEnd) / cellBytes);
+  if (endCell - firstCell > MAX_OCCUPANCY_CELLS) {
+    throw new HexzError('LIMIT', `these are more than ${MAX_OCCUPANCY_CELLS} cells`, {
+      hint: 'ask for larger cells, or for a part',
+    });
   }
-  for (const { offset: at, blocks } of cachedBlocks.from(stream, firstCell * cellBytes)) {
-    if (at >= end) {
-      limit(at);
-      break;
-    }
-    cached.add(at, blocks);
+  const dirty: number[] = [];
+  if (stream === 'disk' && dirtySet !== undefined) {
+    const cellPages = cellBytes / PAGE_BYTES;
+    const counts = dirtySet.cellCounts(cellPages, firstCell * cellPages, endCell * cellPages);
+    for (const { cell, pageCount } of counts) dirty.push(cell, pageCount);
   }
   return {
-    dirty: dirty.counts,
-    cached: cached.counts,
+    dirty,
+    cached: cachedCounts(cachedBlocks, { stream, cellBytes }, firstCell, endCell),
     dirtyPages: dirtySet?.listedPageCount ?? 0,
-    diskLength: dirtySet?.length ?? 0,
+    diskLength,
   };
 }
 
-/** Counts of cells, in order: a cell, how many, and so on. */
-class CellCounts {
-  readonly counts: number[] = [];
-  readonly #cellBytes: number;
-
-  constructor(cellBytes: number) {
-    this.#cellBytes = cellBytes;
+/** A cell, how many cached blocks begin in it, and so on. */
+function cachedCounts(
+  cachedBlocks: CachedBlocks,
+  { stream, cellBytes }: Pick<Params<'occupancy'>, 'stream' | 'cellBytes'>,
+  firstCell: number,
+  endCell: number,
+): number[] {
+  const counts: number[] = [];
+  for (const { offset, blocks } of cachedBlocks.from(stream, firstCell * cellBytes)) {
+    const cell = Math.floor(offset / cellBytes);
+    if (cell >= endCell) break;
+    if (counts.at(-2) === cell) counts[counts.length - 1] = (counts.at(-1) ?? 0) + blocks;
+    else counts.push(cell, blocks);
   }
-
-  add(offset: number, count: number): void {
-    const cell = Math.floor(offset / this.#cellBytes);
-    const { counts } = this;
-    if (counts.at(-2) === cell) counts[counts.length - 1] = (counts.at(-1) ?? 0) + count;
-    else counts.push(cell, count);
-  }
-
-  /** Counts units of a range of bytes. */
-  addRange(start: number, end: number, unitBytes: number): void {
-    for (let at = start; at < end; ) {
-      const cellEnd = (Math.floor(at / this.#cellBytes) + 1) * this.#cellBytes;
-      const stop = Math.min(end, cellEnd);
-      this.add(at, Math.ceil((stop - at) / unitBytes));
-      at = stop;
-    }
-  }
+  return counts;
 }

@@ -132,9 +132,13 @@ export class ActivityView implements AnswerView {
 
   readonly #pause = (): void => {
     this.#moment.toggle();
-    // What fades goes on from here.
-    if (this.#moment.isLive) this.#context.changed();
+    this.#context.changed();
   };
+
+  #moveMoment(milliseconds: number): void {
+    this.#moment.move(milliseconds);
+    this.#context.changed();
+  }
 
   readonly #export = (): void => {
     const { grid } = this.#shownStream();
@@ -155,10 +159,10 @@ export class ActivityView implements AnswerView {
       this.#selectedCell = Math.max(0, this.#shownStream().grid.cellCount - 1);
     },
     detail: () => this.#openDetail(),
-    back: () => this.#moment.move(-SECOND_MS),
-    forward: () => this.#moment.move(SECOND_MS),
-    farBack: () => this.#moment.move(-FAR_MS),
-    farForward: () => this.#moment.move(FAR_MS),
+    back: () => this.#moveMoment(-SECOND_MS),
+    forward: () => this.#moveMoment(SECOND_MS),
+    farBack: () => this.#moveMoment(-FAR_MS),
+    farForward: () => this.#moveMoment(FAR_MS),
     stream: () => this.#turnStream(),
     pause: this.#pause,
     export: this.#export,
@@ -268,7 +272,8 @@ export class ActivityView implements AnswerView {
       this.#explainedAt = now;
       this.#detail.refresh();
     }
-    const isMoving = this.#moment.isLive && now - (this.#history.newestTime ?? 0) < MOVING_MS;
+    // How long ago a held moment was, or what fades.
+    const isMoving = !this.#moment.isLive || now - (this.#history.newestTime ?? 0) < MOVING_MS;
     if (fetcher.isStale) this.#context.changed();
     else if (isMoving) this.#context.changedIn(SECOND_MS);
   }

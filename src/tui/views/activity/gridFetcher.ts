@@ -1,8 +1,9 @@
 import type { EngineClient } from '../../../repl/client.js';
 import type { StreamGrid } from './streamGrid.js';
 
-/** What is dirty and cached is asked for no more often. */
+/** What is dirty and cached is asked for no more often, and not so often that the engine does little else. */
 const REFRESH_MS = 400;
+const REST_FACTOR = 10;
 
 interface Telling {
   readonly changed: () => void;
@@ -14,7 +15,8 @@ interface Telling {
  * Has the engine tell a grid what it is made of, once, and what is dirty and cached, as often as that may have
  * changed.
  *
- * State: `#isStale` from `invalidate` until it is asked for; while an answer is awaited nothing more is.
+ * State: `#isStale` from `invalidate` until it is asked for; while an answer is awaited nothing more is, nor before
+ * `#restsUntil`.
  */
 export class GridFetcher {
   readonly #client: EngineClient;
@@ -23,7 +25,7 @@ export class GridFetcher {
   readonly #stop = new AbortController();
   #isStale = true;
   #isAsking = false;
-  #askedAt = Number.NEGATIVE_INFINITY;
+  #restsUntil = 0;
 
   constructor(client: EngineClient, grid: StreamGrid, telling: Telling) {
     this.#client = client;
@@ -43,10 +45,9 @@ export class GridFetcher {
 
   /** Asks again, if that is due. */
   refresh(): void {
-    if (!this.#isStale || this.#isAsking || performance.now() - this.#askedAt < REFRESH_MS) return;
+    if (!this.#isStale || this.#isAsking || performance.now() < this.#restsUntil) return;
     this.#isStale = false;
     this.#isAsking = true;
-    this.#askedAt = performance.now();
     void this.#run(() => this.#occupancy()).finally(() => {
       this.#isAsking = false;
     });
@@ -80,7 +81,10 @@ export class GridFetcher {
     const { stream, cellBytes, length } = this.#grid;
     const { signal } = this.#stop;
     const params = { stream, cellBytes, length };
+    const askedAt = performance.now();
     const occupancy = await this.#client.request('occupancy', params, { signal });
+    const answeredAt = performance.now();
+    this.#restsUntil = answeredAt + Math.max(REFRESH_MS, REST_FACTOR * (answeredAt - askedAt));
     if (this.#grid.update(occupancy, Date.now())) this.#telling.changed();
   }
 }
