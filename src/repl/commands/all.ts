@@ -16,6 +16,7 @@ import {
   assertLengthCommand,
   assertOpenCommand,
 } from './assert.js';
+import { blocksCommand } from './blocks.js';
 import { commitCommand, syncCommand, writeCommand } from './change.js';
 import type { CommandDefinition } from './definition.js';
 import { diffCommand } from './diff.js';
@@ -30,7 +31,7 @@ import {
   memoryCommand,
   stateCommand,
 } from './look.js';
-import { blocksCommand, mapCommand } from './map.js';
+import { mapCommand } from './map.js';
 import { mountCommand, shellCommand, unmountCommand } from './programs.js';
 import { readCommand } from './read.js';
 import {

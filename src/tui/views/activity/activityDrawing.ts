@@ -5,7 +5,7 @@ import { beside, fitRows, framed, inside, type Size } from '../../drawing/panel.
 import { wrap } from '../../drawing/text.js';
 import type { Theme } from '../../drawing/theme.js';
 import type { CellDetail } from './cellDetail.js';
-import { detailRows } from './detailDrawing.js';
+import { COLUMNS_FOR_BOTH, detailRows } from './detailDrawing.js';
 import { clockTime, feedBefore, feedRows } from './feedDrawing.js';
 import { fillHeat } from './heat.js';
 import type { ActivityHistory } from './history.js';
@@ -17,6 +17,8 @@ import { noAmounts, type StreamGrid } from './streamGrid.js';
 
 /** With fewer rows there is no map, and with fewer columns no numbers beside it. */
 const ROWS_FOR_MAP = 10;
+const ROWS_FOR_MAP_AND_DETAIL = 16;
+const ROWS_FOR_MAP_AND_NARROW_DETAIL = 26;
 const COLUMNS_FOR_NUMBERS = 64;
 const NUMBER_COLUMNS = 25;
 const WIDE_NUMBER_COLUMNS = 33;
@@ -56,9 +58,9 @@ export function drawActivity(
   const { rows: height, columns } = size;
   const { theme, moment } = picture;
   const time = moment.time;
-  const mapHeight = mapHeightOf(height, picture.detail === undefined ? FEED_SHARE : DETAIL_SHARE);
   // Cells stay as large as they are when the blocks of one are shown.
   const fullHeight = mapHeightOf(height, FEED_SHARE);
+  const mapHeight = picture.detail === undefined ? fullHeight : mapHeightBesideDetail(size);
   const rows: string[] = [];
   let mapPlace: MapPlace | undefined;
   if (mapHeight > 0) {
@@ -81,6 +83,12 @@ export function drawActivity(
 function mapHeightOf(height: number, shareBelow: number): number {
   if (height < ROWS_FOR_MAP) return 0;
   return height - Math.max(MIN_FEED_ROWS, Math.round(height * shareBelow));
+}
+
+function mapHeightBesideDetail({ rows, columns }: Size): number {
+  const isNarrow = columns < COLUMNS_FOR_BOTH;
+  const needed = isNarrow ? ROWS_FOR_MAP_AND_NARROW_DETAIL : ROWS_FOR_MAP_AND_DETAIL;
+  return rows < needed ? 0 : mapHeightOf(rows, DETAIL_SHARE);
 }
 
 function numberColumnsOf(columns: number): number {
@@ -116,7 +124,7 @@ function mapPanel(
   ];
   const cell = formatBytes(grid.cellBytes * layout.cellsPerSign).replace('.00', '');
   const title = `${grid.stream}   0 … ${formatBytes(grid.length)}   cell ${cell}`;
-  const note = moment.isLive ? 'live' : heldText(time);
+  const note = moment.isLive ? 'live' : `‖ HELD ${clockTime(time).slice(0, 8)}`;
   const framedRows = framed(rows, theme, size, title, { note });
   return { rows: framedRows, place: { layout, row: 1 - firstRow, rows: firstRow + mapSize.rows } };
 }

@@ -8,12 +8,12 @@ import { drawActivity, type MapPlace } from './activityDrawing.js';
 import { type DetailCommand, detailBindings, type MapCommand, mapBindings } from './bindings.js';
 import { CellDetail } from './cellDetail.js';
 import { exportDocument, exportToFile } from './exporting.js';
-import { GridFetcher } from './gridFetcher.js';
 import { FADED_MS } from './heat.js';
 import { ActivityHistory } from './history.js';
+import type { MapLayout } from './mapDrawing.js';
 import { Moment } from './moment.js';
 import { SHOWN_SECONDS } from './numbers.js';
-import { StreamGrid } from './streamGrid.js';
+import { type ShownStream, ShownStreams } from './shownStreams.js';
 
 const SECOND_MS = 1000;
 const FAR_MS = 10 * SECOND_MS;
@@ -22,12 +22,6 @@ const PAGE_BLOCKS = 10;
 const MOVING_MS = Math.max(FADED_MS, SHOWN_SECONDS * SECOND_MS);
 /** Readers and cache of the selected block are asked for again after this time at the earliest. */
 const EXPLAIN_MS = 1000;
-
-interface ShownStream {
-  readonly grid: StreamGrid;
-  readonly fetcher: GridFetcher;
-  readonly heats: Uint8Array;
-}
 
 /**
  * What happens: a map of a stream with reads that fade, numbers of the last minute, the last requests, and the blocks
@@ -42,7 +36,7 @@ export class ActivityView implements AnswerView {
   readonly #context: ScreenContext;
   readonly #history = new ActivityHistory();
   readonly #moment = new Moment(this.#history);
-  readonly #streams = new Map<StreamName, ShownStream>();
+  readonly #streams: ShownStreams;
   #stream: StreamName;
   /** A cell of the grid; the screen shows it together with others. */
   #selectedCell = 0;
@@ -50,16 +44,25 @@ export class ActivityView implements AnswerView {
   #explainedAt = 0;
   #isDetailStale = false;
   #isShown = false;
+  /** Of the map that is seen, and that was seen last. */
   #mapPlace: MapPlace | undefined;
+  #layout: MapLayout = { columns: 1, cellsPerSign: 1, signs: 1 };
+
+  readonly #telling = {
+    changed: (): void => this.#context.changed(),
+    failed: (error: unknown): void => this.#context.fail(error),
+    warn: (text: string, code: string): void => this.#context.engine.note('warning', text, code),
+  };
 
   constructor(context: ScreenContext) {
     this.#context = context;
+    this.#streams = new ShownStreams(context.session.client, this.#telling);
     const { streams } = context.engine.state.snapshot;
     this.#stream = streams.disk === undefined && streams.memory !== undefined ? 'memory' : 'disk';
     context.engine.onSample((sample) => {
       this.#history.add(sample);
       this.#isDetailStale = true;
-      for (const { fetcher } of this.#streams.values()) fetcher.invalidate();
+      this.#streams.invalidate();
     });
     context.onTick(() => this.#tick());
   }
@@ -99,6 +102,7 @@ export class ActivityView implements AnswerView {
       detail: this.#detail,
     });
     this.#mapPlace = mapPlace;
+    if (mapPlace !== undefined) this.#layout = mapPlace.layout;
     return rows;
   }
 
@@ -150,8 +154,8 @@ export class ActivityView implements AnswerView {
   readonly #onMap: Readonly<Record<MapCommand, () => void>> = {
     left: () => this.#step(-1),
     right: () => this.#step(1),
-    up: () => this.#step(-this.#columns),
-    down: () => this.#step(this.#columns),
+    up: () => this.#step(-this.#layout.columns),
+    down: () => this.#step(this.#layout.columns),
     first: () => {
       this.#selectedCell = 0;
     },
@@ -188,13 +192,9 @@ export class ActivityView implements AnswerView {
     this.#openDetail();
   }
 
-  get #columns(): number {
-    return this.#mapPlace?.layout.columns ?? 1;
-  }
-
   /** Goes so many cells of the screen on. */
   #step(signs: number): void {
-    const { cellsPerSign, signs: count } = this.#mapPlace?.layout ?? { cellsPerSign: 1, signs: 1 };
+    const { cellsPerSign, signs: count } = this.#layout;
     const sign = Math.floor(this.#selectedCell / cellsPerSign) + signs;
     if (sign >= 0 && sign < count) this.#selectedCell = sign * cellsPerSign;
   }
@@ -213,8 +213,7 @@ export class ActivityView implements AnswerView {
   /** @param startOffset where the list begins; without, where the selected cell does */
   #openDetail(startOffset?: number): void {
     const { grid } = this.#shownStream();
-    const { cellsPerSign } = this.#mapPlace?.layout ?? { cellsPerSign: 1 };
-    const cellBytes = grid.cellBytes * cellsPerSign;
+    const cellBytes = grid.cellBytes * this.#layout.cellsPerSign;
     const sign = Math.floor((this.#selectedCell * grid.cellBytes) / cellBytes);
     this.#closeDetail();
     this.#detail = new CellDetail(
@@ -240,27 +239,9 @@ export class ActivityView implements AnswerView {
     void this.#context.run(`read ${stream} ${block.offset} ${Math.min(block.length, 4096)}${raw}`);
   }
 
-  /** What is shown, made when it is first shown, and anew when the disk is not as long as it was. */
   #shownStream(): ShownStream {
-    const { snapshot, overlay } = this.#context.engine.state;
-    const stream = this.#stream;
-    const snapshotLength = snapshot.streams[stream]?.length ?? 0;
-    const length = stream === 'disk' ? (overlay?.diskLength ?? snapshotLength) : snapshotLength;
-    const known = this.#streams.get(stream);
-    if (known?.grid.covers(length) === true) return known;
-    known?.fetcher.stop();
-    const grid = new StreamGrid(stream, length, snapshot.blockBytes);
-    const fetcher = new GridFetcher(this.#context.session.client, grid, this.#telling);
-    const shown = { grid, fetcher, heats: new Uint8Array(grid.cellCount) };
-    this.#streams.set(stream, shown);
-    return shown;
+    return this.#streams.of(this.#stream, this.#context.engine.state);
   }
-
-  readonly #telling = {
-    changed: (): void => this.#context.changed(),
-    failed: (error: unknown): void => this.#context.fail(error),
-    warn: (text: string, code: string): void => this.#context.engine.note('warning', text, code),
-  };
 
   #tick(): void {
     if (!this.#isShown) return;

@@ -10,8 +10,8 @@ import { clockTime } from './feedDrawing.js';
 
 /** Of the list, beside those of an offset. */
 const LIST_COLUMNS = 34;
-/** Narrower than this, only one of the two is shown. */
-const COLUMNS_FOR_BOTH = 76;
+/** Where it is narrower, one stands below the other. */
+export const COLUMNS_FOR_BOTH = 76;
 
 /** The blocks of a cell, and beside them why the selected one is as it is. */
 export function detailRows(theme: Theme, size: Size, detail: CellDetail): string[] {

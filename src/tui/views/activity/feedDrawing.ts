@@ -11,6 +11,8 @@ import type { ActivityHistory } from './history.js';
 export type FeedEntry = ActivityEvent | { readonly lostEvents: number };
 
 const PAGE_BYTES = 4096;
+/** A column that has not even room for this is left out. */
+const MIN_COLUMN = 8;
 
 /** The last entries before a time, in order, at most so many. */
 export function feedBefore(
@@ -51,7 +53,7 @@ const columnsFor = (offsetColumns: number): readonly FeedColumn[] => [
     isRight: true,
     text: ({ kind, length }) => (kind === 'sync' ? '' : formatBytes(length).replace('.00', '')),
   },
-  { width: 18, text: eventOutcomeText, style: styleOf },
+  { width: 16, text: eventOutcomeText, style: styleOf },
   { width: 20, text: placeText },
 ];
 
@@ -75,9 +77,9 @@ export function feedRows(
       return line.add(text, 'dim').end();
     }
     columns.forEach(({ width: columnWidth, isRight, text, style }, index) => {
-      if (index > 0 && line.room < Math.min(columnWidth, 8) + 1) return;
+      if (index > 0 && line.room < Math.min(columnWidth, MIN_COLUMN) + 1) return;
       if (index > 0) line.add(' ');
-      line.add(inCells(text(entry), columnWidth, isRight), style?.(entry));
+      line.add(inCells(text(entry), Math.min(columnWidth, line.room), isRight), style?.(entry));
     });
     return line.end();
   });

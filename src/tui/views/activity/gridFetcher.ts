@@ -5,7 +5,8 @@ import type { StreamGrid } from './streamGrid.js';
 const REFRESH_MS = 400;
 const REST_FACTOR = 10;
 
-interface Telling {
+/** Who is told of what came. */
+export interface Telling {
   readonly changed: () => void;
   readonly failed: (error: unknown) => void;
   readonly warn: (text: string, code: string) => void;

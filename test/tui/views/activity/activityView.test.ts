@@ -112,7 +112,7 @@ describe('the map', () => {
     watch.send({ activity: reading(7, Date.now()) }, { activity: reading(3, Date.now()) });
     await screen.shows('▄···█');
     expect(mapRow(screen.body())).toBe(`·c·▄···█${'·'.repeat(12)}${'z'.repeat(19)}?`);
-    expect(screen.text).toMatch(/read {5}disk {3}0x0007_0000 {5}4 KiB decode 61 us {7}block 7 /);
+    expect(screen.text).toMatch(/read {5}disk {3}0x0007_0000 {5}4 KiB decode 61 us {5}block 7 /);
   });
 
   test('turns to the memory', async () => {
