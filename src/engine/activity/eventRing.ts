@@ -125,6 +125,24 @@ export class EventRing {
     return { events, lostEvents: endSequence - fromSequence - events.length, endSequence };
   }
 
+  /** The last reads of a stretch of a stream, at most so many, the newest first. */
+  lastReads(stream: StreamName, offset: number, length: number, maximum: number): ActivityEvent[] {
+    const endSequence = this.endSequence;
+    const flags = flagsOf({ kind: 'read', stream, hasFailed: false });
+    const found: { readonly sequence: number; readonly event: ActivityEvent }[] = [];
+    const first = Math.max(0, endSequence - this.capacity);
+    for (let sequence = endSequence - 1; sequence >= first && found.length < maximum; sequence--) {
+      const slot = this.#slotOf(sequence);
+      const start = this.#numbers[slot + 2] as number;
+      const end = start + (this.#numbers[slot + 3] as number);
+      if (this.#numbers[slot + 1] !== flags || end <= offset || start >= offset + length) continue;
+      found.push({ sequence, event: this.#eventAt(slot) });
+    }
+    const begunSince = (Atomics.add(this.#marks, BEGUN, 0) - endSequence) >>> 0;
+    const firstWhole = endSequence + begunSince - this.capacity;
+    return found.filter(({ sequence }) => sequence >= firstWhole).map(({ event }) => event);
+  }
+
   #eventAt(slot: number): ActivityEvent {
     const at = (place: number): number => this.#numbers[slot + place] as number;
     const flags = at(1);
@@ -151,7 +169,11 @@ export class EventRing {
   }
 }
 
-const flagsOf = ({ kind, stream, hasFailed }: EndedRequest): number =>
+const flagsOf = ({
+  kind,
+  stream,
+  hasFailed,
+}: Pick<EndedRequest, 'kind' | 'stream' | 'hasFailed'>): number =>
   requestKinds.indexOf(kind) * FLAG_KIND +
   (stream === 'disk' ? 0 : FLAG_STREAM) +
   Number(hasFailed);

@@ -1,5 +1,6 @@
 import { type StreamName, streamNames } from '../format/types.js';
 import { BlockWork } from './blockWork.js';
+import { CacheMarks } from './cachedBlocks.js';
 import { markCells } from './cellBits.js';
 import {
   DECODE_MICROSECONDS,
@@ -38,6 +39,8 @@ interface CellMarks {
  */
 export class ActivityRecorder {
   readonly work = new BlockWork();
+  /** Told by the cache which blocks it holds. */
+  readonly cacheMarks: CacheMarks;
   readonly #noWork = new BlockWork();
   /** Asking for it costs as much as the time itself. */
   readonly #epoch = performance.timeOrigin;
@@ -59,6 +62,7 @@ export class ActivityRecorder {
     if (memory === undefined) throw new RangeError(`there is no recorder ${recorderIndex}`);
     this.#counters = new Float64Array(memory.counters);
     this.#ring = new EventRing(memory.events);
+    this.cacheMarks = new CacheMarks(shared.cached);
     for (const name of streamNames) {
       const cells = shared.streams[name];
       if (cells === undefined) continue;

@@ -1,4 +1,5 @@
 import { type StreamName, streamNames } from '../format/types.js';
+import { CachedBlocks } from './cachedBlocks.js';
 import { CellTicks } from './cellBits.js';
 import {
   type ActivityCounters,
@@ -68,6 +69,7 @@ interface StreamTicks {
  * nothing. His next sample then covers all the time since his last, but for events that the ring no longer has.
  */
 export class ActivitySampler {
+  readonly cachedBlocks: CachedBlocks;
   readonly #shared: SharedActivity;
   readonly #counterBuffers: readonly SharedArrayBuffer[];
   readonly #rings: readonly EventRing[];
@@ -76,6 +78,7 @@ export class ActivitySampler {
 
   constructor(shared: SharedActivity) {
     this.#shared = shared;
+    this.cachedBlocks = new CachedBlocks(shared.cached);
     this.#counterBuffers = shared.recorders.map(({ counters }) => counters);
     this.#rings = shared.recorders.map(({ events }) => new EventRing(events));
     this.#streams = streamNames.flatMap((stream) => {

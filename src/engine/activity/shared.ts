@@ -1,4 +1,5 @@
 import { type StreamName, streamNames } from '../format/types.js';
+import { createCachedBlocks, type SharedCachedBlocks } from './cachedBlocks.js';
 import { counterBufferBytes } from './counters.js';
 import { ringBufferBytes } from './eventRing.js';
 
@@ -32,6 +33,7 @@ export interface SharedActivity {
   /** When the engine began, in milliseconds since 1970. */
   readonly beganAt: number;
   readonly streams: Readonly<Partial<Record<StreamName, SharedCells>>>;
+  readonly cached: Readonly<Partial<Record<StreamName, SharedCachedBlocks>>>;
   /** One for each thread that serves. */
   readonly recorders: readonly SharedRecorder[];
 }
@@ -40,6 +42,8 @@ export interface SharedActivity {
 export interface RecordedStream {
   readonly length: number;
   readonly blockBytes: number;
+  /** Whether blocks may be shorter than that, wherever they begin. */
+  readonly isVariable?: boolean;
   readonly canGrow: boolean;
 }
 
@@ -56,13 +60,17 @@ export function createSharedActivity(
   { recorderCount = 1, ringEvents = RING_EVENTS } = {},
 ): SharedActivity {
   const cells: Partial<Record<StreamName, SharedCells>> = {};
+  const cached: Partial<Record<StreamName, SharedCachedBlocks>> = {};
   for (const name of streamNames) {
     const stream = streams[name];
-    if (stream !== undefined) cells[name] = createCells(stream);
+    if (stream === undefined) continue;
+    cells[name] = createCells(stream);
+    cached[name] = createCachedBlocks(stream);
   }
   return {
     beganAt: Date.now(),
     streams: cells,
+    cached,
     recorders: Array.from({ length: recorderCount }, () => ({
       counters: new SharedArrayBuffer(counterBufferBytes),
       events: new SharedArrayBuffer(ringBufferBytes(ringEvents)),

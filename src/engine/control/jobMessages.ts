@@ -1,3 +1,4 @@
+import type { SharedActivity } from '../activity/shared.js';
 import type { PortableError } from '../errors.js';
 import type { SharedOverlay } from '../overlay/sharedOverlay.js';
 import type { Progress } from './protocol/values.js';
@@ -11,6 +12,8 @@ export interface JobSetting {
   readonly parentDirectories: readonly string[];
   /** Memory for decoded blocks that the mount has, in bytes; a job takes less. */
   readonly cacheBytes: number | undefined;
+  /** What the mount reads and caches. */
+  readonly activity: SharedActivity;
 }
 
 /** What the control thread tells a job thread. */

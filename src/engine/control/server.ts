@@ -1,5 +1,4 @@
 import { Worker } from 'node:worker_threads';
-import type { SharedActivity } from '../activity/shared.js';
 import { HexzError } from '../errors.js';
 import { answerCalls, type Callable, callsTo } from './calls.js';
 import type { ControlCommands, EngineCommands } from './commands.js';
@@ -11,7 +10,6 @@ export interface ControlSetting {
   /** Where it listens; nothing is there yet. */
   readonly socketPath: string;
   readonly job: JobSetting;
-  readonly activity: SharedActivity;
   /** Where the review is kept; undefined where it is not. */
   readonly review: ReviewPlace | undefined;
 }

@@ -6,6 +6,7 @@ import type { EngineCommands, ServedState } from './commands.js';
 import type { Connection, RequestHandler, RequestOutput, RunningRequest } from './connection.js';
 import { listDirty } from './dirty.js';
 import type { Jobs } from './jobs.js';
+import { occupancyOf } from './occupancy.js';
 import type { EngineState } from './protocol/engineState.js';
 import { MAX_WATCHES } from './protocol/messages.js';
 import {
@@ -21,7 +22,7 @@ import { sharedCall } from './sharedCall.js';
 import { Watch } from './watch.js';
 
 /** Methods that a job thread answers at once. */
-const SHORT_JOBS = new Set<MethodName>(['read', 'inspect', 'block', 'info']);
+const SHORT_JOBS = new Set<MethodName>(['read', 'inspect', 'block', 'blocks', 'info']);
 /** Longer complaints about parameters are cut: they may repeat what was sent. */
 const MAX_COMPLAINT_LENGTH = 300;
 /** How long the end waits for answers that the serving thread owes. */
@@ -231,6 +232,7 @@ export class Watchers implements RequestHandler {
       await this.#releaseWrites();
       return {};
     },
+    occupancy: async (params) => occupancyOf(this.#dirtySet, this.#sampler.cachedBlocks, params),
     dirty: async ({ fromPage, limit }) => listDirty(this.#dirtySet, fromPage, limit),
     review: async ({ fromPage, limit }) => this.#theReview.list(fromPage, limit),
     decide: async ({ change, revision }) => {
@@ -302,9 +304,11 @@ const unheard = (told: Promise<unknown>): void => {
   told.catch(() => {});
 };
 
-/** Counting the blocks of a large snapshot takes its time. */
+/** Looking at all blocks of a large snapshot takes its time. */
 const isShort = (name: MethodName, params: unknown): boolean =>
-  SHORT_JOBS.has(name) && !(name === 'info' && (params as Params<'info'>).countsBlocks);
+  SHORT_JOBS.has(name) &&
+  !(name === 'info' && (params as Params<'info'>).countsBlocks) &&
+  !(name === 'block' && (params as Params<'block'>).findsShared);
 
 function firstIssue({
   issues,

@@ -6,6 +6,12 @@ export interface Extent {
   readonly pageCount: number;
 }
 
+/** How many pages of a cell are dirty. */
+export interface CellCount {
+  readonly cell: number;
+  readonly pageCount: number;
+}
+
 const wordOf = (pageIndex: number): number => Math.floor(pageIndex / 32);
 
 /** Pages that share one count: as many as one 4 KiB of bits. */
@@ -148,6 +154,48 @@ export class DirtyPages {
     }
   }
 
+  /**
+   * How many pages of each cell are dirty, in order; cells without any are left out.
+   *
+   * @param cellPages pages of a cell, a power of two
+   */
+  *cellCounts(
+    cellPages: number,
+    startPageIndex: number,
+    endPageIndex: number,
+  ): Generator<CellCount, void> {
+    const words = new Uint32Array(GROUP_WORDS);
+    const partPages = Math.min(cellPages, GROUP_PAGES);
+    let cell = -1;
+    let pageCount = 0;
+    for (let group = Math.floor(startPageIndex / GROUP_PAGES); ; group++) {
+      const first = group * GROUP_PAGES;
+      if (first >= endPageIndex || group >= this.#counts.length) break;
+      if (this.#counts[group] === 0) continue;
+      this.#copyGroup(group, words, startPageIndex - first, endPageIndex - first);
+      for (let page = 0; page < GROUP_PAGES; page += partPages) {
+        const pages = countBits(words, page, partPages);
+        if (pages === 0) continue;
+        const next = Math.floor((first + page) / cellPages);
+        if (next !== cell && pageCount > 0) {
+          yield { cell, pageCount };
+          pageCount = 0;
+        }
+        cell = next;
+        pageCount += pages;
+      }
+    }
+    if (pageCount > 0) yield { cell, pageCount };
+  }
+
+  /** Copies the bits of a group, without those of pages outside a range: memory that cannot grow is read much faster. */
+  #copyGroup(group: number, words: Uint32Array, startPage: number, endPage: number): void {
+    const start = group * GROUP_WORDS;
+    words.set(this.#bits.subarray(start, start + GROUP_WORDS));
+    for (let page = 0; page < startPage; page++) clearBit(words, page);
+    for (let page = endPage; page < GROUP_PAGES; page++) clearBit(words, page);
+  }
+
   #growTo(groups: number): void {
     const wanted = Math.min(Math.max(groups, this.#counts.length * 2), MAX_PAGES / GROUP_PAGES);
     this.#bits.buffer.grow(wanted * GROUP_WORDS * 4);
@@ -160,6 +208,30 @@ export class DirtyPages {
     this.#counts[group] = (this.#counts[group] as number) + change;
     this.#size[0] = this.size + change;
   }
+}
+
+const clearBit = (words: Uint32Array, page: number): void => {
+  words[page >>> 5] = (words[page >>> 5] as number) & ~(1 << (page & 31));
+};
+
+/** Bits that are set from one on; so many that they are a part of a word, or whole words. */
+function countBits(words: Uint32Array, first: number, count: number): number {
+  const word = words[first >>> 5] as number;
+  if (count < 32) return word === 0 ? 0 : bitsOf((word >>> (first & 31)) & (2 ** count - 1));
+  let bits = 0;
+  const end = (first + count) >>> 5;
+  for (let index = first >>> 5; index < end; index++) {
+    const each = words[index] as number;
+    if (each !== 0) bits += bitsOf(each);
+  }
+  return bits;
+}
+
+/** How many bits of a word are set: added up in pairs, fours, bytes, and then all four of these. */
+function bitsOf(word: number): number {
+  const pairs = word - ((word >>> 1) & 0x5555_5555);
+  const fours = (pairs & 0x3333_3333) + ((pairs >>> 2) & 0x3333_3333);
+  return Math.imul((fours + (fours >>> 4)) & 0x0f0f_0f0f, 0x0101_0101) >>> 24;
 }
 
 const newShared = (): SharedDirtyPages => ({

@@ -1,4 +1,4 @@
-import type { DirtyPages, Extent } from './dirtyPages.js';
+import type { CellCount, DirtyPages, Extent } from './dirtyPages.js';
 import { pagesIn } from './pages.js';
 
 /** Which pages of a disk are dirty. */
@@ -34,6 +34,16 @@ export abstract class DirtySet {
     if (pageIndex >= end) return undefined;
     const found = pages.has(pageIndex) ? pageIndex : pages.runEnd(pageIndex, end, false);
     return found < end ? found : undefined;
+  }
+
+  /** How many pages of each cell of so many pages are dirty, in order; cells without any are left out. */
+  cellCounts(
+    cellPages: number,
+    startPageIndex: number,
+    endPageIndex: number,
+  ): Generator<CellCount, void> {
+    const end = Math.min(endPageIndex, pagesIn(this.length));
+    return this.pages.cellCounts(cellPages, startPageIndex, end);
   }
 
   /** The runs of dirty pages, in order; one that began before `startPageIndex` from there on. */

@@ -219,7 +219,6 @@ export class Engine {
     const { snapshot, parentDirectories, cacheBytes } = this.#settings;
     const control = await startControlServer(
       {
-        activity: this.#resources.activity,
         socketPath: prepareSocketPath(this.#identity),
         review: reviewPlaceOf(this.#resources),
         job: {
@@ -228,6 +227,7 @@ export class Engine {
           passwords: this.#passwords,
           parentDirectories,
           cacheBytes,
+          activity: this.#resources.activity,
         },
       },
       this.#commands,

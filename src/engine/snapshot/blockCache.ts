@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import type { BlockWork } from '../activity/blockWork.js';
+import { type CacheMarks, NO_PLACE } from '../activity/cachedBlocks.js';
 import { HexzError } from '../errors.js';
 import type { StoredBlock } from '../format/indexPage.js';
 
@@ -25,6 +26,8 @@ export class BlockCache {
   readonly capacityBytes: number;
   /** Told of every block that is found or decoded, if anybody wants to know. */
   work: BlockWork | undefined;
+  /** Told of every block that comes and goes. */
+  marks: CacheMarks | undefined;
   readonly #stored: LRUCache<number, CachedBlock> | undefined;
   readonly #free = new Map<number, CachedBlock[]>();
   #large: CachedBlock | undefined;
@@ -43,7 +46,10 @@ export class BlockCache {
         : new LRUCache<number, CachedBlock>({
             maxSize: this.capacityBytes,
             sizeCalculation: (block) => block.memory.length,
-            dispose: (block) => this.release(block),
+            dispose: (block) => {
+              this.#unmark(block);
+              this.release(block);
+            },
           });
   }
 
@@ -55,9 +61,17 @@ export class BlockCache {
   /** Memory for another large block, in the place of the last one. */
   replaceLarge(length: number): CachedBlock {
     const last = this.#large?.memory;
+    this.#dropLarge();
     const memory = last?.length === length ? last : Buffer.allocUnsafeSlow(length);
-    this.#large = { memory, owner: undefined, length, block: undefined };
+    this.#large = newSlot(memory, length);
     return this.#large;
+  }
+
+  /** Makes that memory the block which it holds now. */
+  storeLarge(large: CachedBlock, owner: object, block: StoredBlock): void {
+    large.owner = owner;
+    large.block = block;
+    this.#mark(large);
   }
 
   /** Bytes of all slots. */
@@ -85,15 +99,11 @@ export class BlockCache {
       if (!this.#dropFreeSlot()) this.#stored.pop();
     }
     this.#slotBytes += slotLength;
-    return {
-      memory: Buffer.allocUnsafeSlow(slotLength),
-      owner: undefined,
-      length: 0,
-      block: undefined,
-    };
+    return newSlot(Buffer.allocUnsafeSlow(slotLength), 0);
   }
 
   store(key: number, block: CachedBlock): void {
+    this.#mark(block);
     this.#stored?.set(key, block);
   }
 
@@ -109,7 +119,21 @@ export class BlockCache {
     this.#stored?.clear();
     this.#free.clear();
     this.#slotBytes = 0;
+    this.#dropLarge();
+  }
+
+  #dropLarge(): void {
+    if (this.#large !== undefined) this.#unmark(this.#large);
     this.#large = undefined;
+  }
+
+  #mark(block: CachedBlock): void {
+    if (this.marks !== undefined) block.place = this.marks.add();
+  }
+
+  #unmark(block: CachedBlock): void {
+    this.marks?.remove(block.place);
+    block.place = NO_PLACE;
   }
 
   #dropFreeSlot(): boolean {
@@ -130,7 +154,17 @@ export interface CachedBlock {
   owner: object | undefined;
   length: number;
   block: StoredBlock | undefined;
+  /** Where `marks` count it. */
+  place: number;
 }
+
+const newSlot = (memory: Buffer, length: number): CachedBlock => ({
+  memory,
+  owner: undefined,
+  length,
+  block: undefined,
+  place: NO_PLACE,
+});
 
 /** Size classes: eight steps between two powers of two, so that at most an eighth is unused. */
 function slotLengthFor(logicalLength: number): number {

@@ -49,8 +49,7 @@ export class BlockReader {
     if (slot === undefined) {
       const large = this.#cache.replaceLarge(length);
       this.#decodeInto(block, large.memory);
-      large.owner = this;
-      large.block = block;
+      this.#cache.storeLarge(large, this, block);
       return large.memory;
     }
     try {

@@ -1,4 +1,5 @@
 import type { BlockWork } from '../activity/blockWork.js';
+import type { CacheMarks } from '../activity/cachedBlocks.js';
 import { HexzError } from '../errors.js';
 import type { SnapshotHeader } from '../format/header.js';
 import type { IndexPage } from '../format/indexPage.js';
@@ -48,6 +49,7 @@ export class Snapshot {
   readonly #cache: BlockCache;
   #ancestors: readonly Snapshot[] | undefined;
   #work: BlockWork | undefined;
+  #cacheMarks: CacheMarks | undefined;
 
   /** @internal Use `openSnapshot`. */
   constructor(
@@ -77,13 +79,16 @@ export class Snapshot {
   }
 
   /**
-   * From now on reads count there which blocks of this snapshot they touch, and which of the chain they take.
+   * From now on reads count there which blocks of this snapshot they touch, and which of the chain they take; the
+   * marks tell which of its blocks are cached.
    *
    * @internal For the volume.
    */
-  countInto(work: BlockWork): void {
+  countInto(work: BlockWork, marks: CacheMarks): void {
     this.#work = work;
+    this.#cacheMarks = marks;
     this.#cache.work = work;
+    this.#cache.marks = marks;
   }
 
   /** Whether the snapshot has a stream; it may still be empty. */
@@ -277,7 +282,10 @@ export class Snapshot {
     const { kind, page, entry, start, end } = index;
     const length = Math.min(wanted, end - offset);
     const targetEnd = targetOffset + length;
-    if (page !== undefined) this.#work?.touch(page.startBlockIndex + entry);
+    if (page !== undefined) {
+      this.#work?.touch(page.startBlockIndex + entry);
+      this.#cacheMarks?.at(stream, start);
+    }
     try {
       if (kind === 'data' && page !== undefined) {
         if (length === end - start) {

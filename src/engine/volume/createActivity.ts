@@ -10,12 +10,12 @@ import type { Snapshot } from '../snapshot/snapshot.js';
 /** Shared memory for what will be recorded of a volume. */
 export function createActivity(snapshot: Snapshot, overlay?: Overlay): SharedActivity {
   const streams: Partial<Record<StreamName, RecordedStream>> = {};
-  const blockBytes = snapshot.header.blockSize;
+  const { blockSize: blockBytes, variableBlocks: isVariable } = snapshot.header;
   for (const name of streamNames.filter((stream) => snapshot.hasStream(stream))) {
     streams[name] =
       name === 'disk' && overlay !== undefined
-        ? { length: overlay.length, blockBytes, canGrow: overlay.isWritable }
-        : { length: snapshot.streamLength(name), blockBytes, canGrow: false };
+        ? { length: overlay.length, blockBytes, isVariable, canGrow: overlay.isWritable }
+        : { length: snapshot.streamLength(name), blockBytes, isVariable, canGrow: false };
   }
   return createSharedActivity(streams);
 }

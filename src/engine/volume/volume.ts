@@ -60,7 +60,7 @@ export function createVolume(
 ): Volume {
   const volume = plainVolume(snapshot, overlay);
   if (recorder === undefined) return volume;
-  snapshot.countInto(recorder.work);
+  snapshot.countInto(recorder.work, recorder.cacheMarks);
   return recordedVolume(volume, overlay, recorder);
 }
 

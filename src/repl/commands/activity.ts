@@ -2,6 +2,7 @@ import type { ActivityEvent, ActivitySample } from '../../engine/control/protoco
 import { MAX_SAMPLE_EVENTS } from '../../engine/control/protocol/methods.js';
 import { HexzError } from '../../engine/errors.js';
 import { Listing } from '../listing.js';
+import { eventBlocks, eventOutcome, eventTime } from '../rendering/activity.js';
 import { type Fact, facts, rows } from '../rendering/rendering.js';
 import { countOf, formatBytes, formatCount } from '../rendering/values.js';
 import { defineCommand, flag, option, optional, type RunContext, required } from './definition.js';
@@ -97,8 +98,6 @@ interface EventsTail {
   readonly lostEvents: number;
 }
 
-const eventTime = ({ time }: ActivityEvent): string => new Date(time).toISOString().slice(11, 23);
-
 export const eventsCommand = defineCommand({
   name: 'events',
   group: 'Activity',
@@ -153,37 +152,16 @@ export const eventsCommand = defineCommand({
       {
         title: 'blocks',
         width: 12,
-        text: blocksText,
+        text: eventBlocks,
         value: ({ firstBlockIndex }) => firstBlockIndex,
       },
-      { title: 'how', width: 0, text: howText, value: ({ microseconds }) => microseconds },
+      { title: 'how', width: 0, text: eventOutcome, value: ({ microseconds }) => microseconds },
     ],
     after: ({ eventsCount, lostEvents }) => [
       `${countOf(eventsCount, 'event')}${lostEvents === 0 ? '' : `, ${formatCount(lostEvents)} more not told`}`,
     ],
   }),
 );
-
-function blocksText({ firstBlockIndex, blockCount }: ActivityEvent): string {
-  if (firstBlockIndex === null || blockCount === 0) return '';
-  return blockCount === 1
-    ? `${firstBlockIndex}`
-    : `${firstBlockIndex}-${firstBlockIndex + blockCount - 1}`;
-}
-
-function howText({
-  kind,
-  decodedBlocks,
-  decodeMicroseconds,
-  newDirtyPages,
-  hasFailed,
-}: ActivityEvent): string {
-  if (hasFailed) return 'failed';
-  if (kind === 'write' || kind === 'truncate')
-    return newDirtyPages === 0 ? '' : countOf(newDirtyPages, 'new page');
-  if (kind !== 'read') return '';
-  return decodedBlocks === 0 ? 'hit' : `decode ${Math.round(decodeMicroseconds)} us`;
-}
 
 const DEFAULT_IDLE_MS = 1000;
 

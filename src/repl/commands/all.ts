@@ -16,6 +16,7 @@ import {
   assertLengthCommand,
   assertOpenCommand,
 } from './assert.js';
+import { blocksCommand } from './blocks.js';
 import { commitCommand, syncCommand, writeCommand } from './change.js';
 import type { CommandDefinition } from './definition.js';
 import { diffCommand } from './diff.js';
@@ -30,6 +31,7 @@ import {
   memoryCommand,
   stateCommand,
 } from './look.js';
+import { mapCommand } from './map.js';
 import { mountCommand, shellCommand, unmountCommand } from './programs.js';
 import { readCommand } from './read.js';
 import {
@@ -53,6 +55,8 @@ export const commands: readonly CommandDefinition[] = [
   readCommand,
   inspectCommand,
   blockCommand,
+  blocksCommand,
+  mapCommand,
   hashCommand,
   exportCommand,
   classesCommand,

@@ -1,5 +1,6 @@
 import type { Block, Reading } from '../../engine/control/protocol/inspection.js';
 import { listingOf } from '../listing.js';
+import { eventOutcome, eventTime } from '../rendering/activity.js';
 import { documentRendering } from '../rendering/document.js';
 import { type Fact, facts, rows } from '../rendering/rendering.js';
 import { countOf, formatBytes, formatOffset } from '../rendering/values.js';
@@ -96,14 +97,18 @@ export const blockCommand = defineCommand({
     stream: required(streamKind, 'where to look'),
     offset: optional(offsetKind, 'a byte of the block'),
   },
-  options: { raw: rawOption },
-  async run(context, { stream, offset, raw }): Promise<Block> {
-    const { session, signal } = context;
+  options: {
+    raw: rawOption,
+    shared: flag('look through the whole index for blocks that are the same stored bytes'),
+  },
+  async run(context, { stream, offset, raw, shared }): Promise<Block> {
+    const { session, signal, onProgress } = context;
     const at = offset ?? session.cursors.get(stream) ?? 0;
     const place = placeOf({ stream, raw, base: true });
     const streamOffset = await streamOffsetOf(context, place, at);
     session.cursors.set(stream, at);
-    return session.client.request('block', { stream, offset: streamOffset }, { signal });
+    const params = { stream, offset: streamOffset, findsShared: shared };
+    return session.client.request('block', params, { signal, onProgress });
   },
 }).shownAs(
   facts((block) => [
@@ -116,7 +121,22 @@ export const blockCommand = defineCommand({
     ['encrypted', block.isEncrypted ? 'yes' : 'no'],
     ['BLAKE3', block.hash ?? 'not recorded'],
     ['shared by', block.sharedBy === null ? 'not known' : countOf(block.sharedBy, 'block')],
+    ...block.sharedAt.map(
+      ({ stream, blockIndex, offset }): Fact => [
+        'shared at',
+        `${formatOffset(offset)} of the ${stream}, block ${blockIndex}`,
+        offset,
+      ],
+    ),
     ['dirty', countOf(block.dirtyPages, 'page'), block.dirtyPages],
+    ['cached', block.isCached ? 'yes' : 'no'],
+    ...block.lastReads.map(
+      (event): Fact => [
+        'last read',
+        `${eventTime(event)}, ${formatBytes(event.length)} at ${formatOffset(event.offset)}, ${eventOutcome(event)}`,
+        event.time,
+      ],
+    ),
   ]),
 );
 

@@ -3,6 +3,7 @@ import { Worker } from 'node:worker_threads';
 import { afterEach, expect, test } from 'vitest';
 import { BlockWork } from '../../../src/engine/activity/blockWork.js';
 import { EventRing, ringBufferBytes } from '../../../src/engine/activity/eventRing.js';
+import { ActivityRecorder } from '../../../src/engine/activity/recorder.js';
 import { ActivitySampler } from '../../../src/engine/activity/sampler.js';
 import { createSharedActivity } from '../../../src/engine/activity/shared.js';
 import { projectDirectory } from '../../support/fixtures.js';
@@ -101,4 +102,25 @@ test('its marks may go round', () => {
   expect(events.map(({ offset }) => offset)).toEqual([0, 1, 2, 3, 4]);
   expect(lostEvents).toBe(0);
   expect(endSequence).toBe(before + 5);
+});
+
+test('the last reads of a stretch, the newest first', () => {
+  const stream = { length: 2 ** 24, blockBytes: 4096, canGrow: false };
+  const shared = createSharedActivity({ disk: stream, memory: stream }, { ringEvents: 8 });
+  const recorder = new ActivityRecorder(shared);
+  const record = (kind: 'read' | 'write', of: 'disk' | 'memory', offset: number, failed = false) =>
+    recorder.end(recorder.begin(), kind, of, offset, 100, 0, failed);
+  record('read', 'disk', 0);
+  for (const offset of [1000, 1050, 1099, 1100, 900]) record('read', 'disk', offset);
+  record('write', 'disk', 1000);
+  record('read', 'memory', 1000);
+  record('read', 'disk', 1001, true);
+  const [memory] = shared.recorders;
+  const ring = new EventRing(memory?.events as SharedArrayBuffer);
+  const offsets = (offset: number, length: number, maximum = 10) =>
+    ring.lastReads('disk', offset, length, maximum).map((event) => event.offset);
+  expect(offsets(1000, 100)).toEqual([1099, 1050, 1000]);
+  expect(offsets(1000, 100, 2)).toEqual([1099, 1050]);
+  // The ring has gone round.
+  expect(offsets(0, 100)).toEqual([]);
 });

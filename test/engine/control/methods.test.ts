@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { beforeAll, describe, expect, test } from 'vitest';
+import type { Result } from '../../../src/engine/control/protocol/methods.js';
 import { openSnapshot } from '../../../src/index.js';
 import { engines } from '../../support/engines.js';
 import { type BuiltRecipe, builtRecipe } from '../../support/recipes.js';
@@ -85,6 +86,72 @@ describe('what can be asked of an engine', () => {
     await expect(
       client.request('block', { stream: 'disk', offset: disk.length }),
     ).rejects.toMatchObject({ code: 'NOT_PRESENT' });
+  });
+
+  test('block tells where else its bytes are, what is cached, and who read it', async () => {
+    const { client } = await all.leased({ snapshot: repeated.snapshot });
+    const params = { stream: 'disk', offset: 4096 } as const;
+    expect(await client.request('block', params)).toMatchObject({
+      sharedBy: null,
+      sharedAt: [],
+      isCached: false,
+      lastReads: [],
+    });
+    const { sharedBy, sharedAt } = await client.request('block', { ...params, findsShared: true });
+    // Every repetition of the disk, and of the memory.
+    expect(sharedBy).toBe(250);
+    expect(sharedAt.slice(0, 2)).toEqual([
+      { stream: 'disk', blockIndex: 1, offset: 4096 },
+      { stream: 'disk', blockIndex: 5, offset: 16384 + 4096 },
+    ]);
+  });
+
+  test('blocks, page by page', async () => {
+    const { client } = await all.leased({ snapshot: repeated.snapshot });
+    const offsets: number[] = [];
+    let next: number | null = 0;
+    while (next !== null) {
+      const page: Result<'blocks'> = await client.request('blocks', {
+        stream: 'disk',
+        offset: next,
+        limit: 300,
+      });
+      offsets.push(...page.blocks.map(({ offset }) => offset));
+      next = page.nextOffset;
+    }
+    expect(offsets).toEqual(Array.from({ length: 800 }, (_, index) => index * 4096));
+    const behind = { stream: 'disk', offset: 800 * 4096 } as const;
+    expect(await client.request('blocks', behind)).toEqual({ blocks: [], nextOffset: null });
+  });
+
+  test('map and occupancy, in cells that are a power of two', async () => {
+    const { client } = await all.leased({ snapshot: repeated.snapshot, rw: true });
+    const disk = { stream: 'disk', cellBytes: 1024 * 1024 } as const;
+    const map = client.stream('map', disk);
+    const runs = [];
+    for await (const run of map) runs.push(run);
+    expect(await map.result).toEqual({ cells: 4, damage: [] });
+    // One page of four is zeros.
+    const cell = (length: number) => ({
+      dataBytes: (length / 4) * 3,
+      zeroBytes: length / 4,
+      parentBytes: 0,
+    });
+    expect(runs).toEqual([
+      { firstCell: 0, cellCount: 3, ...cell(disk.cellBytes) },
+      { firstCell: 3, cellCount: 1, ...cell(200 * 16384 - 3 * disk.cellBytes) },
+    ]);
+    const bytes = Buffer.alloc(8192, 1).toString('base64');
+    await client.request('write', { offset: disk.cellBytes - 4096, bytes });
+    expect(await client.request('occupancy', disk)).toMatchObject({
+      dirty: [0, 1, 1, 1],
+      cached: [],
+      dirtyPages: 2,
+    });
+    const part = { ...disk, offset: disk.cellBytes, length: 1 };
+    expect(await client.request('occupancy', part)).toMatchObject({ dirty: [1, 1] });
+    const odd = client.request('map', { ...disk, cellBytes: 5000 });
+    await expect(odd).rejects.toMatchObject({ code: 'USAGE' });
   });
 
   test('search yields matches in order, forward and backward, up to a maximum', async () => {

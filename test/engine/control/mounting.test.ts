@@ -54,6 +54,28 @@ describe.runIf(requires('FUSE'))('a mount', () => {
     }
   });
 
+  test('tells what it has in memory, and who has read it', async () => {
+    // In blocks that are larger than what is read of them: one that is taken as a whole is not kept.
+    const { snapshot } = await builtRecipe('demo');
+    const { client } = await all.leased({ snapshot });
+    const mountpoint = all.hexz.newMountpoint();
+    await client.request('mount', { mountpoint });
+    const place = { stream: 'disk', offset: 65_536 } as const;
+    expect(await client.request('block', place)).toMatchObject({ isCached: false, lastReads: [] });
+    const file = await open(join(mountpoint, 'disk'), 'r');
+    await file.read(Buffer.alloc(10), 0, 10, place.offset + 100);
+    await file.close();
+    const block = await client.request('block', place);
+    expect(block).toMatchObject({
+      isCached: true,
+      lastReads: [{ kind: 'read', stream: 'disk', offset: place.offset, decodedBlocks: 1 }],
+    });
+    const cells = { stream: 'disk', cellBytes: 65_536 } as const;
+    const { cached } = await client.request('occupancy', cells);
+    expect(cached.slice(-2)).toEqual([1, 1]);
+    await client.request('unmount', {});
+  });
+
   test('is one at a time', async () => {
     const { client } = await all.leased({ snapshot: repeated.snapshot });
     const places = Array.from({ length: 4 }, () => all.hexz.newMountpoint());

@@ -4,6 +4,8 @@ import type { GuestMemory } from '../../../forensics/memory/guestMemory.js';
 import { presentRanges } from '../../../forensics/memory/guestSource.js';
 import { openMemorySteps, recogniseContainer } from '../../../forensics/memory/open.js';
 import { type StreamOwner, streamSource, type ZeroRunAt } from '../../../forensics/streamSource.js';
+import { CachedBlocks } from '../../activity/cachedBlocks.js';
+import { type ActivityEvent, EventRing } from '../../activity/eventRing.js';
 import { HexzError } from '../../errors.js';
 import type { StreamName } from '../../format/types.js';
 import { OverlayView } from '../../overlay/overlayView.js';
@@ -43,9 +45,14 @@ export class JobContext {
   #snapshot: Snapshot | undefined;
   #overlay: OverlayView | undefined;
   #memory: GuestMemory | undefined;
+  /** What the mount has decoded in memory. */
+  readonly cachedBlocks: CachedBlocks;
+  readonly #rings: readonly EventRing[];
 
   constructor(setting: JobSetting) {
     this.#setting = setting;
+    this.cachedBlocks = new CachedBlocks(setting.activity.cached);
+    this.#rings = setting.activity.recorders.map(({ events }) => new EventRing(events));
   }
 
   get passwords(): readonly string[] {
@@ -54,6 +61,27 @@ export class JobContext {
 
   get parentDirectories(): readonly string[] {
     return this.#setting.parentDirectories;
+  }
+
+  /** The last reads of the mount in a stretch of a stream, the newest first. */
+  lastReads(stream: StreamName, offset: number, length: number, maximum: number): ActivityEvent[] {
+    return this.#rings
+      .flatMap((ring) => ring.lastReads(stream, offset, length, maximum))
+      .sort((a, b) => b.time - a.time)
+      .slice(0, maximum);
+  }
+
+  /**
+   * The snapshot, if it has a stream.
+   *
+   * @throws HexzError NO_STREAM
+   */
+  snapshotWith(stream: StreamName): Snapshot {
+    const { snapshot } = this;
+    if (snapshot.hasStream(stream)) return snapshot;
+    throw new HexzError('NO_STREAM', `the snapshot has no ${stream} stream`, {
+      location: { file: snapshot.path },
+    });
   }
 
   get snapshot(): Snapshot {
@@ -120,12 +148,7 @@ export class JobContext {
   }
 
   #sourceOf(stream: StreamName, side: Side) {
-    const { snapshot } = this;
-    if (!snapshot.hasStream(stream)) {
-      throw new HexzError('NO_STREAM', `the snapshot has no ${stream} stream`, {
-        location: { file: snapshot.path },
-      });
-    }
+    const snapshot = this.snapshotWith(stream);
     const isMerged = stream === 'disk' && side === 'merged' && this.hasOverlay;
     return streamSource(isMerged ? diskOf(this.overlay) : snapshot, stream);
   }

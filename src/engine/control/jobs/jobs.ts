@@ -1,5 +1,5 @@
 import type { Item, MethodName, Params, Result } from '../protocol/methods.js';
-import { block } from './block.js';
+import { block, blocks } from './block.js';
 import { classify } from './classify.js';
 import { type CommitExtras, commit, type InstantExtra, planCommit } from './commit.js';
 import type { JobContext } from './context.js';
@@ -7,6 +7,7 @@ import { diff, diffRows } from './diff.js';
 import { hash } from './hash.js';
 import { info } from './info.js';
 import { inspect } from './inspect.js';
+import { map } from './map.js';
 import { memory } from './memory.js';
 import type { JobOutput } from './output.js';
 import { read } from './read.js';
@@ -28,6 +29,7 @@ type JobOf<Name extends MethodName> = (
 /** What job threads can do. */
 export const jobs = {
   block,
+  blocks,
   classify,
   commit,
   diff,
@@ -35,6 +37,7 @@ export const jobs = {
   hash,
   info,
   inspect,
+  map,
   memory,
   planCommit,
   read,

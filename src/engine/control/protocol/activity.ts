@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { count, streamName } from './values.js';
 
 /** One request of a program to the mount, as the engine answered it. */
-const activityEvent = z.object({
+export const activityEvent = z.object({
   /** Milliseconds since 1970, with fractions. */
   time: z.number(),
   kind: z.enum(['read', 'write', 'truncate', 'sync']),
@@ -61,6 +61,20 @@ export const activitySample = z.object({
   events: z.array(activityEvent).readonly(),
   /** Events that are not in `events`: the ring went round, or the watcher asked for fewer. */
   lostEvents: count,
+  /** Of the overlay. */
+  dirtyPages: count,
+  diskLength: count,
+});
+
+/** Cells of a stream that are not as the snapshot alone has them: first a cell, then how many, and so on. */
+const cellCounts = z.array(count).readonly();
+
+/** What of the cells of a stream is dirty and cached at one moment. */
+export const occupancy = z.object({
+  /** Cell, dirty pages, and so on; cells without any are left out. */
+  dirty: cellCounts,
+  /** Cell, blocks in the memory for decoded blocks, and so on; each is counted where it begins. */
+  cached: cellCounts,
   /** Of the overlay. */
   dirtyPages: count,
   diskLength: count,

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { activityEvent } from './activity.js';
 import { count, streamName } from './values.js';
 
 /*
@@ -22,7 +23,7 @@ export const readResult = z.object({
 });
 
 /** A block of a stream, and where its bytes come from. */
-export const block = z.object({
+export const listedBlock = z.object({
   stream: streamName,
   blockIndex: count,
   offset: count,
@@ -38,10 +39,31 @@ export const block = z.object({
   isEncrypted: z.boolean(),
   /** BLAKE3, hexadecimal. */
   hash: z.string().nullable(),
-  /** How many blocks of the stream are the same stored bytes, this one included; null where that is not known. */
-  sharedBy: count.nullable(),
   /** Pages of it that are dirty. */
   dirtyPages: count,
+  /** Whether the mount has it decoded in memory. One that is read at several places is counted at the first of them. */
+  isCached: z.boolean(),
+});
+
+const blockPlace = z.object({ stream: streamName, blockIndex: count, offset: count });
+
+export const block = listedBlock.extend({
+  /** How many blocks of the file that holds it are the same stored bytes, this one included; null if nobody asked. */
+  sharedBy: count.nullable(),
+  /** The first of them. */
+  sharedAt: z.array(blockPlace),
+  /** The last reads of the mount in it, the newest first. */
+  lastReads: z.array(activityEvent),
+});
+
+/** Cells of a stream, one after the other, that are made of the same amounts. */
+export const cellRun = z.object({
+  firstCell: count,
+  cellCount: count,
+  /** Bytes of each cell in blocks that are stored, of zeros, and of a parent; what lacks is not known. */
+  dataBytes: count,
+  zeroBytes: count,
+  parentBytes: count,
 });
 
 export const match = z.object({
@@ -144,7 +166,9 @@ export const diffRow = z.union([
   z.object({ end: difference }),
 ]);
 
+export type ListedBlock = z.output<typeof listedBlock>;
 export type Block = z.output<typeof block>;
+export type WireCellRun = z.output<typeof cellRun>;
 export type Match = z.output<typeof match>;
 export type FoundString = z.output<typeof foundString>;
 export type Reading = z.output<typeof reading>;

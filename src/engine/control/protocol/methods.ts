@@ -1,9 +1,10 @@
 import { z } from 'zod';
-import { activitySample } from './activity.js';
+import { activitySample, occupancy } from './activity.js';
 import { commitParams, commitPlan, commitReport } from './commit.js';
 import { engineState } from './engineState.js';
 import {
   block,
+  cellRun,
   classRun,
   difference,
   diffRow,
@@ -11,13 +12,25 @@ import {
   encoding,
   extent,
   foundString,
+  listedBlock,
   match,
   memoryDescription,
   reading,
   readResult,
 } from './inspection.js';
 import { hunk, reviewAction, reviewCounts } from './review.js';
-import { bytes, count, pageRange, path, place, side, stretch, text } from './values.js';
+import {
+  bytes,
+  cellBytes,
+  count,
+  pageRange,
+  path,
+  place,
+  portableError,
+  side,
+  stretch,
+  text,
+} from './values.js';
 
 /** Bytes that one `read` answers with. */
 export const MAX_READ_BYTES = 1024 * 1024;
@@ -25,6 +38,10 @@ export const MAX_READ_BYTES = 1024 * 1024;
 export const MAX_WRITE_BYTES = 256 * 1024;
 /** Extents or hunks that one answer holds. */
 export const MAX_LISTED = 4096;
+/** Blocks that one answer describes. */
+export const MAX_LISTED_BLOCKS = 1024;
+/** Cells of one question about what is dirty and cached. */
+export const MAX_OCCUPANCY_CELLS = 65_536;
 /** Samples in a second. */
 export const MAX_RATE_HZ = 30;
 /** Events in one sample: as many as an engine remembers. */
@@ -99,8 +116,48 @@ export const methods = {
   },
   block: {
     summary: 'Describes the block that covers an offset of a stream, and where its bytes lie.',
-    params: z.strictObject({ stream: place.stream, offset: count }),
+    params: z.strictObject({
+      stream: place.stream,
+      offset: count,
+      /** Look through the whole index for blocks that are the same stored bytes. */
+      findsShared: z.boolean().default(false),
+    }),
     result: block,
+  },
+  blocks: {
+    summary: `Lists at most ${MAX_LISTED_BLOCKS} blocks of a stream, from the one on that covers an offset.`,
+    params: z.strictObject({
+      stream: place.stream,
+      offset: count.default(0),
+      limit: z.int().min(1).max(MAX_LISTED_BLOCKS).default(MAX_LISTED_BLOCKS),
+    }),
+    result: z.object({
+      blocks: z.array(listedBlock),
+      /** Where to go on; null at the end. */
+      nextOffset: count.nullable(),
+    }),
+  },
+  map: {
+    summary:
+      'Yields what a stream of the snapshot is made of, in cells of so many bytes, as its index says. Cell n begins at n times `cellBytes`; cells of a damaged part of the index are not known.',
+    params: z.strictObject({
+      stream: place.stream,
+      cellBytes,
+      offset: count.default(0),
+      length: count.optional(),
+    }),
+    item: cellRun,
+    result: z.object({ cells: count, damage: z.array(portableError) }),
+  },
+  occupancy: {
+    summary: `Says what of at most ${MAX_OCCUPANCY_CELLS} cells of a stream is dirty, and what of it the mount has decoded in memory.`,
+    params: z.strictObject({
+      stream: place.stream,
+      cellBytes,
+      offset: count.default(0),
+      length: count.optional(),
+    }),
+    result: occupancy,
   },
   hash: {
     summary: 'SHA-256 of a stretch of a stream, hexadecimal.',

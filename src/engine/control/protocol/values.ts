@@ -41,6 +41,18 @@ export const place = {
 /** A stretch of a stream; without `length` up to its end. */
 export const stretch = { ...place, offset: count.default(0), length: count.optional() };
 
+/** Cells are not smaller than a page; the largest disk is one. */
+const MIN_CELL_BYTES = 4096;
+const MAX_CELL_BYTES = 2 ** 44;
+
+/** Bytes of a cell: a stream is looked at in equal parts. */
+export const cellBytes = z
+  .int()
+  .min(MIN_CELL_BYTES)
+  .max(MAX_CELL_BYTES)
+  .refine((bytes) => Number.isInteger(Math.log2(bytes)), 'not a power of two')
+  .describe('a power of two');
+
 export const pageRange = z.strictObject({ pageIndex: count, pageCount: count.min(1) });
 
 /** How far something is; `totalBytes` is absent where nobody knows. */
