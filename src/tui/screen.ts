@@ -149,6 +149,7 @@ export class Screen implements ScreenContext {
   }
 
   readonly changed = (): void => this.clock.changed();
+  readonly changedIn = (milliseconds: number): void => this.clock.changedIn(milliseconds);
   readonly changedNow = (): void => this.clock.changedNow();
 
   onTick(listener: () => void): void {

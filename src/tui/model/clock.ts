@@ -6,7 +6,7 @@ const TICK_MS = 125;
  *
  *   state    a paint comes               begins with
  *   still    never                       the start; a tick in which nothing has changed
- *   ticking  at the next tick            `changed`
+ *   ticking  at the next tick            `changed`, or `changedIn` for what is known to change later
  *   due      when the caller is done     `changedNow`, until it is painted
  *
  * Invariant: nothing is painted when nothing has changed, and there is one timer at most.
@@ -14,6 +14,7 @@ const TICK_MS = 125;
 export class Clock {
   #revision = 0;
   #timer: NodeJS.Timeout | undefined;
+  #tickAt = 0;
   #isDue = false;
   readonly #listeners = new Set<() => void>();
   readonly #tickListeners = new Set<() => void>();
@@ -32,12 +33,20 @@ export class Clock {
   }
 
   /** Something is to be painted, soon. */
-  readonly changed = (): void => {
-    this.#timer ??= setTimeout(() => {
+  readonly changed = (): void => this.changedIn(0);
+
+  /** Something will be another then, such as an age; a tick that comes earlier asks for it again. */
+  readonly changedIn = (milliseconds: number): void => {
+    const wait = Math.max(TICK_MS, milliseconds);
+    const tickAt = performance.now() + wait;
+    if (this.#timer !== undefined && this.#tickAt <= tickAt) return;
+    clearTimeout(this.#timer);
+    this.#tickAt = tickAt;
+    this.#timer = setTimeout(() => {
       this.#timer = undefined;
       for (const listener of this.#tickListeners) listener();
       this.#paint();
-    }, TICK_MS);
+    }, wait);
   };
 
   /** A person waits for it. */

@@ -26,6 +26,8 @@ export interface ScreenContext {
   readonly theme: Theme;
   /** Something is to be painted with the next tick. */
   changed(): void;
+  /** What is shown is another then, such as an age. */
+  changedIn(milliseconds: number): void;
   /** A person waits for it. */
   changedNow(): void;
   /** Told before each paint of a tick. */
