@@ -1,6 +1,13 @@
+import { Changes } from './changes/changes.js';
 import { LogView } from './logView.js';
+import { OverlayView } from './overlay/overlayView.js';
 import type { ScreenContext, View, ViewName } from './view.js';
 
 /** The views in the order of their keys. */
-export const createViews = (context: ScreenContext): ReadonlyMap<ViewName, View> =>
-  new Map<ViewName, View>([['log', new LogView(context)]]);
+export const createViews = (context: ScreenContext): ReadonlyMap<ViewName, View> => {
+  const changes = new Changes(context);
+  return new Map<ViewName, View>([
+    ['overlay', new OverlayView(context, changes)],
+    ['log', new LogView(context)],
+  ]);
+};

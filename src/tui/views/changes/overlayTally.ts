@@ -1,0 +1,228 @@
+import type { EngineClient } from '../../../repl/client.js';
+import { PAGE_BYTES, type PageRange } from '../../../repl/language/pages.js';
+import { Pace } from '../../model/pace.js';
+import { endPageOf } from './pageRuns.js';
+import type { RunWindowOptions } from './runWindow.js';
+import type { PageSpan } from './writes.js';
+
+const MAX_CELLS = 2048;
+/** Of each tick, what may be spent on asking. */
+const BUDGET_MS = 40;
+
+const UNKNOWN = -1;
+
+/** What is known of the whole overlay. */
+export interface OverlayTotals {
+  /** Undefined until all of the disk was listed once. */
+  readonly extents: number | undefined;
+  /** Of the part that was compared. */
+  readonly differentBytes: number;
+  /** How much of what is dirty was compared, 0 to 1. */
+  readonly comparedShare: number;
+}
+
+/**
+ * Sums over the whole overlay, and how dirty each part of the disk is: found out bit by bit while somebody looks.
+ *
+ * The disk is cut into at most MAX_CELLS cells of pages that are equally long. A cell is listed first, then, where it
+ * is dirty, compared; when it is written, both are to be done again.
+ *
+ *   of a cell     unknown    known, but to be asked for again
+ *   `#pages`      UNKNOWN    `#unlisted` is 1
+ *   `#different`  UNKNOWN    `#uncompared` is 1
+ */
+export class OverlayTally {
+  readonly #client: EngineClient;
+  readonly #options: RunWindowOptions;
+  readonly #pace = new Pace({ factor: 1, leastMs: 0 });
+  #diskPages = 0;
+  #cellPages = 1;
+  #pages = new Float64Array();
+  #extents = new Float64Array();
+  /** Whether the first page of a cell continues an extent of the cell before. */
+  #continued = new Uint8Array();
+  #different = new Float64Array();
+  #unlisted = new Uint8Array();
+  #uncompared = new Uint8Array();
+  #isAsking = false;
+  #totals: OverlayTotals | undefined;
+
+  constructor(client: EngineClient, options: RunWindowOptions) {
+    this.#client = client;
+    this.#options = options;
+  }
+
+  /** Dirty pages of each cell; UNKNOWN, which is negative, where nobody has looked yet. */
+  get cells(): Float64Array {
+    return this.#pages;
+  }
+
+  get cellPages(): number {
+    return this.#cellPages;
+  }
+
+  get totals(): OverlayTotals {
+    this.#totals ??= this.#sum();
+    return this.#totals;
+  }
+
+  written(spans: readonly PageSpan[]): void {
+    for (const { start, end } of spans) {
+      const first = Math.floor(start / this.#cellPages);
+      const last = Math.min(this.#pages.length, Math.ceil(end / this.#cellPages));
+      this.#unlisted.fill(1, first, last);
+      this.#uncompared.fill(1, first, last);
+    }
+  }
+
+  stale(): void {
+    this.written([{ start: 0, end: this.#diskPages }]);
+  }
+
+  /** Says that somebody looks. Asks for what lacks. */
+  look(diskLength: number): void {
+    const diskPages = Math.ceil(diskLength / PAGE_BYTES);
+    if (diskPages !== this.#diskPages) this.#begin(diskPages);
+    if (this.#isAsking || !this.#lacks) return;
+    const { restMs } = this.#pace;
+    if (restMs > 0) this.#options.changedIn(restMs);
+    else void this.#ask();
+  }
+
+  #begin(diskPages: number): void {
+    this.#diskPages = diskPages;
+    this.#cellPages = Math.max(1, Math.ceil(diskPages / MAX_CELLS));
+    const count = Math.ceil(diskPages / this.#cellPages);
+    this.#pages = new Float64Array(count).fill(UNKNOWN);
+    this.#extents = new Float64Array(count);
+    this.#continued = new Uint8Array(count);
+    this.#different = new Float64Array(count).fill(UNKNOWN);
+    this.#unlisted = new Uint8Array(count).fill(1);
+    this.#uncompared = new Uint8Array(count).fill(1);
+    this.#totals = undefined;
+  }
+
+  get #lacks(): boolean {
+    return this.#unlisted.includes(1) || this.#nextUncompared() !== -1;
+  }
+
+  #nextUncompared(): number {
+    let cell = this.#uncompared.indexOf(1);
+    // What is clean needs no look.
+    while (cell !== -1 && this.#pages[cell] === 0) {
+      this.#uncompared[cell] = 0;
+      this.#different[cell] = 0;
+      cell = this.#uncompared.indexOf(1, cell + 1);
+    }
+    return cell;
+  }
+
+  async #ask(): Promise<void> {
+    this.#isAsking = true;
+    const pages = this.#pages;
+    const endAt = performance.now() + BUDGET_MS;
+    this.#pace.begin();
+    try {
+      // A disk of another length has other cells.
+      while (performance.now() < endAt && pages === this.#pages) {
+        const unlisted = this.#unlisted.indexOf(1);
+        const uncompared = unlisted === -1 ? this.#nextUncompared() : -1;
+        if (unlisted !== -1) await this.#list(unlisted);
+        else if (uncompared !== -1) await this.#compare(uncompared);
+        else break;
+      }
+    } catch (error) {
+      this.stale();
+      this.#pace.failed(error);
+      this.#options.fail(error);
+    }
+    this.#isAsking = false;
+    this.#totals = undefined;
+    this.#pace.end();
+    this.#options.changedIn(0);
+  }
+
+  /** Lists cells from one on, as far as they are all to be listed and one answer reaches. */
+  async #list(firstCell: number): Promise<void> {
+    const all = this.#pages;
+    const known = this.#unlisted.indexOf(0, firstCell);
+    const endCell = known === -1 ? this.#unlisted.length : known;
+    const pages = new Float64Array(endCell - firstCell);
+    const extents = new Float64Array(endCell - firstCell);
+    const continued = new Uint8Array(endCell - firstCell);
+    const startPage = firstCell * this.#cellPages;
+    const endPage = endCell * this.#cellPages;
+    // What is written from here on is listed again.
+    this.#unlisted.fill(0, firstCell, endCell);
+    let from: number | null = Math.max(0, startPage - 1);
+    do {
+      const answer: { extents: readonly PageRange[]; nextPage: number | null } =
+        await this.#client.request('dirty', { fromPage: from });
+      for (const extent of answer.extents) {
+        this.#add(extent, firstCell, endCell, { pages, extents, continued });
+      }
+      from = answer.nextPage;
+      if (this.#pages !== all) return;
+      // One cell at least, and as many more as the answer holds.
+    } while (from !== null && from < startPage + this.#cellPages);
+    const listedTo = Math.min(from ?? endPage, endPage);
+    const listed = Math.floor((listedTo - startPage) / this.#cellPages);
+    this.#unlisted.fill(1, firstCell + listed, endCell);
+    this.#pages.set(pages.subarray(0, listed), firstCell);
+    this.#extents.set(extents.subarray(0, listed), firstCell);
+    this.#continued.set(continued.subarray(0, listed), firstCell);
+  }
+
+  #add(
+    extent: PageRange,
+    firstCell: number,
+    endCell: number,
+    into: { pages: Float64Array; extents: Float64Array; continued: Uint8Array },
+  ): void {
+    const end = endPageOf(extent);
+    const first = Math.floor(extent.pageIndex / this.#cellPages);
+    const last = Math.min(endCell - 1, Math.floor((end - 1) / this.#cellPages));
+    for (let cell = Math.max(first, firstCell); cell <= last; cell++) {
+      const index = cell - firstCell;
+      const startPage = cell * this.#cellPages;
+      const covered =
+        Math.min(end, startPage + this.#cellPages) - Math.max(extent.pageIndex, startPage);
+      into.pages[index] = (into.pages[index] ?? 0) + covered;
+      into.extents[index] = (into.extents[index] ?? 0) + 1;
+      if (extent.pageIndex < startPage) into.continued[index] = 1;
+    }
+  }
+
+  async #compare(cell: number): Promise<void> {
+    const all = this.#different;
+    this.#uncompared[cell] = 0;
+    const length = this.#cellPages * PAGE_BYTES;
+    const { differentBytes, newBytes } = await this.#client.request('diff', {
+      offset: cell * length,
+      length,
+    });
+    all[cell] = differentBytes + newBytes;
+  }
+
+  #sum(): OverlayTotals {
+    let extents = 0;
+    let differentBytes = 0;
+    let dirtyPages = 0;
+    let comparedPages = 0;
+    let isListed = true;
+    this.#pages.forEach((pages, cell) => {
+      if (pages === UNKNOWN) isListed = false;
+      else dirtyPages += pages;
+      extents += (this.#extents[cell] ?? 0) - (this.#continued[cell] ?? 0);
+      const different = this.#different[cell] ?? UNKNOWN;
+      if (different === UNKNOWN) return;
+      differentBytes += different;
+      if (this.#uncompared[cell] === 0) comparedPages += Math.max(0, pages);
+    });
+    return {
+      extents: isListed ? extents : undefined,
+      differentBytes,
+      comparedShare: !isListed ? 0 : dirtyPages === 0 ? 1 : comparedPages / dirtyPages,
+    };
+  }
+}
