@@ -1,6 +1,7 @@
 import { Changes } from './changes/changes.js';
 import { LogView } from './logView.js';
 import { OverlayView } from './overlay/overlayView.js';
+import { ReviewView } from './review/reviewView.js';
 import type { ScreenContext, View, ViewName } from './view.js';
 
 /** The views in the order of their keys. */
@@ -8,6 +9,7 @@ export const createViews = (context: ScreenContext): ReadonlyMap<ViewName, View>
   const changes = new Changes(context);
   return new Map<ViewName, View>([
     ['overlay', new OverlayView(context, changes)],
+    ['review', new ReviewView(context, changes)],
     ['log', new LogView(context)],
   ]);
 };

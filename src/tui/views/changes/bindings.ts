@@ -1,6 +1,7 @@
 import type { Binding } from '../../keys/bindings.js';
 
-const deciding = [
+/** Keys that decide about what is selected. */
+export const decidingBindings = [
   { command: 'keep', keys: ['k'], about: 'decide that it is committed', hint: 'keep' },
   { command: 'drop', keys: ['d'], about: 'decide that it is left out of a commit', hint: 'drop' },
   {
@@ -34,7 +35,7 @@ export const overlayBindings = [
   { command: 'first', keys: ['home', 'g'], about: 'the first extent' },
   { command: 'last', keys: ['end', 'G'], about: 'the last extent' },
   { command: 'open', keys: ['enter'], about: 'base and overlay side by side', hint: 'open' },
-  ...deciding,
+  ...decidingBindings,
   {
     command: 'find',
     keys: ['/'],
@@ -54,7 +55,7 @@ export const sidesBindings = [
     hint: 'next',
   },
   { command: 'previousChange', keys: ['N'], about: 'the change before', hint: 'previous' },
-  ...deciding,
+  ...decidingBindings,
   { command: 'disk', keys: ['enter'], about: 'this place in the Disk view', hint: 'disk' },
   { command: 'close', keys: ['escape'], about: 'back to the list', hint: 'back' },
   { command: 'up', keys: ['up'], about: 'a row up' },
@@ -67,6 +68,6 @@ export const sidesBindings = [
   { command: 'nextRun', keys: ['right'], about: 'the next one in the list' },
 ] as const satisfies readonly Binding[];
 
-export type DecidingCommand = (typeof deciding)[number]['command'];
+export type DecidingCommand = (typeof decidingBindings)[number]['command'];
 export type OverlayCommand = (typeof overlayBindings)[number]['command'];
 export type SidesCommand = (typeof sidesBindings)[number]['command'];

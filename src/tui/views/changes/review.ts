@@ -86,19 +86,21 @@ export class ReviewModel {
     if (counts !== undefined) this.#context.say(`made again; ${countsText(counts)}`, 'good');
   }
 
-  /** Takes pages out of the overlay of the live mount, after a person has agreed. */
-  async dropLive(pages: PageRange): Promise<void> {
-    const { session } = this.#context;
-    const what = `${countOf(pages.pageCount, 'page')} from ${formatOffset(startOffsetOf(pages))}`;
+  /** Takes pages, or all that is dropped, out of the overlay of the live mount, after a person has agreed. */
+  async dropLive(pages?: PageRange): Promise<void> {
+    const what =
+      pages === undefined
+        ? 'all that the review drops'
+        : `${countOf(pages.pageCount, 'page')} from ${formatOffset(startOffsetOf(pages))}`;
     const answer = await this.#context.choose(
-      `Take ${what} out of the live overlay? The base shows through at once; this cannot be undone.`,
-      [{ answer: 'drop', key: 'y', label: 'take them out' }],
+      `Take ${what} out of the live overlay? The base shows through at once; no undo.`,
+      [{ answer: 'drop', key: 'y', label: 'take out' }],
     );
     if (answer === undefined) return;
     try {
-      const { pageIndex, pageCount } = pages;
-      const params = { pages: [{ pageIndex, pageCount }] };
-      const { droppedPages } = await session.client.request('drop', params);
+      const { client } = this.#context.session;
+      const ranges = pages === undefined ? undefined : [onlyPages(pages)];
+      const { droppedPages } = await client.request('drop', { pages: ranges });
       this.counts = undefined;
       this.#changed();
       this.#context.say(`${countOf(droppedPages, 'page')} taken out of the overlay`, 'good');
@@ -113,15 +115,18 @@ export class ReviewModel {
   }
 }
 
-function changeOf(action: PageAction, { pageIndex, pageCount }: PageRange): ReviewAction {
-  const pages = { pageIndex, pageCount };
+/** Without what else is known of them. */
+const onlyPages = ({ pageIndex, pageCount }: PageRange): PageRange => ({ pageIndex, pageCount });
+
+function changeOf(action: PageAction, range: PageRange): ReviewAction {
+  const pages = onlyPages(range);
   switch (action) {
     case 'viewed':
       return { action: 'viewed', pages, isViewed: true };
     case 'notViewed':
       return { action: 'viewed', pages, isViewed: false };
     case 'split':
-      return { action: 'split', pageIndex };
+      return { action: 'split', pageIndex: pages.pageIndex };
     default:
       return { action, pages };
   }
