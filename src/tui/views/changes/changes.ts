@@ -35,6 +35,8 @@ export class Changes {
   readonly #listeners = new Set<(change: Change) => void>();
   #dirtyPages: number;
   #listed: Listed | undefined;
+  /** Whether nothing was dirty at the start, so that all that is was written since. */
+  readonly isAllSeen: boolean;
 
   constructor(context: ScreenContext) {
     const { client } = context.session;
@@ -42,6 +44,7 @@ export class Changes {
     this.differences = new Differences(client, context);
     this.tally = new OverlayTally(client, context);
     this.#dirtyPages = context.engine.dirtyPages;
+    this.isAllSeen = this.#dirtyPages === 0;
     context.engine.onSample((sample) => this.#take(sample));
   }
 
@@ -82,6 +85,10 @@ export class Changes {
       if (newDirtyPages === pages.pageCount) {
         this.ages.add(pages.pageIndex, endPageOf(pages), time);
       }
+    }
+    // Without the events the cells tell, where no page of them can be older.
+    if (this.isAllSeen && sample.lostEvents > 0) {
+      for (const { start, end } of spans) this.ages.add(start, end, sample.time);
     }
     if (spans.length === 0 && !isAnotherSet) return;
     this.tally.written(spans);

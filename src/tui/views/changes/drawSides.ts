@@ -9,6 +9,7 @@ export interface SideLayout {
   readonly showsText: boolean;
   /** Whether the digits of offsets are in groups. */
   readonly hasGroups: boolean;
+  readonly offsetWidth: number;
   readonly columns: number;
 }
 
@@ -32,8 +33,9 @@ function layoutOf(
   endOffset: number,
 ): SideLayout {
   const side = rowBytes * 3 + (showsText ? 1 + rowBytes : 0);
-  const columns = 1 + offsetText(endOffset, hasGroups).length + side + 1 + side;
-  return { rowBytes, showsText, hasGroups, columns };
+  const offsetWidth = offsetText(endOffset, hasGroups).length;
+  const columns = 1 + offsetWidth + side + 1 + side;
+  return { rowBytes, showsText, hasGroups, offsetWidth, columns };
 }
 
 const offsetText = (offset: number, hasGroups: boolean): string => {
@@ -51,7 +53,8 @@ export function sideRow(
 ): string {
   const line = new Line(theme, columns);
   line.add(isSelected ? MARK : ' ', 'strong');
-  line.add(offsetText(offset, layout.hasGroups), isSelected ? 'strong' : 'dim');
+  const place = offsetText(offset, layout.hasGroups).padStart(layout.offsetWidth);
+  line.add(place, isSelected ? 'strong' : 'dim');
   addSide(line, before, after, layout, theme);
   // Told by a sign, too: the marks of single bytes may not be seen.
   line.add(isChanged ? '≠' : '│', isChanged ? 'difference' : 'dim');

@@ -195,23 +195,22 @@ export class RunBrowser<Item extends PageRange> {
 
   /** Opens what is followed once it is known, and lets what is open have the bounds that it has now. */
   #settle(): void {
-    const { selected, window } = this.list;
-    if (!window.isKnown) return;
+    if (!this.list.isPlaced) return;
+    const { selected } = this.list;
     const follow = this.#follow;
+    this.#follow = undefined;
     if (follow !== undefined) {
       const page = Math.floor(follow.offset / PAGE_BYTES);
-      const isThere =
-        selected !== undefined && selected.pageIndex <= page && page < endPageOf(selected);
-      if (isThere) this.sides.open(selected, follow.target);
-      // What is before the window may still come.
-      if (isThere || selected?.pageIndex !== undefined) this.#follow = undefined;
+      if (selected !== undefined && overlap(selected, { pageIndex: page, pageCount: 1 })) {
+        this.sides.open(selected, follow.target);
+      }
       return;
     }
     const { run } = this.sides;
-    if (run === undefined || selected === undefined) return;
-    const overlaps = selected.pageIndex < endPageOf(run) && run.pageIndex < endPageOf(selected);
-    if (overlaps)
-      this.sides.adopt({ pageIndex: selected.pageIndex, pageCount: selected.pageCount });
+    if (run === undefined) return;
+    // What is dirty no more, or is listed no more.
+    if (selected === undefined || !overlap(selected, run)) this.sides.close();
+    else this.sides.adopt({ pageIndex: selected.pageIndex, pageCount: selected.pageCount });
   }
 
   #showOnDisk(): void {
@@ -249,3 +248,6 @@ export class RunBrowser<Item extends PageRange> {
     }
   }
 }
+
+const overlap = (one: PageRange, other: PageRange): boolean =>
+  one.pageIndex < endPageOf(other) && other.pageIndex < endPageOf(one);

@@ -28,6 +28,12 @@ export class RunList<Item> {
     return this.#position;
   }
 
+  /** Whether it is known what is selected: what is at the position may begin before what is known. */
+  get isPlaced(): boolean {
+    const { window } = this;
+    return window.isKnown && (window.isAtStart || window.indexOf(this.#position) >= 0);
+  }
+
   get selected(): Item | undefined {
     return this.window.items[this.#index];
   }

@@ -1,4 +1,4 @@
-import { formatBytes } from '../../../repl/rendering/values.js';
+import { formatBytes, formatOffset } from '../../../repl/rendering/values.js';
 
 /** 49152 as "48 KiB", 1536 as "1.50 KiB". */
 export const shortBytes = (bytes: number): string => formatBytes(bytes).replace('.00', '');
@@ -18,3 +18,6 @@ export function ageText(milliseconds: number): { text: string; changesIn: number
   const count = Math.floor(elapsed / unitMs);
   return { text: `${count} ${unit.name}`, changesIn: (count + 1) * unitMs - elapsed };
 }
+
+/** Columns that any offset of a disk has room in. */
+export const offsetWidthOf = (diskLength: number): number => formatOffset(diskLength).length;

@@ -24,8 +24,8 @@ const DIFFERS_WIDTH = 11;
 const AGE_WIDTH = 8;
 
 /** Columns that have no room are left out, the last one first. */
-export function extentHeading(theme: Theme, columns: number): string {
-  const line = new Line(theme, columns).add('    ', 'dim').add('offset'.padEnd(11), 'dim');
+export function extentHeading(theme: Theme, columns: number, offsetWidth: number): string {
+  const line = new Line(theme, columns).add(`    ${'offset'.padEnd(offsetWidth)}`, 'dim');
   for (const [title, width] of [
     ['pages', PAGES_WIDTH],
     ['differs', DIFFERS_WIDTH],
@@ -40,15 +40,19 @@ export function extentRow(
   { extent, sign, difference, age }: ExtentFacts,
   theme: Theme,
   columns: number,
-  options: { readonly isSelected: boolean; readonly hasFocus: boolean },
+  options: {
+    readonly isSelected: boolean;
+    readonly hasFocus: boolean;
+    readonly offsetWidth: number;
+  },
 ): string {
-  const { isSelected, hasFocus } = options;
+  const { isSelected, hasFocus, offsetWidth } = options;
   const line = new Line(theme, columns, { isSelected: isSelected && hasFocus });
   line
     .add(isSelected ? '▸' : ' ', 'strong')
     .add(sign.padEnd(SIGN_WIDTH), 'strong')
     .add(' ');
-  line.add(formatOffset(startOffsetOf(extent)), 'dirty');
+  line.add(formatOffset(startOffsetOf(extent)).padStart(offsetWidth), 'dirty');
   const pages = formatCount(extent.pageCount).padStart(PAGES_WIDTH);
   const differs = difference === undefined ? '…' : shortBytes(difference.bytes);
   const isKnown = difference?.isStale === false;

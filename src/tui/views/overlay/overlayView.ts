@@ -21,7 +21,7 @@ import {
 } from '../changes/pageRuns.js';
 import { type BrowserCommand, RunBrowser } from '../changes/runBrowser.js';
 import { RunWindow } from '../changes/runWindow.js';
-import { ageText } from '../changes/shortValues.js';
+import { ageText, offsetWidthOf } from '../changes/shortValues.js';
 import { parsePages, valuesOf } from '../changes/typed.js';
 import type { Place, ScreenContext } from '../view.js';
 import { extentHeading, extentRow, extentsTitle } from './drawExtents.js';
@@ -160,11 +160,12 @@ export class OverlayView implements AnswerView {
     const { items, selectedIndex } = list.seen(room.rows - 1);
     this.#changes.differences.look(items);
     const [first] = items;
+    const offsetWidth = offsetWidthOf(engine.diskLength);
     if (first !== undefined) this.#hunks.look(first.pageIndex, 0, 2 * items.length);
     const rows = items.map((extent, index) => {
       const difference = this.#changes.differences.of(extent);
       const facts = { extent, sign: this.#signOf(extent), difference, age: this.#ageOf(extent) };
-      const options = { isSelected: index === selectedIndex, hasFocus };
+      const options = { isSelected: index === selectedIndex, hasFocus, offsetWidth };
       return extentRow(facts, theme, room.columns, options);
     });
     if (items.length === 0) {
@@ -172,7 +173,7 @@ export class OverlayView implements AnswerView {
       rows.push(new Line(theme, room.columns).add(`   ${text}`, 'dim').end());
     }
     const title = extentsTitle(this.#changes.tally.totals, engine.dirtyPages);
-    const all = fitRows([extentHeading(theme, room.columns), ...rows], theme, room);
+    const all = fitRows([extentHeading(theme, room.columns, offsetWidth), ...rows], theme, room);
     return framed(all, theme, size, title, {
       hasFocus,
       note: this.#filter === '' ? '' : `only ${this.#filter}`,
@@ -208,7 +209,7 @@ export class OverlayView implements AnswerView {
 
   #ageOf(extent: PageRange): string {
     const since = this.#changes.ages.of(extent.pageIndex, endPageOf(extent));
-    if (since === undefined) return 'before';
+    if (since === undefined) return this.#changes.isAllSeen ? 'earlier' : 'before';
     const { text, changesIn } = ageText(Date.now() - since);
     this.#context.changedIn(changesIn);
     return text;

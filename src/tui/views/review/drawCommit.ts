@@ -101,7 +101,7 @@ function planText(
 
 /** Who decides nothing loses nothing. */
 const openText = (open: number): string =>
-  `, those of ${countOf(open, 'open hunk')} too (only what is dropped is left out)`;
+  ` (${countOf(open, 'hunk')} still open ${open === 1 ? 'is' : 'are'} kept, too)`;
 
 function progressText({ phase, doneBytes, totalBytes }: CommitProgress): string {
   const verb = phase === 'check' ? 'reading back' : 'writing';
@@ -118,14 +118,10 @@ function reportText(report: CommitReport, verifiesAll: boolean): string {
   const checked = verifiesAll
     ? 'every byte was read back and compared'
     : 'what was written was read back and compared (V before c: every byte)';
-  const kept =
-    remainingPages === 0
-      ? 'all of it is committed'
-      : `${countOf(remainingPages, 'page stays', 'pages stay')} in the overlay alone`;
   return [
     `✓ ${shortenStart(printable(output), MAX_PATH_COLUMNS)}: ${shortBytes(fileBytes)}, ${countOf(committedPages, 'page')} committed in ${seconds.toFixed(1)} s`,
     checked,
-    `${kept}; the overlay is as it was`,
+    `the overlay is as it was, with ${countOf(remainingPages, 'page')}`,
     ...warnings.map((warning) => `warning: ${printable(warning)}`),
   ].join('; ');
 }

@@ -24,15 +24,19 @@ export function hunkRow(
   difference: RunDifference | undefined,
   theme: Theme,
   columns: number,
-  options: { readonly isSelected: boolean; readonly hasFocus: boolean },
+  options: {
+    readonly isSelected: boolean;
+    readonly hasFocus: boolean;
+    readonly offsetWidth: number;
+  },
 ): string {
-  const { isSelected, hasFocus } = options;
+  const { isSelected, hasFocus, offsetWidth } = options;
   const line = new Line(theme, columns, { isSelected: isSelected && hasFocus });
   line
     .add(isSelected ? '▸' : ' ', 'strong')
     .add(markOf(hunk), styles[hunk.decision])
     .add(' ');
-  line.add(formatOffset(startOffsetOf(hunk)));
+  line.add(formatOffset(startOffsetOf(hunk)).padStart(offsetWidth));
   const hasWords = columns >= COLUMNS_FOR_WORDS;
   const pages = hasWords
     ? countOf(hunk.pageCount, 'page').padStart(14)

@@ -14,6 +14,7 @@ import { whyEmpty } from '../changes/emptyText.js';
 import { endPageOf, filtered, hunkSource, within } from '../changes/pageRuns.js';
 import { type BrowserCommand, RunBrowser } from '../changes/runBrowser.js';
 import { itemsBefore } from '../changes/runWindow.js';
+import { offsetWidthOf } from '../changes/shortValues.js';
 import { firstPages, parsePages, valuesOf } from '../changes/typed.js';
 import type { Place, ScreenContext } from '../view.js';
 import { Commit, type CommitPlan, type CommitReport } from './commit.js';
@@ -190,8 +191,9 @@ export class ReviewView implements AnswerView {
   }
 
   #drawList(size: Size, hasFocus: boolean): readonly string[] {
-    const { theme } = this.#context;
+    const { theme, engine } = this.#context;
     const room = inside(size);
+    const offsetWidth = offsetWidthOf(engine.diskLength);
     const { list } = this.#browser;
     const { items, selectedIndex } = list.seen(room.rows);
     this.#changes.differences.look(items);
@@ -199,6 +201,7 @@ export class ReviewView implements AnswerView {
       hunkRow(hunk, this.#changes.differences.of(hunk), theme, room.columns, {
         isSelected: index === selectedIndex,
         hasFocus,
+        offsetWidth,
       }),
     );
     if (items.length === 0) {
