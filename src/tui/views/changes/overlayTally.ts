@@ -11,6 +11,13 @@ const BUDGET_MS = 40;
 
 const UNKNOWN = -1;
 
+const KNOWN = 0;
+const LACKING = 1;
+const ASKED = 2;
+
+/** What is said of a part that has as many pages as the whole. */
+const MOST = 0.99;
+
 /** What is known of the whole overlay. */
 export interface OverlayTotals {
   /** Undefined until all of the disk was listed once. */
@@ -27,9 +34,11 @@ export interface OverlayTotals {
  * The disk is cut into at most MAX_CELLS cells of pages that are equally long. A cell is listed first, then, where it
  * is dirty, compared; when it is written, both are to be done again.
  *
- *   of a cell     unknown    known, but to be asked for again
- *   `#pages`      UNKNOWN    `#unlisted` is 1
- *   `#different`  UNKNOWN    `#uncompared` is 1
+ *   of a cell     unknown    its state
+ *   `#pages`      UNKNOWN    `#listing`: KNOWN, LACKING (also what is known, but of earlier pages), ASKED
+ *   `#different`  UNKNOWN    `#comparing`: the same
+ *
+ * Invariant: what is written while it is ASKED is LACKING again, so that the answer does not count as the last.
  */
 export class OverlayTally {
   readonly #client: EngineClient;
@@ -42,8 +51,8 @@ export class OverlayTally {
   /** Whether the first page of a cell continues an extent of the cell before. */
   #continued = new Uint8Array();
   #different = new Float64Array();
-  #unlisted = new Uint8Array();
-  #uncompared = new Uint8Array();
+  #listing = new Uint8Array();
+  #comparing = new Uint8Array();
   #isAsking = false;
   #totals: OverlayTotals | undefined;
 
@@ -70,9 +79,10 @@ export class OverlayTally {
     for (const { start, end } of spans) {
       const first = Math.floor(start / this.#cellPages);
       const last = Math.min(this.#pages.length, Math.ceil(end / this.#cellPages));
-      this.#unlisted.fill(1, first, last);
-      this.#uncompared.fill(1, first, last);
+      this.#listing.fill(LACKING, first, last);
+      this.#comparing.fill(LACKING, first, last);
     }
+    this.#totals = undefined;
   }
 
   stale(): void {
@@ -97,22 +107,22 @@ export class OverlayTally {
     this.#extents = new Float64Array(count);
     this.#continued = new Uint8Array(count);
     this.#different = new Float64Array(count).fill(UNKNOWN);
-    this.#unlisted = new Uint8Array(count).fill(1);
-    this.#uncompared = new Uint8Array(count).fill(1);
+    this.#listing = new Uint8Array(count).fill(LACKING);
+    this.#comparing = new Uint8Array(count).fill(LACKING);
     this.#totals = undefined;
   }
 
   get #lacks(): boolean {
-    return this.#unlisted.includes(1) || this.#nextUncompared() !== -1;
+    return this.#listing.includes(LACKING) || this.#nextToCompare() !== -1;
   }
 
-  #nextUncompared(): number {
-    let cell = this.#uncompared.indexOf(1);
+  #nextToCompare(): number {
+    let cell = this.#comparing.indexOf(LACKING);
     // What is clean needs no look.
     while (cell !== -1 && this.#pages[cell] === 0) {
-      this.#uncompared[cell] = 0;
+      this.#comparing[cell] = KNOWN;
       this.#different[cell] = 0;
-      cell = this.#uncompared.indexOf(1, cell + 1);
+      cell = this.#comparing.indexOf(LACKING, cell + 1);
     }
     return cell;
   }
@@ -125,8 +135,8 @@ export class OverlayTally {
     try {
       // A disk of another length has other cells.
       while (performance.now() < endAt && pages === this.#pages) {
-        const unlisted = this.#unlisted.indexOf(1);
-        const uncompared = unlisted === -1 ? this.#nextUncompared() : -1;
+        const unlisted = this.#listing.indexOf(LACKING);
+        const uncompared = unlisted === -1 ? this.#nextToCompare() : -1;
         if (unlisted !== -1) await this.#list(unlisted);
         else if (uncompared !== -1) await this.#compare(uncompared);
         else break;
@@ -145,15 +155,14 @@ export class OverlayTally {
   /** Lists cells from one on, as far as they are all to be listed and one answer reaches. */
   async #list(firstCell: number): Promise<void> {
     const all = this.#pages;
-    const known = this.#unlisted.indexOf(0, firstCell);
-    const endCell = known === -1 ? this.#unlisted.length : known;
+    const known = this.#listing.indexOf(KNOWN, firstCell);
+    const endCell = known === -1 ? this.#listing.length : known;
     const pages = new Float64Array(endCell - firstCell);
     const extents = new Float64Array(endCell - firstCell);
     const continued = new Uint8Array(endCell - firstCell);
     const startPage = firstCell * this.#cellPages;
     const endPage = endCell * this.#cellPages;
-    // What is written from here on is listed again.
-    this.#unlisted.fill(0, firstCell, endCell);
+    this.#listing.fill(ASKED, firstCell, endCell);
     let from: number | null = Math.max(0, startPage - 1);
     do {
       const answer: { extents: readonly PageRange[]; nextPage: number | null } =
@@ -167,7 +176,10 @@ export class OverlayTally {
     } while (from !== null && from < startPage + this.#cellPages);
     const listedTo = Math.min(from ?? endPage, endPage);
     const listed = Math.floor((listedTo - startPage) / this.#cellPages);
-    this.#unlisted.fill(1, firstCell + listed, endCell);
+    this.#listing.fill(LACKING, firstCell + listed, endCell);
+    for (let cell = firstCell; cell < firstCell + listed; cell++) {
+      if (this.#listing[cell] === ASKED) this.#listing[cell] = KNOWN;
+    }
     this.#pages.set(pages.subarray(0, listed), firstCell);
     this.#extents.set(extents.subarray(0, listed), firstCell);
     this.#continued.set(continued.subarray(0, listed), firstCell);
@@ -194,14 +206,16 @@ export class OverlayTally {
   }
 
   async #compare(cell: number): Promise<void> {
+    const states = this.#comparing;
     const all = this.#different;
-    this.#uncompared[cell] = 0;
+    states[cell] = ASKED;
     const length = this.#cellPages * PAGE_BYTES;
     const { differentBytes, newBytes } = await this.#client.request('diff', {
       offset: cell * length,
       length,
     });
     all[cell] = differentBytes + newBytes;
+    if (states[cell] === ASKED) states[cell] = KNOWN;
   }
 
   #sum(): OverlayTotals {
@@ -210,19 +224,21 @@ export class OverlayTally {
     let dirtyPages = 0;
     let comparedPages = 0;
     let isListed = true;
+    let isWhole = true;
     this.#pages.forEach((pages, cell) => {
       if (pages === UNKNOWN) isListed = false;
       else dirtyPages += pages;
       extents += (this.#extents[cell] ?? 0) - (this.#continued[cell] ?? 0);
-      const different = this.#different[cell] ?? UNKNOWN;
-      if (different === UNKNOWN) return;
-      differentBytes += different;
-      if (this.#uncompared[cell] === 0) comparedPages += Math.max(0, pages);
+      differentBytes += Math.max(0, this.#different[cell] ?? 0);
+      const lacks =
+        this.#listing[cell] !== KNOWN || (this.#comparing[cell] !== KNOWN && pages !== 0);
+      if (lacks) isWhole = false;
+      else comparedPages += pages;
     });
     return {
       extents: isListed ? extents : undefined,
       differentBytes,
-      comparedShare: !isListed ? 0 : dirtyPages === 0 ? 1 : comparedPages / dirtyPages,
+      comparedShare: isWhole ? 1 : Math.min(MOST, comparedPages / Math.max(1, dirtyPages)),
     };
   }
 }

@@ -182,8 +182,21 @@ export class RunWindow<Item> {
   }
 
   async #loadBefore(signal: AbortSignal): Promise<void> {
-    const { items, from } = await itemsBefore(this.#source, this.#from, signal);
+    const { items, from } = await itemsBefore(this.#source, this.#from, signal, {
+      wanted: MARGIN,
+      step: this.#stepBack,
+    });
     if (!signal.aborted) this.#prepend(items, from);
+  }
+
+  /** As far as about twice the margin reaches, if it is as dense before as it is here. */
+  get #stepBack(): number {
+    const { startOf, step } = this.#source;
+    const [first] = this.items;
+    const last = this.items.at(-1);
+    if (first === undefined || last === undefined) return step;
+    const spacing = (startOf(last) - startOf(first)) / Math.max(1, this.items.length - 1);
+    return Math.max(step, Math.ceil(2 * MARGIN * spacing));
   }
 
   #prepend(before: readonly Item[], from: number): void {
@@ -197,25 +210,33 @@ export class RunWindow<Item> {
 
 /**
  * The last items that begin before a position, and from where on they are all that do. Lists can be asked forwards
- * only, so a place before it is guessed: further back while there is nothing, nearer while there is more than an
- * answer holds.
+ * only, so a place before it is guessed: further back while there are fewer than wanted, nearer while there are more
+ * than an answer holds.
  */
 export async function itemsBefore<Item>(
-  { startOf, first, step, fetch }: RunSource<Item>,
+  source: RunSource<Item>,
   end: number,
   signal: AbortSignal,
+  options: { readonly wanted?: number; readonly step?: number } = {},
 ): Promise<{ readonly items: readonly Item[]; readonly from: number }> {
+  const { first } = source;
+  const { wanted = 1, step = source.step } = options;
+  let found: { items: readonly Item[]; from: number } = { items: [], from: end };
   let tooNear = 0;
   let tooFar = Number.POSITIVE_INFINITY;
   for (let back = step; end > first && back > tooNear && !signal.aborted; ) {
     const from = Math.max(first, end - back);
-    const { items, next } = await fetch(from, FETCHED, signal);
-    const before = items.filter((item) => startOf(item) < end);
+    const { items, next } = await source.fetch(from, FETCHED, signal);
+    const before = items.filter((item) => source.startOf(item) < end);
     const isWhole = next === null || next >= end || before.length < items.length;
-    if (isWhole && (before.length > 0 || from === first)) return { items: before, from };
-    if (isWhole) tooNear = back;
-    else tooFar = back;
+    if (isWhole) {
+      found = { items: before, from };
+      const isEnough =
+        before.length >= wanted || (before.length > 0 && tooFar < Number.POSITIVE_INFINITY);
+      if (isEnough || from === first) break;
+      tooNear = back;
+    } else tooFar = back;
     back = tooFar === Number.POSITIVE_INFINITY ? back * 8 : Math.floor((tooNear + tooFar) / 2);
   }
-  return { items: [], from: end };
+  return found;
 }

@@ -1,3 +1,4 @@
+import { asHexzError, HexzError } from '../../../engine/errors.js';
 import { resolve } from '../../../repl/commands/all.js';
 import type { ParsedValues } from '../../../repl/commands/definition.js';
 import { pagesKind } from '../../../repl/commands/kinds.js';
@@ -22,16 +23,18 @@ export async function valuesOf(session: Session, text: string): Promise<ParsedVa
  */
 export async function parsePages(session: Session, text: string): Promise<PageRange> {
   const word = text.trim();
-  return pagesKind.parse(
-    {
-      text: word,
-      start: 0,
-      end: word.length,
-      places: Array.from(word, (_, index) => index),
-      isQuoted: false,
-    },
-    { session, source: new Source(word), stream: 'disk', isRaw: false, isBase: false },
-  );
+  const places = Array.from(word, (_, index) => index);
+  const source = new Source(word);
+  try {
+    return await pagesKind.parse(
+      { text: word, start: 0, end: word.length, places, isQuoted: false },
+      { session, source, stream: 'disk', isRaw: false, isBase: false },
+    );
+  } catch (error) {
+    // It is all of the line: the place in it says nothing.
+    const { code, message, hint } = asHexzError(error);
+    throw new HexzError(code, message, { hint });
+  }
 }
 
 /** The first pages that the words of a statement name. */

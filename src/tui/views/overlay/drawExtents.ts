@@ -61,7 +61,7 @@ export function extentRow(
     line.add(differs.padStart(DIFFERS_WIDTH), isKnown ? 'difference' : 'dim');
   }
   if (line.room >= AGE_WIDTH) line.add(age.padStart(AGE_WIDTH), 'dim');
-  const note = isKnown && difference.bytes === 0 ? '  same as base' : '';
+  const note = difference?.bytes === 0 ? '  same as base' : '';
   if (line.room >= widthOf(note)) line.add(note, 'dim');
   return line.end();
 }

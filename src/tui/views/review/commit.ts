@@ -26,6 +26,10 @@ export interface CommitProgress {
   readonly totalBytes: number | undefined;
 }
 
+/** Everything else changes nothing of what is stored. */
+const whatPlansNeed = ({ thin, compression }: CommitSettings): string =>
+  `${thin ? 'thin' : 'thick'} ${compression}`;
+
 /** A plan needs no output. */
 const NO_OUTPUT = '/dev/null';
 
@@ -57,7 +61,7 @@ export class Commit {
   readonly #pace = new Pace({ factor: 5, leastMs: 500 });
   #running: AbortController | undefined;
   /** What the plan is of. */
-  #plannedSettings: CommitSettings | undefined;
+  #plannedFor = '';
   #plannedRevision = -1;
   #isPlanning = false;
 
@@ -72,13 +76,14 @@ export class Commit {
   change(settings: Partial<CommitSettings>): void {
     this.settings = { ...this.settings, ...settings };
     this.report = undefined;
+    if (!this.#isShown) this.plan = undefined;
     this.#pace.hurry();
     this.#context.changed();
   }
 
   /** Says that somebody looks, at a review of this revision. Plans anew what has changed. */
   look(revision: number): void {
-    const isPlanned = this.#plannedSettings === this.settings && this.#plannedRevision === revision;
+    const isPlanned = this.#isShown && this.#plannedRevision === revision;
     if (isPlanned || this.#isPlanning || this.isRunning) return;
     const { restMs } = this.#pace;
     if (restMs > 0) this.#context.changedIn(restMs);
@@ -102,12 +107,8 @@ export class Commit {
   async run(): Promise<void> {
     if (this.isRunning) return;
     if (this.settings.output === undefined && !(await this.askOutput())) return;
-    const { settings } = this;
-    if (this.#plannedSettings !== settings || this.plan === undefined) {
-      this.#context.say('what it would make is shown below in a moment; c makes it then');
-      return;
-    }
-    await this.#make(settings, false);
+    if (this.#isShown) await this.#make(this.settings, false);
+    else this.#context.say('what it would make is shown in a moment; c makes it then');
   }
 
   cancel(): void {
@@ -135,6 +136,11 @@ export class Commit {
     return true;
   }
 
+  /** Whether it is shown what would be made with the settings as they are, or why nothing can be. */
+  get #isShown(): boolean {
+    return this.#plannedFor === whatPlansNeed(this.settings);
+  }
+
   async #makePlan(revision: number): Promise<void> {
     const { settings } = this;
     this.#isPlanning = true;
@@ -148,7 +154,7 @@ export class Commit {
       this.plan = undefined;
       this.planError = asHexzError(error).toLine();
     }
-    this.#plannedSettings = settings;
+    this.#plannedFor = whatPlansNeed(settings);
     this.#plannedRevision = revision;
     this.#isPlanning = false;
     this.#pace.end();

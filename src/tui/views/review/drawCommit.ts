@@ -45,7 +45,7 @@ function linesOf(
     lines.push({ text: reportText(report, commit.settings.verifiesAll), style: 'good' });
   } else if (planError !== undefined) lines.push({ text: printable(planError), style: 'error' });
   else if (plan !== undefined) {
-    lines.push({ text: planText(plan, state, counts), style: 'plain' });
+    lines.push({ text: planText(plan, counts), style: 'plain' });
   } else lines.push({ text: 'planning …', style: 'dim' });
   if (state.snapshot.isEncrypted) {
     lines.push({
@@ -71,17 +71,11 @@ function settingsText({ settings }: Commit, { snapshot }: EngineState): string {
     .join('   ');
 }
 
-function planText(
-  plan: CommitPlan,
-  { snapshot }: EngineState,
-  counts: ReviewCounts | undefined,
-): string {
+function planText(plan: CommitPlan, counts: ReviewCounts | undefined): string {
   const streams = Object.values(plan.streams);
   const sum = (of: (stream: (typeof streams)[number]) => number): number =>
     streams.reduce((total, stream) => total + of(stream), 0);
-  const shared = sum(({ parentBlocks, length }) =>
-    Math.min(length, parentBlocks * snapshot.blockBytes),
-  );
+  const shared = sum(sharedBytes);
   const parts = [
     `would store about ${shortBytes(sum(({ estimatedStoredBytes }) => estimatedStoredBytes))}`,
     shared === 0 ? '' : `share ${shortBytes(shared)}`,
@@ -97,6 +91,15 @@ function planText(
       : `; ${countOf(plan.remainingPages, 'page stays', 'pages stay')} in the overlay alone`;
   const pages = `${countOf(plan.committedPages, 'dirty page')} in it${open}${remaining}`;
   return `${parts.filter((part) => part !== '').join(', ')}; ${pages}`;
+}
+
+type PlannedStream = NonNullable<CommitPlan['streams']['disk']>;
+
+/** How much is borrowed; blocks are of about one length. */
+function sharedBytes(stream: PlannedStream): number {
+  const { length, encodedBlocks, copiedBlocks, zeroBlocks, parentBlocks } = stream;
+  const blocks = encodedBlocks + copiedBlocks + zeroBlocks + parentBlocks;
+  return blocks === 0 ? 0 : Math.round((length * parentBlocks) / blocks);
 }
 
 /** Who decides nothing loses nothing. */

@@ -47,7 +47,7 @@ export function hunkRow(
   const parts: readonly (readonly [string, Style])[] = [
     [pages, 'plain'],
     [differs, isKnown ? 'difference' : 'dim'],
-    [isKnown && difference.bytes === 0 ? ' (same as base)' : '', 'dim'],
+    [difference?.bytes === 0 ? ' (same as base)' : '', 'dim'],
     [hunk.hasChangedSince ? '  changed since' : '', 'dirty'],
     [hunk.isViewed ? '  viewed' : '', 'dim'],
   ];
