@@ -20,8 +20,9 @@ const MOST = 0.99;
 
 /** What is known of the whole overlay. */
 export interface OverlayTotals {
-  /** Undefined until all of the disk was listed once. */
-  readonly extents: number | undefined;
+  readonly extents: number;
+  /** Whether there are no more than these. */
+  readonly isListed: boolean;
   /** Of the part that was compared. */
   readonly differentBytes: number;
   /** How much of what is dirty was compared, 0 to 1. */
@@ -226,8 +227,8 @@ export class OverlayTally {
     let isListed = true;
     let isWhole = true;
     this.#pages.forEach((pages, cell) => {
-      if (pages === UNKNOWN) isListed = false;
-      else dirtyPages += pages;
+      if (this.#listing[cell] !== KNOWN) isListed = false;
+      dirtyPages += Math.max(0, pages);
       extents += (this.#extents[cell] ?? 0) - (this.#continued[cell] ?? 0);
       differentBytes += Math.max(0, this.#different[cell] ?? 0);
       const lacks =
@@ -236,7 +237,8 @@ export class OverlayTally {
       else comparedPages += pages;
     });
     return {
-      extents: isListed ? extents : undefined,
+      extents,
+      isListed,
       differentBytes,
       comparedShare: isWhole ? 1 : Math.min(MOST, comparedPages / Math.max(1, dirtyPages)),
     };

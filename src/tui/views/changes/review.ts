@@ -140,5 +140,5 @@ function changeOf(action: PageAction, range: PageRange): ReviewAction {
 }
 
 /** `12 of 37 hunks decided: keep 9, drop 3, open 25` */
-export const countsText = ({ hunks, keep, drop, open }: ReviewCounts): string =>
+const countsText = ({ hunks, keep, drop, open }: ReviewCounts): string =>
   `${formatCount(keep + drop)} of ${countOf(hunks, 'hunk')} decided: keep ${formatCount(keep)}, drop ${formatCount(drop)}, open ${formatCount(open)}`;

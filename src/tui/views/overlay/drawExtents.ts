@@ -68,10 +68,10 @@ export function extentRow(
 
 /** `extents   37 in 212 pages, 848 KiB; really different 391 KiB`, as far as it is known. */
 export function extentsTitle(
-  { extents, differentBytes, comparedShare }: OverlayTotals,
+  { extents, isListed, differentBytes, comparedShare }: OverlayTotals,
   dirtyPages: number,
 ): string {
-  const count = extents === undefined ? '…' : formatCount(extents);
+  const count = `${formatCount(extents)}${isListed ? '' : ' …'}`;
   const pages = `${countOf(dirtyPages, 'page')}, ${shortBytes(dirtyPages * PAGE_BYTES)}`;
   const different = `really different ${shortBytes(differentBytes)}`;
   const share =

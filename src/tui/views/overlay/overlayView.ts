@@ -5,13 +5,11 @@ import { Listing } from '../../../repl/listing.js';
 import { formatCount } from '../../../repl/rendering/values.js';
 import { Line } from '../../drawing/line.js';
 import { fitRows, framed, inside, type Size } from '../../drawing/panel.js';
-import { wrap } from '../../drawing/text.js';
 import type { Binding } from '../../keys/bindings.js';
 import type { AnswerTaker } from '../../prompt/commandRunner.js';
 import type { AnswerView } from '../../prompt/routes.js';
 import { type OverlayCommand, overlayBindings, sidesBindings } from '../changes/bindings.js';
 import type { Changes } from '../changes/changes.js';
-import { whyEmpty } from '../changes/emptyText.js';
 import {
   differingExtents,
   endPageOf,
@@ -23,6 +21,7 @@ import { type BrowserCommand, RunBrowser } from '../changes/runBrowser.js';
 import { RunWindow } from '../changes/runWindow.js';
 import { ageText, offsetWidthOf } from '../changes/shortValues.js';
 import { parsePages, valuesOf } from '../changes/typed.js';
+import { drawWhyEmpty, whyEmpty } from '../changes/whyEmpty.js';
 import type { Place, ScreenContext } from '../view.js';
 import { extentHeading, extentRow, extentsTitle } from './drawExtents.js';
 import { drawMap } from './drawMap.js';
@@ -127,13 +126,7 @@ export class OverlayView implements AnswerView {
   draw(size: Size): readonly string[] {
     const { theme, engine } = this.#context;
     const why = whyEmpty(this.#context);
-    if (why !== undefined) {
-      const room = inside(size);
-      const rows = wrap(why, Math.max(1, room.columns - 2)).map((text) =>
-        new Line(theme, room.columns).add(` ${text}`, 'dim').end(),
-      );
-      return framed(rows, theme, size, 'extents');
-    }
+    if (why !== undefined) return drawWhyEmpty(why, theme, size, 'extents');
     this.#changes.tally.look(engine.diskLength);
     return this.#browser.draw(size, this.#noteOfOpen(), (room, hasFocus) =>
       this.#drawList(room, hasFocus),

@@ -5,6 +5,7 @@ import type { ParsedValues } from '../../../repl/commands/definition.js';
 import { countOf, formatBytes, printable } from '../../../repl/rendering/values.js';
 import { Pace } from '../../model/pace.js';
 import type { ScreenContext } from '../view.js';
+import type { CommitCommand } from './reviewBindings.js';
 
 export type CommitPlan = Result<'planCommit'>;
 export type CommitReport = Result<'commit'>;
@@ -73,7 +74,7 @@ export class Commit {
     return this.#running !== undefined;
   }
 
-  change(settings: Partial<CommitSettings>): void {
+  #change(settings: Partial<CommitSettings>): void {
     this.settings = { ...this.settings, ...settings };
     this.report = undefined;
     if (!this.#isShown) this.plan = undefined;
@@ -90,8 +91,34 @@ export class Commit {
     else void this.#makePlan(revision);
   }
 
+  perform(command: CommitCommand): void {
+    const { settings } = this;
+    switch (command) {
+      case 'commit':
+        void this.#run();
+        return;
+      case 'output':
+        void this.#askOutput();
+        return;
+      case 'message':
+        void this.#askMessage();
+        return;
+      case 'thin':
+        this.#change({ thin: !settings.thin });
+        return;
+      case 'compression':
+        this.#change({ compression: settings.compression === 'lz4' ? 'zstd' : 'lz4' });
+        return;
+      case 'verify':
+        this.#change({ verifiesAll: !settings.verifiesAll });
+        return;
+      case 'cancel':
+        this.#running?.abort();
+    }
+  }
+
   /** Asks where it is to be made. */
-  async askOutput(): Promise<boolean> {
+  async #askOutput(): Promise<boolean> {
     const { path } = this.#context.engine.state.snapshot;
     const suggested = `${basename(path).replace(/\.hxz$/, '')}-patched.hxz`;
     const text = await this.#context.askLine(
@@ -99,20 +126,21 @@ export class Commit {
       this.settings.output ?? suggested,
     );
     if (text === undefined || text.trim() === '') return false;
-    this.change({ output: resolve(text.trim()) });
+    this.#change({ output: resolve(text.trim()) });
     return true;
   }
 
-  /** Makes it, if what it will be was shown. Asks before anything is replaced. */
-  async run(): Promise<void> {
-    if (this.isRunning) return;
-    if (this.settings.output === undefined && !(await this.askOutput())) return;
-    if (this.#isShown) await this.#make(this.settings, false);
-    else this.#context.say('what it would make is shown in a moment; c makes it then');
+  async #askMessage(): Promise<void> {
+    const text = await this.#context.askLine('message of the commit: ', this.settings.message);
+    if (text !== undefined) this.#change({ message: text.trim() });
   }
 
-  cancel(): void {
-    this.#running?.abort();
+  /** Makes it, if what it will be was shown. Asks before anything is replaced. */
+  async #run(): Promise<void> {
+    if (this.isRunning) return;
+    if (this.settings.output === undefined && !(await this.#askOutput())) return;
+    if (this.#isShown) await this.#make(this.settings, false);
+    else this.#context.say('what it would make is shown in a moment; c makes it then');
   }
 
   /**
@@ -125,7 +153,7 @@ export class Commit {
     if (OTHER_OPTIONS.some((name) => values[name] !== undefined && values[name] !== false)) {
       return false;
     }
-    this.change({
+    this.#change({
       output: typeof output === 'string' ? output : undefined,
       thin: thin === true,
       compression: compression === 'zstd' ? 'zstd' : 'lz4',
@@ -145,16 +173,18 @@ export class Commit {
     const { settings } = this;
     this.#isPlanning = true;
     this.#pace.begin();
+    let plan: CommitPlan | undefined;
+    this.planError = undefined;
     try {
       const { client } = this.#context.session;
-      this.plan = await client.request('planCommit', paramsOf(settings));
-      this.planError = undefined;
+      plan = await client.request('planCommit', paramsOf(settings));
     } catch (error) {
       this.#pace.failed(error);
-      this.plan = undefined;
       this.planError = asHexzError(error).toLine();
     }
     this.#plannedFor = whatPlansNeed(settings);
+    // The settings may be others by now.
+    this.plan = this.#isShown ? plan : undefined;
     this.#plannedRevision = revision;
     this.#isPlanning = false;
     this.#pace.end();

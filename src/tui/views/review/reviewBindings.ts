@@ -1,6 +1,16 @@
 import type { Binding } from '../../keys/bindings.js';
 import { decidingBindings } from '../changes/bindings.js';
 
+/** Keys of the commit panel. */
+const commitBindings = [
+  { command: 'commit', keys: ['c'], about: 'commit as the panel says', hint: 'commit' },
+  { command: 'output', keys: ['o'], about: 'the file that the commit makes', hint: 'output' },
+  { command: 'thin', keys: ['t'], about: 'thin (borrows from the base) or thick', hint: 'thin' },
+  { command: 'message', keys: ['m'], about: 'why it was made', hint: 'message' },
+  { command: 'compression', keys: ['z'], about: 'compress with lz4 or zstd', hint: 'zstd' },
+  { command: 'verify', keys: ['V'], about: 'read every byte back, or what is written anew' },
+] as const satisfies readonly Binding[];
+
 /** Keys of the list of hunks. */
 export const reviewBindings = [
   { command: 'up', keys: ['up'], about: 'the hunk before' },
@@ -13,12 +23,7 @@ export const reviewBindings = [
   { command: 'nextOpen', keys: ['n'], about: 'the next hunk that is open', hint: 'next open' },
   { command: 'previousOpen', keys: ['N'], about: 'the open hunk before' },
   { command: 'open', keys: ['enter'], about: 'base and overlay side by side', hint: 'look' },
-  { command: 'commit', keys: ['c'], about: 'commit as the panel says', hint: 'commit' },
-  { command: 'output', keys: ['o'], about: 'the file that the commit makes', hint: 'output' },
-  { command: 'thin', keys: ['t'], about: 'thin (borrows from the base) or thick', hint: 'thin' },
-  { command: 'message', keys: ['m'], about: 'why it was made', hint: 'message' },
-  { command: 'compression', keys: ['z'], about: 'compress with lz4 or zstd', hint: 'zstd' },
-  { command: 'verify', keys: ['V'], about: 'read every byte back, or what is written anew' },
+  ...commitBindings,
   {
     command: 'keepOpen',
     keys: ['a'],
@@ -46,6 +51,11 @@ export const committingBindings = [
   { command: 'cancel', keys: ['escape'], about: 'cancel the commit', hint: 'cancel' },
 ] as const satisfies readonly Binding[];
 
-export type ReviewCommand =
-  | (typeof reviewBindings)[number]['command']
+export type CommitCommand =
+  | (typeof commitBindings)[number]['command']
   | (typeof committingBindings)[number]['command'];
+
+export const isCommitCommand = (command: string): command is CommitCommand =>
+  [...commitBindings, ...committingBindings].some((binding) => binding.command === command);
+
+export type ReviewCommand = (typeof reviewBindings)[number]['command'];

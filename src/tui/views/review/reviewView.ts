@@ -4,37 +4,30 @@ import { Listing } from '../../../repl/listing.js';
 import { countOf, formatCount } from '../../../repl/rendering/values.js';
 import { Line } from '../../drawing/line.js';
 import { fitRows, framed, inside, type Size } from '../../drawing/panel.js';
-import { wrap } from '../../drawing/text.js';
 import type { Binding } from '../../keys/bindings.js';
 import type { AnswerTaker } from '../../prompt/commandRunner.js';
 import type { AnswerView } from '../../prompt/routes.js';
 import { sidesBindings } from '../changes/bindings.js';
 import type { Changes } from '../changes/changes.js';
-import { whyEmpty } from '../changes/emptyText.js';
-import { endPageOf, filtered, hunkSource, within } from '../changes/pageRuns.js';
+import { endPageOf, filtered, hunkSource } from '../changes/pageRuns.js';
 import { type BrowserCommand, RunBrowser } from '../changes/runBrowser.js';
-import { itemsBefore } from '../changes/runWindow.js';
 import { offsetWidthOf } from '../changes/shortValues.js';
 import { firstPages, parsePages, valuesOf } from '../changes/typed.js';
+import { drawWhyEmpty, whyEmpty } from '../changes/whyEmpty.js';
 import type { Place, ScreenContext } from '../view.js';
 import { Commit, type CommitPlan, type CommitReport } from './commit.js';
 import { drawCommit } from './drawCommit.js';
 import { hunkRow, hunksTitle, markOf } from './drawHunks.js';
-import { committingBindings, type ReviewCommand, reviewBindings } from './reviewBindings.js';
+import { type HunkFilter, hunkFilters, isHunkFilter, nearestOpen } from './hunkSearch.js';
+import {
+  committingBindings,
+  isCommitCommand,
+  type ReviewCommand,
+  reviewBindings,
+} from './reviewBindings.js';
 
 /** With fewer rows, all of them are for the hunks. */
 const ROWS_FOR_PANEL = 9;
-
-/** What can be listed alone. */
-const filters = {
-  open: ({ decision }: Hunk) => decision === 'open',
-  keep: ({ decision }: Hunk) => decision === 'keep',
-  drop: ({ decision }: Hunk) => decision === 'drop',
-  viewed: ({ isViewed }: Hunk) => isViewed,
-  changed: ({ hasChangedSince }: Hunk) => hasChangedSince,
-} as const;
-type FilterName = keyof typeof filters;
-const isFilter = (word: string): word is FilterName => Object.hasOwn(filters, word);
 
 const deciding = ['keep', 'drop', 'clear', 'viewed', 'split', 'join', 'undo', 'redo', 'select'];
 
@@ -50,7 +43,8 @@ export class ReviewView implements AnswerView {
   readonly #changes: Changes;
   readonly #browser: RunBrowser<Hunk>;
   readonly #commit: Commit;
-  #filter: FilterName | '' = '';
+  #filter: HunkFilter | '' = '';
+  #searching: AbortController | undefined;
 
   constructor(context: ScreenContext, changes: Changes) {
     this.#context = context;
@@ -87,10 +81,10 @@ export class ReviewView implements AnswerView {
         void this.#join();
         return;
       case 'nextOpen':
-        void this.#goToOpen(false);
+        void this.#goToOpen('behind');
         return;
       case 'previousOpen':
-        void this.#goToOpen(true);
+        void this.#goToOpen('before');
         return;
       case 'find':
         void this.#find();
@@ -101,34 +95,12 @@ export class ReviewView implements AnswerView {
       case 'export':
         void this.#export();
         return;
-      case 'output':
-        void this.#commit.askOutput();
-        return;
-      case 'thin':
-        this.#commit.change({ thin: !this.#commit.settings.thin });
-        return;
-      case 'compression':
-        this.#commit.change({
-          compression: this.#commit.settings.compression === 'lz4' ? 'zstd' : 'lz4',
-        });
-        return;
-      case 'message':
-        void this.#askMessage();
-        return;
-      case 'verify':
-        this.#commit.change({ verifiesAll: !this.#commit.settings.verifiesAll });
-        return;
-      case 'commit':
-        void this.#commit.run();
-        return;
-      case 'cancel':
-        this.#commit.cancel();
-        return;
       case 'dropAllLive':
         void this.#changes.review.dropLive();
         return;
       default:
-        this.#browser.perform(command as BrowserCommand);
+        if (isCommitCommand(command)) this.#commit.perform(command);
+        else this.#browser.perform(command as BrowserCommand);
     }
   }
 
@@ -159,13 +131,7 @@ export class ReviewView implements AnswerView {
   draw(size: Size): readonly string[] {
     const { theme, engine } = this.#context;
     const why = whyEmpty(this.#context);
-    if (why !== undefined) {
-      const room = inside(size);
-      const rows = wrap(why, Math.max(1, room.columns - 2)).map((text) =>
-        new Line(theme, room.columns).add(` ${text}`, 'dim').end(),
-      );
-      return framed(rows, theme, size, 'hunks');
-    }
+    if (why !== undefined) return drawWhyEmpty(why, theme, size, 'hunks');
     const { counts } = this.#changes.review;
     if (counts !== undefined) this.#commit.look(counts.revision);
     const panel =
@@ -260,33 +226,21 @@ export class ReviewView implements AnswerView {
     await this.#changes.review.act('join', { pageIndex: selected.pageIndex, pageCount });
   }
 
-  async #goToOpen(isBack: boolean): Promise<void> {
+  async #goToOpen(side: 'before' | 'behind'): Promise<void> {
     const { selected } = this.#browser.list;
     if (selected === undefined) return;
-    const { signal } = new AbortController();
+    this.#searching?.abort();
+    const search = new AbortController();
+    this.#searching = search;
     try {
-      const found = isBack
-        ? (
-            await itemsBefore(
-              filtered(within(this.#source, 0, selected.pageIndex), filters.open),
-              selected.pageIndex,
-              signal,
-            )
-          ).items.at(-1)
-        : (await filtered(this.#source, filters.open).fetch(endPageOf(selected), 1, signal))
-            .items[0];
+      const found = await nearestOpen(this.#source, selected, side, search.signal);
+      if (search.signal.aborted) return;
       if (found !== undefined) this.#browser.list.select(found.pageIndex);
-      else this.#context.say(`no open hunk ${isBack ? 'before' : 'behind'} this one`);
+      else this.#context.say(`no open hunk ${side} this one`);
       this.#context.changed();
     } catch (error) {
       this.#context.fail(error);
     }
-  }
-
-  async #askMessage(): Promise<void> {
-    const { message } = this.#commit.settings;
-    const text = await this.#context.askLine('message of the commit: ', message);
-    if (text !== undefined) this.#commit.change({ message: text.trim() });
   }
 
   async #find(): Promise<void> {
@@ -296,7 +250,7 @@ export class ReviewView implements AnswerView {
     );
     if (text === undefined) return;
     const word = text.trim();
-    if (word === '' || isFilter(word)) {
+    if (word === '' || isHunkFilter(word)) {
       this.#show(word);
       return;
     }
@@ -308,11 +262,11 @@ export class ReviewView implements AnswerView {
     }
   }
 
-  #show(filter: FilterName | ''): void {
+  #show(filter: HunkFilter | ''): void {
     this.#filter = filter;
     this.#browser.close();
     if (filter === '') this.#browser.show();
-    else this.#browser.show(filtered(this.#source, filters[filter]));
+    else this.#browser.show(filtered(this.#source, hunkFilters[filter]));
   }
 
   async #export(): Promise<void> {

@@ -81,6 +81,7 @@ describe('the sums of an overlay', () => {
           await whole(tally, 10_000 * PAGE);
           expect(tally.totals).toEqual({
             extents: overlay.extents(0).length,
+            isListed: true,
             differentBytes: overlay.dirty.size * 3,
             comparedShare: 1,
           });
@@ -111,7 +112,12 @@ describe('the sums of an overlay', () => {
   test('are not known before anybody has looked', () => {
     const tally = tallyOf(new Overlay());
     tally.look(10 * PAGE);
-    expect(tally.totals).toEqual({ extents: undefined, differentBytes: 0, comparedShare: 0 });
+    expect(tally.totals).toEqual({
+      extents: 0,
+      isListed: false,
+      differentBytes: 0,
+      comparedShare: 0,
+    });
     expect([...tally.cells]).toEqual(Array.from({ length: 10 }, () => -1));
   });
 });
