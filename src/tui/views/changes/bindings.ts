@@ -1,7 +1,7 @@
 import type { Binding } from '../../keys/bindings.js';
 
-/** Keys that decide about what is selected. */
-export const decidingBindings = [
+/** Keys that say what is thought of what is selected. */
+export const markingBindings = [
   { command: 'keep', keys: ['k'], about: 'decide that it is committed', hint: 'keep' },
   { command: 'drop', keys: ['d'], about: 'decide that it is left out of a commit', hint: 'drop' },
   {
@@ -10,6 +10,10 @@ export const decidingBindings = [
     about: 'mark it as looked at, or take the mark away',
     hint: 'viewed',
   },
+] as const satisfies readonly Binding[];
+
+/** What else is done to it, and what is taken back. */
+export const changingBindings = [
   {
     command: 'split',
     keys: ['s'],
@@ -35,7 +39,8 @@ export const overlayBindings = [
   { command: 'first', keys: ['home', 'g'], about: 'the first extent' },
   { command: 'last', keys: ['end', 'G'], about: 'the last extent' },
   { command: 'open', keys: ['enter'], about: 'base and overlay side by side', hint: 'open' },
-  ...decidingBindings,
+  ...markingBindings,
+  ...changingBindings,
   {
     command: 'find',
     keys: ['/'],
@@ -55,7 +60,8 @@ export const sidesBindings = [
     hint: 'next',
   },
   { command: 'previousChange', keys: ['N'], about: 'the change before', hint: 'previous' },
-  ...decidingBindings,
+  ...markingBindings,
+  ...changingBindings,
   { command: 'disk', keys: ['enter'], about: 'this place in the Disk view', hint: 'disk' },
   { command: 'close', keys: ['escape'], about: 'back to the list', hint: 'back' },
   { command: 'up', keys: ['up'], about: 'a row up' },
@@ -68,6 +74,8 @@ export const sidesBindings = [
   { command: 'nextRun', keys: ['right'], about: 'the next one in the list' },
 ] as const satisfies readonly Binding[];
 
-export type DecidingCommand = (typeof decidingBindings)[number]['command'];
+export type DecidingCommand =
+  | (typeof markingBindings)[number]['command']
+  | (typeof changingBindings)[number]['command'];
 export type OverlayCommand = (typeof overlayBindings)[number]['command'];
 export type SidesCommand = (typeof sidesBindings)[number]['command'];

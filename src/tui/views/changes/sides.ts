@@ -197,10 +197,15 @@ export class Sides {
     const { items } = list.window;
     const isBack = target === 'last' || target === 'previous';
     const isHere = target === 'first' || target === 'last';
+    // The list is on its way to that end.
+    if (isHere && !(isBack ? list.window.isAtEnd : list.window.isAtStart)) return;
     const index = list.window.indexOf(list.position);
-    const found = isBack
-      ? changeBefore(items, isHere ? items.length : index)
-      : changeBehind(items, isHere ? -1 : index);
+    const found =
+      target === 'last'
+        ? items.findLastIndex(({ isChanged }) => isChanged)
+        : isBack
+          ? changeBefore(items, index)
+          : changeBehind(items, isHere ? -1 : index);
     const row = items[found];
     if (row !== undefined) {
       this.#target = undefined;
@@ -248,10 +253,12 @@ export class Sides {
 const follows = (rows: readonly SideRow[], index: number): boolean => {
   const [before, row] = [rows[index - 1], rows[index]];
   if (before === undefined || row === undefined || !before.isChanged) return false;
+  // A change may be of any length; no step is longer than a page.
+  if (row.offset % PAGE_BYTES === 0) return false;
   return row.offset - before.offset <= Math.max(before.before.length, before.after.length);
 };
 
-/** The first row of the next change behind a row: rows that follow each other are one. -1 for none. */
+/** The first row of the next change behind a row: rows of a page that follow each other are one. -1 for none. */
 function changeBehind(rows: readonly SideRow[], index: number): number {
   for (let at = index + 1; at < rows.length; at++) {
     if (rows[at]?.isChanged === true && !follows(rows, at)) return at;

@@ -28,7 +28,6 @@ import { drawMap } from './drawMap.js';
 
 /** With fewer rows, all of them are for the list. */
 const ROWS_FOR_MAP = 16;
-const MAX_MAP_ROWS = 10;
 /** Of the hunks of one extent, so many are looked at for its sign. */
 const MAX_SIGN_HUNKS = 64;
 
@@ -135,12 +134,13 @@ export class OverlayView implements AnswerView {
 
   #drawList(size: Size, hasFocus: boolean): readonly string[] {
     const { theme, engine } = this.#context;
-    const mapRows =
-      size.rows < ROWS_FOR_MAP ? 0 : Math.min(MAX_MAP_ROWS, Math.floor(size.rows / 4));
-    const rows = this.#rows({ rows: size.rows - mapRows, columns: size.columns }, hasFocus);
-    this.#listRow = mapRows + 2;
     const { cells, cellPages } = this.#changes.tally;
     const { diskLength } = engine;
+    // No more than there are cells for.
+    const needed = 2 + Math.ceil(cells.length / Math.max(1, inside(size).columns));
+    const mapRows = size.rows < ROWS_FOR_MAP ? 0 : Math.min(needed, Math.floor(size.rows / 4));
+    const rows = this.#rows({ rows: size.rows - mapRows, columns: size.columns }, hasFocus);
+    this.#listRow = mapRows + 2;
     const selectedPage = this.#browser.list.selected?.pageIndex;
     const map = { cells, cellPages, diskLength, selectedPage };
     return [...drawMap(map, theme, { ...size, rows: mapRows }), ...rows];

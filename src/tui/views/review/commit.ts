@@ -31,6 +31,8 @@ export interface CommitProgress {
 const whatPlansNeed = ({ thin, compression }: CommitSettings): string =>
   `${thin ? 'thin' : 'thick'} ${compression}`;
 
+/** A bar needs no more paints than this. */
+const PROGRESS_MS = 250;
 /** A plan needs no output. */
 const NO_OUTPUT = '/dev/null';
 
@@ -206,7 +208,7 @@ export class Commit {
           signal: controller.signal,
           onProgress: ({ phase = 'write', doneBytes, totalBytes }) => {
             this.progress = { phase, doneBytes, totalBytes };
-            this.#context.changed();
+            this.#context.changedIn(PROGRESS_MS);
           },
         },
       );

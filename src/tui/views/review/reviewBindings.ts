@@ -1,5 +1,5 @@
 import type { Binding } from '../../keys/bindings.js';
-import { decidingBindings } from '../changes/bindings.js';
+import { changingBindings, markingBindings } from '../changes/bindings.js';
 
 /** Keys of the commit panel. */
 const commitBindings = [
@@ -19,8 +19,8 @@ export const reviewBindings = [
   { command: 'pageDown', keys: ['pagedown', 'ctrl+f'], about: 'a page down' },
   { command: 'first', keys: ['home', 'g'], about: 'the first hunk' },
   { command: 'last', keys: ['end', 'G'], about: 'the last hunk' },
-  ...decidingBindings,
-  { command: 'nextOpen', keys: ['n'], about: 'the next hunk that is open', hint: 'next open' },
+  ...markingBindings,
+  { command: 'nextOpen', keys: ['n'], about: 'the next hunk that is open', hint: 'next' },
   { command: 'previousOpen', keys: ['N'], about: 'the open hunk before' },
   { command: 'open', keys: ['enter'], about: 'base and overlay side by side', hint: 'look' },
   ...commitBindings,
@@ -30,6 +30,7 @@ export const reviewBindings = [
     about: 'keep all that is open; asks first',
     hint: 'keep all',
   },
+  ...changingBindings,
   { command: 'join', keys: ['j'], about: 'join it with the next hunk' },
   {
     command: 'dropAllLive',

@@ -128,6 +128,37 @@ describe('the overlay', () => {
     expect(screen.text).not.toContain('extents ');
   });
 
+  test('steps through a long change by pages, and reaches its end', async () => {
+    const { client, screen } = await overlayScreen();
+    await writeAt(client, 40 * 4096, Buffer.alloc(40 * 4096, 0xee));
+    await screen.shows('extents   1 in 40 pages');
+    screen.press('enter');
+    await screen.shows(/▸0x0002_?8000/);
+    screen.press('n');
+    await screen.shows(/▸0x0002_?9000/);
+    screen.press('end');
+    await screen.shows(/▸0x0004_?fff8/);
+    screen.press('N');
+    await screen.shows(/▸0x0004_?f000/);
+    screen.press('home');
+    await screen.shows(/▸0x0002_?8000/);
+    screen.screen.take({ kind: 'wheel', row: 6, column: 100, lines: 3 });
+    await screen.shows(/▸0x0002_?8018/);
+    screen.screen.take({ kind: 'press', row: 5, column: 100 });
+    await screen.shows(/▸0x0002_?8010/);
+  });
+
+  test('is led by the mouse, too', async () => {
+    const { client, screen } = await overlayScreen();
+    await writePages(client, [4, 20, 40]);
+    await screen.shows('extents   3 in 3 pages');
+    const row = screen.rows().findIndex((text) => text.includes('0x0001_4000'));
+    screen.screen.take({ kind: 'press', row, column: 10 });
+    await screen.shows(/▸ +0x0001_4000/);
+    screen.screen.take({ kind: 'wheel', row, column: 10, lines: 3 });
+    await screen.shows(/▸ +0x0002_8000/);
+  });
+
   test('acts on the review', async () => {
     const { client, screen } = await overlayScreen();
     await writePages(client, [4, 5, 6, 7, 20]);
