@@ -37,15 +37,12 @@ export const rowSource = (
       const startOffset = startOffsetOf(run);
       const endOffset = endPageOf(run) * PAGE_BYTES;
       if (from >= endOffset) return { items: [], next: null };
-      // Rows behind one that has changed, which is before the place.
-      const start = Math.max(startOffset, from - CONTEXT_ROWS * rowBytes);
-      const params = {
-        offset: start,
-        length: endOffset - start,
-        rowBytes,
-        contextRows: CONTEXT_ROWS,
-        maximum: limit,
-      };
+      // Also for rows behind one that has changed and is before the place; whole pages are compared.
+      const wanted = Math.max(startOffset, from - CONTEXT_ROWS * rowBytes);
+      const offset = wanted - (wanted % PAGE_BYTES);
+      const maximum = limit + (from - offset) / rowBytes + CONTEXT_ROWS;
+      const length = endOffset - offset;
+      const params = { offset, length, rowBytes, contextRows: CONTEXT_ROWS, maximum };
       const stream = client.stream('diffRows', params, { signal });
       const rows: SideRow[] = [];
       for await (const batch of stream.batches()) {
@@ -59,7 +56,7 @@ export const rowSource = (
       }
       const { changedRows } = await stream.result;
       const last = rows.at(-1);
-      const isCut = changedRows >= limit && last !== undefined;
+      const isCut = changedRows >= maximum && last !== undefined;
       return { items: rows, next: isCut ? last.offset + rowBytes : null };
     },
   };
