@@ -10,6 +10,7 @@ export const markingBindings = [
     about: 'mark it as looked at, or take the mark away',
     hint: 'viewed',
   },
+  { command: 'clear', keys: ['x'], about: 'open again: take its decision back' },
 ] as const satisfies readonly Binding[];
 
 /** What else is done to it, and what is taken back. */

@@ -203,7 +203,7 @@ export class OverlayView implements AnswerView {
   #ageOf(extent: PageRange): string {
     const since = this.#changes.ages.of(extent.pageIndex, endPageOf(extent));
     if (since === undefined) return this.#changes.isAllSeen ? 'earlier' : 'before';
-    const { text, changesIn } = ageText(Date.now() - since);
+    const { text, changesIn } = ageText(since, Date.now());
     this.#context.changedIn(changesIn);
     return text;
   }

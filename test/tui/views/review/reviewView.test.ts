@@ -57,7 +57,9 @@ describe('the review', () => {
     expect(screen.text).toContain('Review 2/3');
     await writePages(client, [4], 'again');
     await screen.shows(/\[k\] 0x0000_4000 .* changed since/);
-    screen.press('u', 'u', 'u');
+    screen.press('home', 'x');
+    await screen.shows('1 of 3 hunks decided:  keep 0   drop 1   open 2');
+    screen.press('u', 'u', 'u', 'u');
     await screen.shows('0 of 3 hunks decided');
     screen.press('U');
     await screen.shows('1 of 3 hunks decided');
