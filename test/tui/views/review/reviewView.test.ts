@@ -3,11 +3,12 @@ import { join } from 'node:path';
 import * as fc from 'fast-check';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { ControlClient } from '../../../../src/engine/control/client.js';
+import type { EngineState } from '../../../../src/engine/control/protocol/engineState.js';
 import { HexzError } from '../../../../src/engine/errors.js';
 import { openSnapshot } from '../../../../src/index.js';
 import { engines } from '../../../support/engines.js';
 import { type BuiltRecipe, builtRecipe } from '../../../support/recipes.js';
-import { fakeEngine, readingMethods } from '../../../support/repl/fakeEngine.js';
+import { type FakeMethods, fakeEngine, readingMethods } from '../../../support/repl/fakeEngine.js';
 import { temporaryDirectories } from '../../../support/temporary.js';
 import {
   type ChangesScreen,
@@ -37,6 +38,23 @@ async function reviewScreen(
   const screen = await open(client, 'review');
   await screen.shows(`0 of ${pages.length} hunk`);
   return { client, other: await all.connect(engine), screen };
+}
+
+/** Methods of an engine with one hunk, in which nothing happens. */
+function quietMethods() {
+  const watch = new WatchItems();
+  const hunk = { pageIndex: 4, pageCount: 3, decision: 'open', isViewed: false } as const;
+  return {
+    ...readingMethods(),
+    watch: () => ({ batches: watch.batches(), result: {} }),
+    planCommit: () => ({ streams: {}, committedPages: 1, committedBytes: 1, remainingPages: 0 }),
+    diff: () => noTally,
+    review: () => ({
+      hunks: [{ ...hunk, hasChangedSince: false }],
+      nextPage: null,
+      counts: { ...noCounts, hunks: 1, open: 1 },
+    }),
+  } satisfies FakeMethods;
 }
 
 const decisionsOf = async (client: ControlClient) =>
@@ -79,12 +97,8 @@ describe('the review', () => {
   test('reads again when somebody else was faster, and says that nothing was decided', async () => {
     const asked: unknown[] = [];
     let revision = 5;
-    const watch = new WatchItems();
     const client = fakeEngine({
-      ...readingMethods(),
-      watch: () => ({ batches: watch.batches(), result: {} }),
-      planCommit: () => ({ streams: {}, committedPages: 1, committedBytes: 1, remainingPages: 0 }),
-      diff: () => ({ batches: [], result: noTally }),
+      ...quietMethods(),
       review: () => ({
         hunks: [
           {
@@ -207,6 +221,34 @@ describe('the review', () => {
     await screen.shows('patched.hxz exists.');
     screen.press('escape');
     expect((await client.request('dirty', {})).dirtyPages).toBe(3);
+  });
+
+  test('cancels a commit that runs, and says that an encrypted base has no effect on it', async () => {
+    const state = readingMethods().state({}, undefined) as EngineState;
+    const commits: unknown[] = [];
+    const client = fakeEngine({
+      ...quietMethods(),
+      state: () => ({ ...state, snapshot: { ...state.snapshot, isEncrypted: true } }),
+      commit: (params, signal) => {
+        commits.push(params);
+        return new Promise((_, reject) => {
+          signal?.addEventListener('abort', () => {
+            reject(new HexzError('CANCELLED', 'it was cancelled before it was done'));
+          });
+        });
+      },
+    });
+    const screen = await open(client, 'review');
+    await screen.shows('The base is encrypted, this will not be: :commit FILE --new-password-file');
+    await screen.shows('would store about 0 B');
+    screen.press('c');
+    screen.answer('/tmp/out.hxz');
+    await screen.shows('writing …   Esc cancels');
+    screen.press('escape');
+    await screen.shows('the commit was cancelled; nothing was made');
+    expect(commits).toEqual([
+      { output: '/tmp/out.hxz', thin: false, compression: 'lz4', verifiesAll: false, force: false },
+    ]);
   });
 
   test('says what is wrong with a commit', async () => {
