@@ -223,7 +223,7 @@ describe('the review', () => {
     expect((await client.request('dirty', {})).dirtyPages).toBe(3);
   });
 
-  test('cancels a commit that runs, and says that an encrypted base has no effect on it', async () => {
+  test('cancels a commit that runs, and says that an encrypted base makes no encrypted one', async () => {
     const state = readingMethods().state({}, undefined) as EngineState;
     const commits: unknown[] = [];
     const client = fakeEngine({
