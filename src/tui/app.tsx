@@ -4,7 +4,7 @@ import { memo, type ReactElement, useSyncExternalStore } from 'react';
 import { countOf, formatBytes, printable } from '../repl/rendering/values.js';
 import { Line } from './drawing/line.js';
 import { fitRows, type Size } from './drawing/panel.js';
-import { shortenStart, widthOf } from './drawing/text.js';
+import { shortenStart, widthOf, wrap } from './drawing/text.js';
 import type { Theme } from './drawing/theme.js';
 import { type Binding, keyLabel, paneBindings, screenBindings } from './keys/bindings.js';
 import type { Screen, TabPlace } from './screen.js';
@@ -12,6 +12,7 @@ import type { Screen, TabPlace } from './screen.js';
 /** What has no room for it is left out, in this order: first what can be done, then what is said of the snapshot. */
 const ROWS_FOR_KEYS = 4;
 const ROWS_FOR_HEADER = 6;
+const MAX_ERROR_ROWS = 4;
 
 /** The whole screen, one row less than the terminal has. */
 export function App({ screen, size }: { screen: Screen; size: Size }): ReactElement {
@@ -40,7 +41,7 @@ export function drawScreen(screen: Screen, size: Size): string[] {
   const { line, places } = tabs(screen, columns);
   above.push(line);
   above.push(...banners(screen, columns));
-  const below = [...candidateRows(screen, columns), messageRow(screen, columns)];
+  const below = [...candidateRows(screen, columns), ...messageRows(screen, columns)];
   if (rows >= ROWS_FOR_KEYS) below.push(keyRow(screen, columns));
   const height = Math.max(0, rows - above.length - below.length);
   screen.tabs = { row: tabRow, places };
@@ -152,12 +153,18 @@ function candidateRows(screen: Screen, columns: number): string[] {
   return [line.end()];
 }
 
-function messageRow(screen: Screen, columns: number): string {
-  const line = new Line(screen.theme, columns);
-  const { question, message } = screen;
+/** The question, or what was said last: of what went wrong, all that a few rows hold. */
+function messageRows(screen: Screen, columns: number): string[] {
+  const { question, message, theme } = screen;
+  if (question === undefined && message?.style === 'error') {
+    return wrap(message.text, Math.max(1, columns))
+      .slice(0, MAX_ERROR_ROWS)
+      .map((text) => new Line(theme, columns).add(text, 'error').end());
+  }
+  const line = new Line(theme, columns);
   if (question !== undefined) question.draw(line);
   else if (message !== undefined) line.add(message.text, message.style);
-  return line.end();
+  return [line.end()];
 }
 
 /** What keys do here: those of the view, then those that work everywhere. */

@@ -51,9 +51,12 @@ const RESET = '\u001b[0m';
 
 /** How styles look on this terminal. */
 export class Theme {
+  /** Whether a colour can say something; without, another sign has to. */
+  readonly isColoured: boolean;
   readonly #codes: Readonly<Record<Style, string>>;
 
   constructor(options: { readonly isColoured: boolean }) {
+    this.isColoured = options.isColoured;
     this.#codes = options.isColoured
       ? codes
       : (Object.fromEntries(

@@ -20,6 +20,9 @@ const MAX_LOG_LINES = 5000;
  */
 export class EngineWatch {
   state: EngineState;
+  /** Of the overlay, as the last sample tells it. */
+  dirtyPages: number;
+  diskLength: number;
   /** Why there is no engine any more. */
   end: HexzError | undefined;
   readonly log: LogLine[] = [];
@@ -32,6 +35,8 @@ export class EngineWatch {
   private constructor(client: EngineClient, state: EngineState, changed: () => void) {
     this.#client = client;
     this.state = state;
+    this.dirtyPages = state.overlay?.dirtyPages ?? 0;
+    this.diskLength = lengthOf(state);
     this.#changed = changed;
   }
 
@@ -80,10 +85,16 @@ export class EngineWatch {
 
   #take(item: Item<'watch'>): void {
     if ('activity' in item) {
+      if (this.state.overlay !== null) {
+        this.dirtyPages = item.activity.dirtyPages;
+        this.diskLength = item.activity.diskLength;
+      }
       for (const listener of this.#sampleListeners) listener(item.activity);
     } else if ('state' in item) {
       const before = this.state;
       this.state = item.state;
+      this.dirtyPages = item.state.overlay?.dirtyPages ?? 0;
+      this.diskLength = lengthOf(item.state);
       for (const listener of this.#stateListeners) listener(item.state, before);
     } else {
       this.#addLog(item.log);
@@ -95,3 +106,6 @@ export class EngineWatch {
     if (this.log.length > MAX_LOG_LINES) this.log.splice(0, this.log.length - MAX_LOG_LINES);
   }
 }
+
+const lengthOf = ({ overlay, snapshot }: EngineState): number =>
+  overlay?.diskLength ?? snapshot.streams.disk?.length ?? 0;

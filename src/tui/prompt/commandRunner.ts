@@ -21,6 +21,8 @@ export type AnswerTaker = (
   command: CommandDefinition,
   answer: Answer,
   signal: AbortSignal,
+  /** The statement that it answers. */
+  text: string,
 ) => boolean | Promise<boolean>;
 
 /** Runs commands of the REPL for the screen: programs never get the terminal, and answers become lines. */
@@ -71,7 +73,7 @@ export class CommandRunner {
         const isTaken =
           definition !== undefined &&
           format === 'text' &&
-          (await this.#taker(definition, answer, signal));
+          (await this.#taker(definition, answer, signal, command));
         if (!isTaken) await toLines(renderAnswer(answer, format, view), sink);
       },
       end: async (_: string, error: HexzError | undefined, source: Source) => {
