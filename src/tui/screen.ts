@@ -1,4 +1,5 @@
 import { asHexzError } from '../engine/errors.js';
+import type { StreamName } from '../repl/commands/definition.js';
 import { complete } from '../repl/completion.js';
 import type { History } from '../repl/history.js';
 import { countOf, printable } from '../repl/rendering/values.js';
@@ -161,6 +162,11 @@ export class Screen implements ScreenContext {
     this.#name = name;
     this.view.shown?.(true);
     this.changedNow();
+  }
+
+  showOffset(stream: StreamName, offset: number): void {
+    this.views.get(stream)?.goTo?.(offset);
+    this.open(stream);
   }
 
   say(text: string, style: Style = 'plain'): void {
