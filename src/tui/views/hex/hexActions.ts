@@ -100,6 +100,7 @@ export class HexActions {
       if (found.hasWrapped) this.#context.say(`the search went on from the ${end}`);
       this.#context.changedNow();
     } catch (error) {
+      if (error instanceof HexzError && error.code === 'USAGE') finder.pattern = undefined;
       this.#fail(error);
     }
   }

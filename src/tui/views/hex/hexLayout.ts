@@ -6,7 +6,7 @@ export interface HexLayout {
   readonly hasText: boolean;
   /** Whether groups of eight bytes stand apart. */
   readonly hasGroups: boolean;
-  /** Of the first byte's first digit, of the text. */
+  /** Of the first digit of the first byte; between two bytes is a cell, and one before the text. */
   readonly hexColumn: number;
   readonly textColumn: number;
 }
@@ -37,7 +37,7 @@ function layoutOf(
 ): HexLayout {
   const hexColumn = MARGIN + digits + 1;
   const gaps = hasGroups ? rowBytes / GROUP_BYTES - 1 : 0;
-  const textColumn = hexColumn + rowBytes * 3 + gaps + 1;
+  const textColumn = hexColumn + rowBytes * 3 + gaps;
   return { rowBytes, digits, hasText, hasGroups, hexColumn, textColumn };
 }
 

@@ -57,8 +57,9 @@ export class HexModel {
     this.#context = context;
     this.stream = stream;
     const { client } = context.session;
-    const changed = (): void => context.changedNow();
-    this.finder = new Finder(client, () => context.changed());
+    // Only for bytes a person waits; the rest may come with the next tick.
+    const changed = (): void => context.changed();
+    this.finder = new Finder(client, changed);
     this.dirty = new DirtyPages(client, changed);
     this.found = new FoundMarks(client, changed);
     this.inspection = new Latest(

@@ -61,10 +61,10 @@ export function hexRow(
   for (let at = 0; at < cells.length; at++) {
     const cell = cells[at] ?? 0;
     const hasBracket = at === cursorAt || (at > 0 && at === cursorAt + 1);
-    if (at > 0 && layout.hasGroups && at % GROUP_BYTES === 0) runs.add(' ', 'plain', false);
+    if (at > 0 && layout.hasGroups && at % GROUP_BYTES === 0) runs.blank(false);
     const isJoined = at > 0 && isMarked(offset + at) && isMarked(offset + at - 1);
     if (hasBracket) runs.add(at === cursorAt ? '[' : ']', 'strong', false);
-    else runs.add(' ', 'plain', isJoined);
+    else runs.blank(isJoined);
     const isByte = cell >= 0;
     const hex = isByte ? digitsOf[cell] : undefined;
     const { hex: otherHex, style } = isByte
@@ -72,7 +72,8 @@ export function hexRow(
       : placeholderOf(cell);
     runs.add(hex ?? otherHex, style, isMarked(offset + at));
   }
-  runs.add(cursorAt === cells.length - 1 ? ']' : ' ', 'strong', false);
+  if (cursorAt === cells.length - 1) runs.add(']', 'strong', false);
+  else runs.blank(false);
   if (layout.hasText) {
     for (let at = 0; at < cells.length; at++) {
       const cell = cells[at] ?? 0;
@@ -134,6 +135,11 @@ class Runs {
       this.#isInverse = isInverse;
     }
     this.#text += text;
+  }
+
+  /** Looks the same in every style, so none is switched for it. */
+  blank(isInverse: boolean): void {
+    this.add(' ', this.#style, isInverse);
   }
 
   end(): void {

@@ -85,7 +85,10 @@ export class MemoryView implements AnswerView {
     else if (command === 'map.toggle') this.#wantsMap = !this.#wantsMap;
     else if (command === 'map.enter') this.#enterMap();
     else if (command.startsWith('map.')) this.#performInMap(command as MapCommand);
-    else this.#bytes.perform(command);
+    else {
+      if (command === 'follow') this.#addressAsTheMount();
+      this.#bytes.perform(command);
+    }
   }
 
   press(place: Place): void {
@@ -159,6 +162,14 @@ export class MemoryView implements AnswerView {
     return line
       .add(banner === null ? 'no kernel banner found' : printable(banner.text.trim()))
       .end();
+  }
+
+  /** The mount serves the stream as it is: where it is read, is said in offsets of the stream. */
+  #addressAsTheMount(): void {
+    const { model } = this.#bytes;
+    if (this.#description?.container === 'raw' || model.place.addressing === 'raw') return;
+    model.switchAddressing();
+    this.#context.say('what is read is told in offsets of the stream; a switches back');
   }
 
   #enterMap(): void {
