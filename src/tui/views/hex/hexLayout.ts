@@ -54,5 +54,5 @@ export function byteAt(layout: HexLayout, column: number): number | undefined {
   return undefined;
 }
 
-export const gapsBefore = ({ hasGroups }: HexLayout, at: number): number =>
+const gapsBefore = ({ hasGroups }: HexLayout, at: number): number =>
   hasGroups ? Math.floor(at / GROUP_BYTES) : 0;

@@ -36,7 +36,10 @@ export class HexPanel {
     const layout = chooseHexLayout(columns, bytes.endOffset);
     const { rowBytes } = layout;
     const rows = this.#model.rows(rowBytes);
+    const wantedOffset = viewport.cursorOffset;
     const starts = viewport.place(rows, height);
+    // It was behind the end.
+    if (viewport.cursorOffset !== wantedOffset) this.#model.moved();
     this.#drawn = { layout, starts };
     const first = starts[0] ?? 0;
     const last = starts.at(-1) ?? first;

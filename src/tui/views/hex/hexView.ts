@@ -224,7 +224,7 @@ export class HexView implements AnswerView {
     const { theme } = this.#context;
     const { stream } = this.model;
     const { columns } = inside(size);
-    const text = `This snapshot has no ${stream}. One that has is made by: hexz pack --${stream} FILE -o SNAPSHOT`;
+    const text = `This snapshot has no ${stream}. One that has is made by\n  hexz pack --${stream} FILE -o SNAPSHOT`;
     const rows = wrap(text, Math.max(1, columns)).map((row) =>
       new Line(theme, columns).add(row, 'dim').end(),
     );

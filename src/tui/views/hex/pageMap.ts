@@ -6,7 +6,7 @@ import { type AddressRange, RangeOrder } from './rangeOrder.js';
 export type PageClass = Item<'classify'>['class'];
 
 /** In the order of what is told of a cell that holds several, where none has most of it. */
-export const pageClasses = [
+const pageClasses = [
   'text',
   'code',
   'entropy',

@@ -4,7 +4,7 @@ import type { EngineClient } from '../../../repl/client.js';
 import type { Place } from '../../../repl/commands/place.js';
 
 /** What is read at a time; every row lies in one of them. */
-export const CHUNK_BYTES = 16 * 1024;
+const CHUNK_BYTES = 16 * 1024;
 /** 8 MiB of bytes that were looked at. */
 const MAX_CHUNKS = 512;
 /** More requests at a time would only wait for each other. */
