@@ -12,6 +12,8 @@ import { PlaceHistory } from './placeHistory.js';
 import { StreamBytes } from './streamBytes.js';
 import { Viewport } from './viewport.js';
 
+const NO_GAPS: readonly Gap[] = [];
+
 interface Visited {
   readonly offset: number;
   readonly addressing: Addressing;
@@ -44,12 +46,15 @@ export class HexModel {
   isFollowing = false;
   /** Whether the cursor is still where it was in the beginning. */
   isUntouched = true;
-  gaps: readonly Gap[] = [];
+  gaps: readonly Gap[] = NO_GAPS;
   readonly #context: ScreenContext;
   readonly #history = new PlaceHistory<Visited>();
   /** The other end of a range whose one end is the cursor. */
   #markOffset: number | undefined;
   #bytes: StreamBytes;
+  /** Those of the last paint, and the gaps that they were made with. */
+  #rows: AddressRows | undefined;
+  #rowGaps: readonly Gap[] = NO_GAPS;
   /** Where one was when the addresses meant something else. */
   #otherOffset = 0;
 
@@ -97,7 +102,14 @@ export class HexModel {
     const { isEndKnown, endOffset } = this.#bytes;
     // Nobody knows how far addresses go before something was read.
     const end = isEndKnown ? endOffset : Math.max(endOffset, this.cursorOffset + 1);
-    return new AddressRows(rowBytes, end, this.place.addressing === 'raw' ? [] : this.gaps);
+    const gaps = this.place.addressing === 'raw' ? NO_GAPS : this.gaps;
+    const known = this.#rows;
+    if (known?.rowBytes === rowBytes && known.endOffset === end && this.#rowGaps === gaps) {
+      return known;
+    }
+    this.#rowGaps = gaps;
+    this.#rows = new AddressRows(rowBytes, end, gaps);
+    return this.#rows;
   }
 
   /** From the mark to the cursor, both included. */

@@ -1,16 +1,17 @@
 import { Line } from '../../drawing/line.js';
 import type { Size } from '../../drawing/panel.js';
 import type { Style, Theme } from '../../drawing/theme.js';
-import type { PageClass, PageMap } from './pageMap.js';
+import type { CellClass, PageMap } from './pageMap.js';
 
 /** A letter tells the class where there are no colours. */
-const looks: Readonly<Record<PageClass, { sign: string; style: Style; about: string }>> = {
+const looks: Readonly<Record<CellClass, { sign: string; style: Style; about: string }>> = {
   zero: { sign: '·', style: 'dim', about: 'zero' },
   parent: { sign: '^', style: 'dim', about: 'as in the parent' },
   text: { sign: 't', style: 'good', about: 'text' },
   code: { sign: 'c', style: 'warm', about: 'code-like' },
   entropy: { sign: '#', style: 'cold', about: 'high entropy' },
   other: { sign: 'o', style: 'plain', about: 'other' },
+  absent: { sign: '-', style: 'dim', about: 'not present' },
 };
 const UNKNOWN_SIGN = '?';
 
@@ -35,7 +36,7 @@ export class MapGrid {
     return this.#cellBuckets * this.#map.bucketBytes;
   }
 
-  classOf(cell: number): PageClass | undefined {
+  classOf(cell: number): CellClass | undefined {
     return this.#map.classOf(cell * this.#cellBuckets, (cell + 1) * this.#cellBuckets);
   }
 
@@ -72,7 +73,7 @@ export function mapRows(theme: Theme, grid: MapGrid, selectedCell: number): stri
   return rows;
 }
 
-export const classText = (name: PageClass | undefined): string =>
+export const classText = (name: CellClass | undefined): string =>
   name === undefined ? 'not known yet' : looks[name].about;
 
 /** What the signs mean, as far as there is room. */

@@ -127,7 +127,7 @@ export class MemoryView implements AnswerView {
     const hasLegend = size.rows >= ROWS_FOR_LEGEND;
     const rows = [this.#describeRow(room.columns)];
     const map = this.#map;
-    if (map === undefined) {
+    if (map === undefined || room.columns < 1) {
       this.#grid = undefined;
       return framed(rows, theme, size, 'pages');
     }
@@ -213,14 +213,22 @@ export class MemoryView implements AnswerView {
     try {
       const description = await client.request('memory', {});
       this.#description = description;
-      this.#bytes.model.gaps = gapsBetween(description.ranges);
-      this.#map = new PageMap(
+      const rangeGaps = gapsBetween(description.ranges);
+      this.#bytes.model.gaps = rangeGaps;
+      const map = new PageMap(
         client,
         description.ranges,
-        () => this.#context.changed(),
+        () => {
+          this.#bytes.model.gaps = [
+            ...map.gaps,
+            ...rangeGaps.filter(({ startOffset }) => startOffset >= map.nextOffset),
+          ];
+          this.#context.changed();
+        },
         (error) => this.#context.fail(error),
       );
-      if (this.#isShown) this.#map.go();
+      this.#map = map;
+      if (this.#isShown) map.go();
     } catch (error) {
       this.#context.fail(error);
     } finally {

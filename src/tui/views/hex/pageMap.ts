@@ -1,9 +1,13 @@
 import type { Item } from '../../../engine/control/protocol/methods.js';
 import type { EngineClient } from '../../../repl/client.js';
 import { PAGE_BYTES } from '../../../repl/language/pages.js';
+import type { Gap } from './addressRows.js';
 import { type AddressRange, RangeOrder } from './rangeOrder.js';
 
-export type PageClass = Item<'classify'>['class'];
+type PageClass = Item<'classify'>['class'];
+
+/** What a cell of the map shows: most of its pages are that, or there are none. */
+export type CellClass = PageClass | 'absent';
 
 /** In the order of what is told of a cell that holds several, where none has most of it. */
 const pageClasses = [
@@ -15,6 +19,8 @@ const pageClasses = [
   'zero',
 ] as const satisfies readonly PageClass[];
 
+/** So many gaps are told in one row each. */
+const MAX_GAPS = 32_768;
 /** What is counted together at least; a screen shows no more cells. */
 const MAX_BUCKETS = 8192;
 
@@ -26,12 +32,14 @@ const MAX_BUCKETS = 8192;
  *   running  `go`                     the last page, `stop`, an error
  *   done     the last page            never
  *
- * Invariant: all before `#nextOffset` is counted, and nothing behind it; so who goes on begins there.
+ * Invariant: all before `#nextOffset` is counted, and nothing behind it; so who goes on begins there. Within the ranges of
+ * a container pages may be missing; `gaps` are those that were met, what lies between ranges included.
  */
 export class PageMap {
   readonly order: RangeOrder;
   readonly bucketCount: number;
   isDone = false;
+  readonly gaps: Gap[] = [];
   readonly #client: EngineClient;
   readonly #changed: () => void;
   readonly #failed: (error: unknown) => void;
@@ -75,9 +83,16 @@ export class PageMap {
     this.#running = undefined;
   }
 
+  /** Behind the last byte that was looked at. */
+  get nextOffset(): number {
+    return this.#nextOffset;
+  }
+
   /** What most pages of some buckets are; undefined while nothing is known of them. */
-  classOf(firstBucket: number, endBucket: number): PageClass | undefined {
-    let most: PageClass | undefined;
+  classOf(firstBucket: number, endBucket: number): CellClass | undefined {
+    const knownBytes = this.isDone ? this.order.length : this.order.indexOf(this.#nextOffset);
+    const isKnown = Math.min(endBucket, this.bucketCount) * this.bucketBytes <= knownBytes;
+    let most: CellClass | undefined = isKnown || this.isDone ? 'absent' : undefined;
     let mostPages = 0;
     for (const name of pageClasses) {
       const counts = this.#counts.get(name);
@@ -102,6 +117,7 @@ export class PageMap {
         for (const run of batch) this.#count(run);
         this.#changed();
       }
+      this.#passGap(this.order.endOffset);
       this.isDone = true;
     } catch (error) {
       if (!signal.aborted) this.#failed(error);
@@ -121,6 +137,14 @@ export class PageMap {
       counts[bucket] = (counts[bucket] ?? 0) + stop - page;
       page = stop;
     }
+    this.#passGap(run.offset);
     this.#nextOffset = run.offset + run.length;
+  }
+
+  #passGap(endOffset: number): void {
+    const startOffset = this.#nextOffset;
+    if (endOffset > startOffset && this.gaps.length < MAX_GAPS) {
+      this.gaps.push({ startOffset, endOffset });
+    }
   }
 }

@@ -27,6 +27,12 @@ export class RangeOrder {
     this.length = index;
   }
 
+  /** Behind the last range. */
+  get endOffset(): number {
+    const last = this.#ranges.at(-1);
+    return last === undefined ? 0 : last.startOffset + last.length;
+  }
+
   /** How many bytes are present before an address. */
   indexOf(offset: number): number {
     const range = this.#ranges[this.#last(({ startOffset }) => startOffset <= offset)];

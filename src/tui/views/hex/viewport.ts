@@ -83,8 +83,10 @@ export class Viewport {
     this.cursorOffset = this.#within(start + this.#rows.rowBytes - 1);
   }
 
+  /** As far as there are bytes; where the cursor has gone farther, nobody knows yet how many there are. */
   #within(offset: number): number {
-    return Math.max(0, Math.min(offset, this.#rows.endOffset - 1));
+    const last = Math.max(this.#rows.endOffset - 1, this.cursorOffset);
+    return Math.max(0, Math.min(offset, last));
   }
 
   /** The same column, so many rows further; in a gap, its beginning. */
