@@ -97,7 +97,7 @@ describe('memory in a container', () => {
     shown.press('end');
     expect(cursorOf(shown)).toBe(FOUR_GIB + 3 * 4096);
     shown.press('enter', 'up');
-    expect(cursorOf(shown)).toBe(FOUR_GIB + 3 * 4096 - 16);
+    expect(cursorOf(shown)).toBe(FOUR_GIB + 4096 - 16);
   });
 
   test('a press on a cell of the map goes there', async () => {
