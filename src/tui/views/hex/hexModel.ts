@@ -73,6 +73,9 @@ export class HexModel {
       changed,
     );
     this.#bytes = this.#open('merged', 'guest');
+    // The engine begins a thread for the first read, which takes longer than any read; a container of memory may take
+    // longer still, and is opened when somebody looks.
+    if (this.exists && stream === 'disk') this.#bytes.want([0], []);
     context.engine.onSample((sample) => this.#takeSample(sample));
     context.engine.onState((state, before) => this.#takeState(state, before));
   }
