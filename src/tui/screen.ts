@@ -1,5 +1,5 @@
 import { asHexzError } from '../engine/errors.js';
-import type { StreamName } from '../repl/commands/definition.js';
+import type { Addressing, StreamName } from '../repl/commands/definition.js';
 import { complete } from '../repl/completion.js';
 import type { History } from '../repl/history.js';
 import { countOf, printable } from '../repl/rendering/values.js';
@@ -164,8 +164,9 @@ export class Screen implements ScreenContext {
     this.changedNow();
   }
 
-  showOffset(stream: StreamName, offset: number): void {
-    this.views.get(stream)?.goTo?.(offset);
+  showOffset(stream: StreamName, offset: number, addressing?: Addressing): void {
+    this.#pane = undefined;
+    this.views.get(stream)?.goTo?.(offset, addressing);
     this.open(stream);
   }
 

@@ -1,4 +1,4 @@
-import type { StreamName } from '../../repl/commands/definition.js';
+import type { Addressing, StreamName } from '../../repl/commands/definition.js';
 import type { Session } from '../../repl/session.js';
 import type { Size } from '../drawing/panel.js';
 import type { Theme } from '../drawing/theme.js';
@@ -32,8 +32,8 @@ export interface ScreenContext {
   /** Told before each paint of a tick. */
   onTick(listener: () => void): void;
   open(name: ViewName): void;
-  /** Opens the view of a stream at a byte; memory by its guest-physical address. */
-  showOffset(stream: StreamName, offset: number): void;
+  /** Opens the view of a stream at a byte: of memory, its guest-physical address, or `raw` its place in the stream. */
+  showOffset(stream: StreamName, offset: number, addressing?: Addressing): void;
   /** Runs a command of the REPL as if it had been typed; what it answers opens where it fits. */
   run(text: string): Promise<void>;
   /** Asks for a line; undefined when the person thinks better of it. */
@@ -64,7 +64,7 @@ export interface View {
   /** It is shown from now on, or not any more. */
   shown?(isShown: boolean): void;
   /** Shows a byte, of a view of bytes. */
-  goTo?(offset: number): void;
+  goTo?(offset: number, addressing?: Addressing): void;
   press?(place: Place): void;
   wheel?(lines: number, place: Place): void;
 }

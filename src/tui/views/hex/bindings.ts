@@ -20,15 +20,14 @@ export const hexBindings = [
   },
   { command: 'search', keys: ['/'], about: 'search forward (docs/search.md)', hint: 'search' },
   { command: 'searchBack', keys: ['\\'], about: 'search backward' },
-  { command: 'next', keys: ['n'], about: 'the next match', hint: 'next' },
+  { command: 'next', keys: ['n'], about: 'the next match' },
   { command: 'previous', keys: ['N'], about: 'the match before' },
-  { command: 'findAll', keys: ['F'], about: 'list all matches', hint: 'all' },
+  { command: 'findAll', keys: ['F'], about: 'list all matches' },
   { command: 'strings', keys: ['s'], about: 'list the texts from here on', hint: 'strings' },
   {
     command: 'inspector',
     keys: ['i'],
     about: 'show or hide what the bytes may be',
-    hint: 'inspector',
   },
   {
     command: 'follow',
@@ -39,7 +38,7 @@ export const hexBindings = [
   { command: 'nextData', keys: [']'], about: 'the next page that is not all zeros' },
   { command: 'previousData', keys: ['['], about: 'the page before that is not all zeros' },
   { command: 'bookmark', keys: ['b'], about: 'give the place a name' },
-  { command: 'bookmarks', keys: ['B'], about: 'list the bookmarks', hint: 'bookmarks' },
+  { command: 'bookmarks', keys: ['B'], about: 'list the bookmarks' },
   { command: 'back', keys: ['ctrl+o', '<', 'alt+left'], about: 'back to where one was' },
   { command: 'forward', keys: ['>', 'alt+right'], about: 'forward again' },
   { command: 'mark', keys: ['m'], about: 'mark from here on, or end that' },
@@ -61,14 +60,14 @@ export const sideBinding = {
   command: 'side',
   keys: ['v'],
   about: 'the other side: what the mount shows, or the base',
-  hint: 'base/merged',
+  hint: 'side',
 } as const satisfies Binding;
 
 export const addressingBinding = {
   command: 'addressing',
   keys: ['a'],
   about: 'the other addresses: guest-physical, or of the stream',
-  hint: 'addresses',
+  hint: 'guest/raw',
 } as const satisfies Binding;
 
 export type HexCommand =

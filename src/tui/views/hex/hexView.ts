@@ -1,4 +1,9 @@
-import type { Answer, CommandDefinition, StreamName } from '../../../repl/commands/definition.js';
+import type {
+  Addressing,
+  Answer,
+  CommandDefinition,
+  StreamName,
+} from '../../../repl/commands/definition.js';
 import type { Place as StreamPlace } from '../../../repl/commands/place.js';
 import { Listing } from '../../../repl/listing.js';
 import { Line } from '../../drawing/line.js';
@@ -88,9 +93,9 @@ export class HexView implements AnswerView {
     }
   }
 
-  goTo(offset: number): void {
+  goTo(offset: number, addressing: Addressing = 'guest'): void {
     this.#list.focus(false);
-    this.model.show('merged', 'guest');
+    this.model.show('merged', addressing);
     this.model.goTo(offset);
   }
 

@@ -1,5 +1,5 @@
 import type { Result } from '../../../engine/control/protocol/methods.js';
-import type { Answer, CommandDefinition } from '../../../repl/commands/definition.js';
+import type { Addressing, Answer, CommandDefinition } from '../../../repl/commands/definition.js';
 import { formatBytes, printable } from '../../../repl/rendering/values.js';
 import { Line } from '../../drawing/line.js';
 import { framed, inside, type Size } from '../../drawing/panel.js';
@@ -59,7 +59,7 @@ export class MemoryView implements AnswerView {
     if (!this.#bytes.model.exists) return [];
     if (this.#hasFocus) return mapBindings;
     const bindings = this.#bytes.bindings();
-    return this.#bytes.isInList ? bindings : [...bindings, ...memoryBindings];
+    return this.#bytes.isInList ? bindings : [...memoryBindings, ...bindings];
   }
 
   shown(isShown: boolean): void {
@@ -69,9 +69,9 @@ export class MemoryView implements AnswerView {
     else if (this.#bytes.model.exists) void this.#describe();
   }
 
-  goTo(offset: number): void {
+  goTo(offset: number, addressing?: Addressing): void {
     this.#hasFocus = false;
-    this.#bytes.goTo(offset);
+    this.#bytes.goTo(offset, addressing);
   }
 
   takeAnswer(command: CommandDefinition, answer: Answer): boolean {

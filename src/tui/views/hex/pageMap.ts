@@ -117,6 +117,7 @@ export class PageMap {
         for (const run of batch) this.#count(run);
         this.#changed();
       }
+      if (signal.aborted) return;
       this.#passGap(this.order.endOffset);
       this.isDone = true;
     } catch (error) {

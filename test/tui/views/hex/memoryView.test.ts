@@ -70,6 +70,15 @@ describe('memory in a container', () => {
     expect(cursorOf(shown)).toBe(0x2010);
   });
 
+  test('is shown by offsets of the stream to a view that knows those', async () => {
+    const shown = await openMemory();
+    const streamOffset = container.indexOf('3000+32');
+    shown.screen.showOffset('memory', streamOffset, 'raw');
+    await shown.shows('memory, offsets of the stream');
+    await shown.shows('3000+32');
+    expect(cursorOf(shown)).toBe(streamOffset);
+  });
+
   test('tells what is not present in one row, and steps over it', async () => {
     const shown = await openMemory();
     await goTo(shown, '10p-1', 0x9fff);
