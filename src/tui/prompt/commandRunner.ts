@@ -15,12 +15,13 @@ export interface LineSink {
 
 /**
  * A view that shows what a command answers better than lines do. It says whether it takes it; then nothing else shows
- * it.
+ * it. `text` is the command as it was written.
  */
 export type AnswerTaker = (
   command: CommandDefinition,
   answer: Answer,
   signal: AbortSignal,
+  text: string,
 ) => boolean | Promise<boolean>;
 
 /** Runs commands of the REPL for the screen: programs never get the terminal, and answers become lines. */
@@ -71,7 +72,7 @@ export class CommandRunner {
         const isTaken =
           definition !== undefined &&
           format === 'text' &&
-          (await this.#taker(definition, answer, signal));
+          (await this.#taker(definition, answer, signal, command));
         if (!isTaken) await toLines(renderAnswer(answer, format, view), sink);
       },
       end: async (_: string, error: HexzError | undefined, source: Source) => {

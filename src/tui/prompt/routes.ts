@@ -15,12 +15,12 @@ export function routeTo(
   shown: () => ViewName,
   open: (name: ViewName) => void,
 ): AnswerTaker {
-  return async (command, answer, signal) => {
+  return async (command, answer, signal, text) => {
     const names = [shown(), ...[...views.keys()].filter((name) => name !== shown())];
     for (const name of names) {
       const view = views.get(name);
       if (view === undefined || !takes(view)) continue;
-      if (!(await view.takeAnswer(command, answer, signal))) continue;
+      if (!(await view.takeAnswer(command, answer, signal, text))) continue;
       open(name);
       return true;
     }

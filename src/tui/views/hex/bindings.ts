@@ -86,6 +86,12 @@ export const listBindings = [
   { command: 'list.open', keys: ['enter'], about: 'to the bytes; L comes back', hint: 'open' },
   { command: 'list.filter', keys: ['/'], about: 'only items with a text in them', hint: 'filter' },
   {
+    command: 'list.export',
+    keys: ['e'],
+    about: 'write all of it to a file, with the command that made it',
+    hint: 'export',
+  },
+  {
     command: 'list.close',
     keys: ['escape', 'x'],
     about: 'close it, and end its search',

@@ -120,7 +120,12 @@ export class HexView implements AnswerView {
   }
 
   /** Shows what is read of this stream at its place, and what is found in it as a list. */
-  takeAnswer({ name }: CommandDefinition, { result }: Answer): boolean {
+  takeAnswer(
+    { name }: CommandDefinition,
+    { result }: Answer,
+    _signal: AbortSignal,
+    text: string,
+  ): boolean {
     const { stream } = this.model;
     switch (name) {
       case 'read': {
@@ -139,7 +144,7 @@ export class HexView implements AnswerView {
         const { side, addressing, pattern } = listing.head;
         this.model.show(side, addressing);
         if (pattern !== undefined) this.model.finder.pattern = pattern;
-        this.#openList(foundList(listing, () => this.#context.changed()));
+        this.#openList(foundList(listing, text, () => this.#context.changed()));
         return true;
       }
       case 'bookmark':

@@ -1,3 +1,4 @@
+import { quote } from '../../../repl/language/lexer.js';
 import type { Size } from '../../drawing/panel.js';
 import type { ScreenContext } from '../view.js';
 import type { ListCommand } from './bindings.js';
@@ -64,6 +65,7 @@ export class ListPane {
     if (command === 'list.open') this.#hasFocus = false;
     if (command === 'list.close') this.close();
     if (command === 'list.filter') void this.#askFilter(list);
+    if (command === 'list.export') void this.#export(list);
   }
 
   wheel(lines: number): void {
@@ -88,6 +90,14 @@ export class ListPane {
     list.move(step);
     const item = list.item(list.selected);
     if (item !== undefined) this.#select(item);
+  }
+
+  /** All of it, also what the filter leaves out and what is more than the list holds. */
+  async #export({ command }: ResultList): Promise<void> {
+    const file = await this.#context.askLine(`write the output of ${command} to: `);
+    if (file !== undefined && file.trim() !== '') {
+      await this.#context.run(`${command} > ${quote(file)}`);
+    }
   }
 
   async #askFilter(list: ResultList): Promise<void> {

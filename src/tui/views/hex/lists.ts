@@ -26,18 +26,20 @@ export function searchListing(
 /** Fills as it is searched. */
 export function foundList(
   listing: Listing<Match | FoundString, SearchHead>,
+  command: string,
   changed: () => void,
 ): ResultList {
   const { pattern, offset } = listing.head;
   const from = offset === 0 ? '' : ` from ${formatOffset(offset)} on`;
   const title = pattern === undefined ? `strings${from}` : `${printable(pattern)}${from}`;
-  return ResultList.filledBy({ title, batches: listing.batches(), itemOf }, changed);
+  const source = { title, command, batches: listing.batches(), itemOf };
+  return ResultList.filledBy(source, changed);
 }
 
 export function bookmarkList(bookmarks: ReadonlyMap<string, number>): ResultList {
   const items = [...bookmarks].sort(([, left], [, right]) => left - right);
   return ResultList.of(
-    'bookmarks',
+    { title: 'bookmarks', command: 'bookmark' },
     items.map(([name, offset]) => ({ offset, length: 1, text: `$${name}` })),
   );
 }

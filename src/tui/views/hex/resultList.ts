@@ -12,9 +12,14 @@ export interface ListItem {
 /** More nobody reads, and they would fill the memory. */
 export const MAX_ITEMS = 100_000;
 
-/** What is told of items as they come. */
-interface ListSource<Given> {
+interface ListHead {
   readonly title: string;
+  /** The command of the REPL that answers the same. */
+  readonly command: string;
+}
+
+/** What is told of items as they come. */
+interface ListSource<Given> extends ListHead {
   readonly batches: AsyncIterable<readonly Given[]>;
   readonly itemOf: (given: Given) => ListItem;
 }
@@ -32,6 +37,7 @@ interface ListSource<Given> {
  */
 export class ResultList {
   readonly title: string;
+  readonly command: string;
   end: 'whole' | 'full' | 'stopped' | undefined;
   error: HexzError | undefined;
   filter = '';
@@ -42,23 +48,21 @@ export class ResultList {
   #shown: number[] | undefined;
   #isStopped = false;
 
-  constructor(title: string, changed: () => void) {
+  private constructor({ title, command }: ListHead, changed: () => void) {
     this.title = title;
+    this.command = command;
     this.#changed = changed;
   }
 
   /** A list of what comes in batches; it is left off when the list is full or closed. */
-  static filledBy<Given>(
-    { title, batches, itemOf }: ListSource<Given>,
-    changed: () => void,
-  ): ResultList {
-    const list = new ResultList(title, changed);
-    void list.#fill(batches, itemOf);
+  static filledBy<Given>(source: ListSource<Given>, changed: () => void): ResultList {
+    const list = new ResultList(source, changed);
+    void list.#fill(source.batches, source.itemOf);
     return list;
   }
 
-  static of(title: string, items: readonly ListItem[]): ResultList {
-    const list = new ResultList(title, () => {});
+  static of(head: ListHead, items: readonly ListItem[]): ResultList {
+    const list = new ResultList(head, () => {});
     list.#items.push(...items);
     list.end = 'whole';
     return list;

@@ -1,3 +1,5 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import fc from 'fast-check';
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { GivenParams, Result } from '../../../../src/engine/control/protocol/methods.js';
@@ -8,6 +10,7 @@ import {
   fakeEngine,
   readingMethods,
 } from '../../../support/repl/fakeEngine.js';
+import { temporaryDirectories } from '../../../support/temporary.js';
 import {
   sampleOf,
   type TestScreen,
@@ -16,6 +19,7 @@ import {
 } from '../../../support/tui/openScreen.js';
 import { until } from '../../../support/until.js';
 
+const newDirectory = temporaryDirectories();
 const open = testScreens();
 const reading = readingMethods();
 const readDisk = (params: GivenParams<'read'>): Result<'read'> =>
@@ -318,6 +322,19 @@ describe('lists', () => {
     expect(shown.text).toMatch(/▸0x0000_1000 {2}page 1/);
     shown.press('escape');
     expect(shown.text).not.toContain('places');
+  });
+
+  test('are written to a file by the command that made them', async () => {
+    const { shown } = await openDisk({}, { rows: 24, columns: 80 });
+    await shown.screen.run('find disk page 0 3p');
+    await shown.shows('2 places');
+    const file = join(newDirectory(), 'found');
+    shown.press('e');
+    shown.type(file);
+    shown.press('enter');
+    await until('the file', () => existsSync(file) && readFileSync(file, 'utf8') !== '');
+    await until('its end', () => !shown.screen.isRunning);
+    expect(readFileSync(file, 'utf8')).toMatch(/0x0000_0000.*page 0\n0x0000_1000.*page 1\n/);
   });
 
   test('of bookmarks', async () => {

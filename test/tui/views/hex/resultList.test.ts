@@ -18,7 +18,10 @@ test('holds so many items, and leaves off there', async () => {
   const batches = numbers(() => {
     isLeft = true;
   });
-  const list = ResultList.filledBy({ title: 'numbers', batches, itemOf }, () => {});
+  const list = ResultList.filledBy(
+    { title: 'numbers', command: 'numbers', batches, itemOf },
+    () => {},
+  );
   await until('a full list', () => list.end === 'full');
   expect(isLeft).toBe(true);
   expect(list.count).toBe(MAX_ITEMS);
@@ -36,7 +39,10 @@ test('filters also what comes later, and stops when it is closed', async () => {
   const batches = numbers(() => {
     isLeft = true;
   });
-  const list = ResultList.filledBy({ title: 'numbers', batches, itemOf }, () => changes++);
+  const list = ResultList.filledBy(
+    { title: 'numbers', command: 'numbers', batches, itemOf },
+    () => changes++,
+  );
   list.setFilter('ITEM 7');
   list.stop();
   await until('its end', () => isLeft);
@@ -50,7 +56,10 @@ test('tells of the error that ended it', async () => {
   const batches = (async function* (): AsyncGenerator<number[], void> {
     throw new Error('no more');
   })();
-  const list = ResultList.filledBy({ title: 'numbers', batches, itemOf }, () => {});
+  const list = ResultList.filledBy(
+    { title: 'numbers', command: 'numbers', batches, itemOf },
+    () => {},
+  );
   await until('its end', () => list.end !== undefined);
   expect(list.error?.message).toContain('no more');
 });
