@@ -1,4 +1,5 @@
 import { asHexzError } from '../engine/errors.js';
+import type { Addressing, StreamName } from '../repl/commands/definition.js';
 import { complete } from '../repl/completion.js';
 import type { History } from '../repl/history.js';
 import { countOf, printable } from '../repl/rendering/values.js';
@@ -162,6 +163,12 @@ export class Screen implements ScreenContext {
     this.#name = name;
     this.view.shown?.(true);
     this.changedNow();
+  }
+
+  showOffset(stream: StreamName, offset: number, addressing?: Addressing): void {
+    this.#pane = undefined;
+    this.views.get(stream)?.goTo?.(offset, addressing);
+    this.open(stream);
   }
 
   say(text: string, style: Style = 'plain'): void {

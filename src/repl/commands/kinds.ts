@@ -3,7 +3,7 @@ import type { ErrorLocation } from '../../engine/errors.js';
 import { ExpressionError, evaluate } from '../language/expression.js';
 import type { Word } from '../language/lexer.js';
 import { type PageRange, pagesOf } from '../language/pages.js';
-import type { Source } from '../language/source.js';
+import { Source } from '../language/source.js';
 import type { Kind, ParseScope, StreamName } from './definition.js';
 
 /*
@@ -41,6 +41,20 @@ export const offsetKind: Kind<number> = {
 
 /** A number of bytes, as an expression. */
 export const lengthKind: Kind<number> = { ...offsetKind, label: 'LENGTH', completes: [] };
+
+/**
+ * An offset that was typed where nothing else is.
+ *
+ * @throws HexzError USAGE
+ */
+export async function parseOffset(
+  text: string,
+  scope: Omit<ParseScope, 'source'>,
+): Promise<number> {
+  const places = Array.from(text, (_, at) => at);
+  const word: Word = { text, start: 0, end: text.length, places, isQuoted: true };
+  return offsetKind.parse(word, { ...scope, source: new Source(text) });
+}
 
 async function parseExpression(
   word: Word,
@@ -211,11 +225,13 @@ export const bytesKind: Kind<Buffer> = {
   },
 };
 
+export const isBookmarkName = (text: string): boolean => /^\w+$/.test(text);
+
 export const bookmarkKind: Kind<string> = {
   label: 'NAME',
   completes: 'bookmark',
   parse(word, { source }) {
-    if (/^\w+$/.test(word.text)) return word.text;
+    if (isBookmarkName(word.text)) return word.text;
     throw source.errorAt(word.start, 'a name has letters, digits and _ only');
   },
 };

@@ -15,7 +15,7 @@ export interface LineSink {
 
 /**
  * A view that shows what a command answers better than lines do. It says whether it takes it; then nothing else shows
- * it.
+ * it. `text` is the command as it was written.
  */
 export type AnswerTaker = (
   command: CommandDefinition,

@@ -5,15 +5,13 @@ import stringWidth from 'string-width';
 const BEGIN_UPDATE = '\u001b[?2026h\u001b[?25l';
 const END_UPDATE = '\u001b[?2026l';
 const ERASE_END = '\u001b[0m\u001b[K';
-/** Wipes what the person had in his terminal before; never to be sent. */
-const WIPE_SCROLLBACK = '\u001b[3J';
 
 /**
- * Paints the frames that Ink makes: of each, only the rows that have changed, at their places.
+ * Paints frames: of each, only the rows that have changed, at their places.
  *
  * Ink 6.8 cannot do that itself. Its own painter wipes screen and scrollback for a frame that is as tall as the
  * terminal, and on each shrink; its incremental one comes one row too low with every frame that is less tall
- * (measured). So Ink hands over whole frames, which it does in its `debug` mode: one call of `write` for each.
+ * (measured). So nothing of what Ink writes gets to the terminal.
  *
  * Invariant: `#painted` are the rows that the terminal shows, from its first one on; it is empty when nobody knows.
  */
@@ -26,19 +24,12 @@ export class Painter {
 
   constructor(output: WriteStream) {
     this.#output = output;
-    const frames = new Writable({
-      decodeStrings: false,
-      write: (frame: unknown, _encoding, done) => {
-        if (typeof frame === 'string' && !this.#isStopped) this.#paint(frame);
-        done();
-      },
-    });
-    Object.defineProperties(frames, {
+    const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
+    Object.defineProperties(nowhere, {
       columns: { get: () => output.columns },
-      // No frame is too tall.
-      rows: { value: Number.MAX_SAFE_INTEGER },
+      rows: { get: () => output.rows },
     });
-    this.stream = frames as unknown as WriteStream;
+    this.stream = nowhere as unknown as WriteStream;
   }
 
   /** The terminal shows something else: the next frame is painted whole. */
@@ -51,8 +42,8 @@ export class Painter {
     this.#isStopped = true;
   }
 
-  #paint(frame: string): void {
-    const rows = frame.replaceAll(WIPE_SCROLLBACK, '').split('\n');
+  readonly paint = (rows: readonly string[]): void => {
+    if (this.#isStopped) return;
     let text = '';
     rows.forEach((row, index) => {
       if (row === this.#painted[index]) return;
@@ -67,5 +58,5 @@ export class Painter {
     if (text !== '' && !this.#output.destroyed) {
       this.#output.write(BEGIN_UPDATE + text + END_UPDATE);
     }
-  }
+  };
 }

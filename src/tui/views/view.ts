@@ -1,3 +1,4 @@
+import type { Addressing, StreamName } from '../../repl/commands/definition.js';
 import type { Session } from '../../repl/session.js';
 import type { Size } from '../drawing/panel.js';
 import type { Theme } from '../drawing/theme.js';
@@ -33,6 +34,8 @@ export interface ScreenContext {
   /** Told before each paint of a tick. */
   onTick(listener: () => void): void;
   open(name: ViewName): void;
+  /** Opens the view of a stream at a byte: of memory, its guest-physical address, or `raw` its place in the stream. */
+  showOffset(stream: StreamName, offset: number, addressing?: Addressing): void;
   /** Runs a command of the REPL as if it had been typed; what it answers opens where it fits. */
   run(text: string): Promise<void>;
   /** Asks for a line; undefined when the person thinks better of it. */
@@ -62,6 +65,8 @@ export interface View {
   draw(size: Size): readonly string[];
   /** It is shown from now on, or not any more. */
   shown?(isShown: boolean): void;
+  /** Shows a byte, of a view of bytes. */
+  goTo?(offset: number, addressing?: Addressing): void;
   press?(place: Place): void;
   wheel?(lines: number, place: Place): void;
 }

@@ -1,11 +1,17 @@
 import { createHash } from 'node:crypto';
+import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { Result } from '../../../src/engine/control/protocol/methods.js';
 import { openSnapshot } from '../../../src/index.js';
 import { engines } from '../../support/engines.js';
+import { bootParams, Guest, markedPage } from '../../support/memory/guest.js';
+import { migrationOf } from '../../support/memory/migration.js';
 import { type BuiltRecipe, builtRecipe } from '../../support/recipes.js';
+import { packSnapshot } from '../../support/snapshots.js';
 import { readStream } from '../../support/streams.js';
+import { temporaryDirectories } from '../../support/temporary.js';
 
+const newDirectory = temporaryDirectories();
 const all = engines();
 let repeated: BuiltRecipe;
 let memoryOnly: BuiltRecipe;
@@ -69,6 +75,25 @@ describe('what can be asked of an engine', () => {
       expect(read.endOffset).toBe(disk.length);
       const { sha256 } = await client.request('hash', { stream: 'disk', offset, length });
       expect(sha256).toBe(createHash('sha256').update(bytes).digest('hex'));
+    }
+  });
+
+  test('read says of each byte of a container where it lies', async () => {
+    const guest = new Guest(5, 0);
+    guest.pages.set(0, bootParams(guest));
+    for (const page of [1, 2, 3]) guest.pages.set(page * 4096, markedPage(page * 4096));
+    const memory = migrationOf(guest).bytes;
+    const snapshot = packSnapshot(join(newDirectory(), 'guest.hxz'), { memory });
+    const { client } = await all.leased({ snapshot });
+    const { pieces } = await client.request('read', {
+      stream: 'memory',
+      offset: 100,
+      length: 20_000,
+    });
+    expect(pieces.reduce((sum, { length }) => sum + length, 0)).toBe(4 * 4096 - 100);
+    for (const { length, streamOffset, bytes } of pieces) {
+      const at = streamOffset ?? Number.NaN;
+      expect(memory.subarray(at, at + length).equals(Buffer.from(bytes, 'base64'))).toBe(true);
     }
   });
 

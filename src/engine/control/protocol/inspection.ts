@@ -9,7 +9,7 @@ import { count, streamName } from './values.js';
 
 const found = { offset: count, length: count, streamOffset: count.nullable().optional() };
 
-/** Bytes of a stream. */
+/** Bytes of a stream; where a container holds them, they follow each other there too. */
 const piece = z.object({ ...found, /** base64 */ bytes: z.string() });
 
 /** What `read` answers: pieces in order; what lies between them is not present. */
