@@ -1,5 +1,6 @@
 import { basename } from 'node:path';
-import { useLayoutEffect, useSyncExternalStore } from 'react';
+import { Box, Text } from 'ink';
+import { memo, type ReactElement, useSyncExternalStore } from 'react';
 import { countOf, formatBytes, printable } from '../repl/rendering/values.js';
 import { Line } from './drawing/line.js';
 import { fitRows, type Size } from './drawing/panel.js';
@@ -13,24 +14,21 @@ const ROWS_FOR_KEYS = 4;
 const ROWS_FOR_HEADER = 6;
 const MAX_ERROR_ROWS = 4;
 
-/**
- * The whole screen, one row less than the terminal has. Rows go to the painter as they are: Ink would take each apart
- * into cells and put them together again (25 ms for a frame of 120x40, of which drawing is less than one).
- */
-export function App({
-  screen,
-  size,
-  paint,
-}: {
-  readonly screen: Screen;
-  readonly size: Size;
-  readonly paint: (rows: readonly string[]) => void;
-}): null {
+/** The whole screen, one row less than the terminal has. */
+export function App({ screen, size }: { screen: Screen; size: Size }): ReactElement {
   useSyncExternalStore(screen.clock.subscribe, screen.clock.revision);
   const rows = drawScreen(screen, { rows: size.rows - 1, columns: size.columns });
-  useLayoutEffect(() => paint(rows));
-  return null;
+  return (
+    <Box flexDirection="column" width={size.columns}>
+      {rows.map((row, index) => (
+        // biome-ignore lint/suspicious/noArrayIndexKey: a row of the screen is known by its number
+        <Row key={index} text={row} />
+      ))}
+    </Box>
+  );
 }
+
+const Row = memo(({ text }: { text: string }) => <Text wrap="truncate">{text}</Text>);
 
 /** Exactly so many rows. */
 export function drawScreen(screen: Screen, size: Size): string[] {

@@ -5,13 +5,15 @@ import stringWidth from 'string-width';
 const BEGIN_UPDATE = '\u001b[?2026h\u001b[?25l';
 const END_UPDATE = '\u001b[?2026l';
 const ERASE_END = '\u001b[0m\u001b[K';
+/** Wipes what the person had in his terminal before; never to be sent. */
+const WIPE_SCROLLBACK = '\u001b[3J';
 
 /**
- * Paints frames: of each, only the rows that have changed, at their places.
+ * Paints the frames that Ink makes: of each, only the rows that have changed, at their places.
  *
  * Ink 6.8 cannot do that itself. Its own painter wipes screen and scrollback for a frame that is as tall as the
  * terminal, and on each shrink; its incremental one comes one row too low with every frame that is less tall
- * (measured). So nothing of what Ink writes gets to the terminal.
+ * (measured). So Ink hands over whole frames, which it does in its `debug` mode: one call of `write` for each.
  *
  * Invariant: `#painted` are the rows that the terminal shows, from its first one on; it is empty when nobody knows.
  */
@@ -24,12 +26,19 @@ export class Painter {
 
   constructor(output: WriteStream) {
     this.#output = output;
-    const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
-    Object.defineProperties(nowhere, {
-      columns: { get: () => output.columns },
-      rows: { get: () => output.rows },
+    const frames = new Writable({
+      decodeStrings: false,
+      write: (frame: unknown, _encoding, done) => {
+        if (typeof frame === 'string' && !this.#isStopped) this.#paint(frame);
+        done();
+      },
     });
-    this.stream = nowhere as unknown as WriteStream;
+    Object.defineProperties(frames, {
+      columns: { get: () => output.columns },
+      // No frame is too tall.
+      rows: { value: Number.MAX_SAFE_INTEGER },
+    });
+    this.stream = frames as unknown as WriteStream;
   }
 
   /** The terminal shows something else: the next frame is painted whole. */
@@ -42,8 +51,8 @@ export class Painter {
     this.#isStopped = true;
   }
 
-  readonly paint = (rows: readonly string[]): void => {
-    if (this.#isStopped) return;
+  #paint(frame: string): void {
+    const rows = frame.replaceAll(WIPE_SCROLLBACK, '').split('\n');
     let text = '';
     rows.forEach((row, index) => {
       if (row === this.#painted[index]) return;
@@ -58,5 +67,5 @@ export class Painter {
     if (text !== '' && !this.#output.destroyed) {
       this.#output.write(BEGIN_UPDATE + text + END_UPDATE);
     }
-  };
+  }
 }
