@@ -6,6 +6,8 @@ import type { SharedActivity } from '../activity/shared.js';
 import type { ReviewPlace } from '../control/reviewKeeper.js';
 import { HexzError } from '../errors.js';
 import type { Overlay } from '../overlay/overlay.js';
+import { overlayPaths } from '../overlay/paths.js';
+import { carryReview } from '../review/reviewFile.js';
 import type { Snapshot } from '../snapshot/snapshot.js';
 import { createActivity } from '../volume/createActivity.js';
 import { openOverlay } from '../volume/openOverlay.js';
@@ -39,10 +41,13 @@ export function openResources(snapshot: Snapshot, settings: EngineSettings): Res
     const overlayPath =
       temporaryDirectory === undefined ? givenPath : join(temporaryDirectory, 'disk.overlay');
     const access = isWritable ? 'write' : 'read';
+    const carried =
+      isWritable && overlayPath !== undefined ? carryReview(overlayPaths(overlayPath)) : undefined;
     const overlay =
       overlayPath === undefined
         ? undefined
         : openOverlay(snapshot, { path: overlayPath, access, force, mountpoint });
+    carried?.();
     const activity = createActivity(snapshot, overlay);
     const volume = createVolume(snapshot, overlay, new ActivityRecorder(activity));
     return { snapshot, volume, activity, overlay, overlayPath, temporaryDirectory };
@@ -66,7 +71,10 @@ export async function closeResources(
   const isRemoved =
     overlayFate === 'removed' || (overlayFate !== 'kept' && temporaryDirectory !== undefined);
   if (!isRemoved) {
+    const carried =
+      overlay?.isWritable === true ? carryReview(overlayPaths(overlay.path)) : undefined;
     await volume.close();
+    carried?.();
     return;
   }
   await overlay?.remove();

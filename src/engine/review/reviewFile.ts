@@ -75,8 +75,7 @@ export function readReview(
 
 /**
  * Puts a review in place of the last one, whole and on the disk, or not at all. While the overlay is written to, tell the review what was
- * written after asking for `dataState` and before saving it; the last time save it when the overlay is closed, which may still cut or
- * pad its data file.
+ * written after asking for `dataState` and before saving it.
  *
  * @param dataState of `stateOf`
  * @throws HexzError LIMIT where it would be longer than what is read; NO_SPACE, OVERLAY_UNUSABLE
@@ -109,6 +108,34 @@ export function writeReview(
       location: { file: path },
     });
   }
+  putInPlace(path, bytes);
+}
+
+/**
+ * Opening an overlay may cut its data file, and closing it pad it, which changes no page: a review that was of the data
+ * before then becomes one of what they are afterwards. One that was of others, or cannot be read, stays as it is.
+ *
+ * @returns to be called when that is done
+ */
+export function carryReview(paths: OverlayPaths): () => void {
+  const before = stateIfThere(paths.data);
+  return () => {
+    const after = stateIfThere(paths.data);
+    if (before === undefined || after === undefined || after === before) return;
+    try {
+      const text = readText(paths.review);
+      if (text === undefined) return;
+      const saved: { readonly dataState?: unknown } = JSON.parse(text);
+      if (saved.dataState !== before) return;
+      const carried = JSON.stringify({ ...saved, dataState: after }, undefined, 2);
+      putInPlace(paths.review, Buffer.from(`${carried}\n`));
+    } catch {
+      // What was said then counts as said of other bytes, and somebody looks again.
+    }
+  };
+}
+
+function putInPlace(path: string, bytes: Buffer): void {
   onFile(path, 'save the review', () => {
     const file = createBeside(systemFiles, path);
     try {
@@ -126,6 +153,14 @@ export function writeReview(
 export function stateOf(dataPath: string): string {
   const { size, mtimeNs } = statSync(dataPath, { bigint: true });
   return `${size}@${mtimeNs}`;
+}
+
+function stateIfThere(dataPath: string): string | undefined {
+  try {
+    return stateOf(dataPath);
+  } catch {
+    return undefined;
+  }
 }
 
 function readText(path: string): string | undefined {

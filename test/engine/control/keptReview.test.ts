@@ -1,0 +1,64 @@
+import { spawnSync } from 'node:child_process';
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import type { ControlClient } from '../../../src/engine/control/client.js';
+import { identifyProcess } from '../../../src/engine/process/processes.js';
+import { engines } from '../../support/engines.js';
+import { builtRecipe } from '../../support/recipes.js';
+import { temporaryDirectories } from '../../support/temporary.js';
+import { until } from '../../support/until.js';
+
+const all = engines();
+const newDirectory = temporaryDirectories();
+const hunksOf = async (client: ControlClient) => (await client.request('review', {})).hunks;
+
+/** Writes a byte into a page, and drops it in the review. */
+async function dropPage(client: ControlClient, pageIndex: number): Promise<void> {
+  const bytes = Buffer.from('x').toString('base64');
+  await client.request('write', { offset: pageIndex * 4096, bytes });
+  await client.request('decide', { change: { action: 'drop' } });
+}
+
+async function end(client: ControlClient): Promise<void> {
+  await client.request('shutdown', {});
+  await until('the end of the engine', () => identifyProcess(client.pid) === undefined);
+}
+
+describe('what was dropped in an earlier session', () => {
+  test.each([
+    ['one-byte', 'whose disk ends within a page'],
+    ['repeated', 'whose disk is whole pages'],
+  ])('of %s, %s, can be dropped from the overlay', async (recipe) => {
+    const { snapshot } = await builtRecipe(recipe);
+    const options = { snapshot, rw: true, overlay: join(newDirectory(), 'disk.overlay') };
+    const { client: first } = await all.leased(options);
+    await dropPage(first, 0);
+    await end(first);
+
+    // One that only looks changes nothing about that, though it opens and closes the files.
+    await end((await all.leased(options)).client);
+
+    const { client } = await all.leased(options);
+    expect(await hunksOf(client)).toEqual([
+      { pageIndex: 0, pageCount: 1, decision: 'drop', isViewed: false, hasChangedSince: false },
+    ]);
+    expect(await client.request('drop', {})).toEqual({ droppedPages: 1 });
+  });
+
+  test('can not where another program has written since', async () => {
+    const { snapshot } = await builtRecipe('one-byte');
+    const overlay = join(newDirectory(), 'disk.overlay');
+    const options = { snapshot, rw: true, overlay };
+    const { client: first } = await all.leased(options);
+    await dropPage(first, 0);
+    await end(first);
+    const { size } = statSync(overlay);
+    spawnSync('dd', [`of=${overlay}`, 'bs=1', 'conv=notrunc'], { input: 'y' });
+    expect(statSync(overlay).size).toBe(size);
+
+    const { client } = await all.leased(options);
+    expect(await hunksOf(client)).toMatchObject([{ decision: 'drop', hasChangedSince: true }]);
+    expect(await client.request('drop', {})).toEqual({ droppedPages: 0 });
+  });
+});
