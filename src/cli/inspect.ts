@@ -1,19 +1,10 @@
-import {
-  closeSync,
-  existsSync,
-  mkdtempSync,
-  readFileSync,
-  realpathSync,
-  rmdirSync,
-  writeSync,
-} from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, realpathSync, rmdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ControlClient } from '../engine/control/client.js';
 import { type HexzCode, HexzError } from '../engine/errors.js';
-import { openLog } from '../engine/process/log.js';
 import { identifyProcess, isRunning, type ProcessIdentity } from '../engine/process/processes.js';
 import { findEngine, startEngine } from '../engine/process/start.js';
 import { describeSystemError } from '../engine/systemErrors.js';
@@ -142,27 +133,15 @@ class Opened {
       if (!isCode(error, 'ENGINE_GONE')) throw error;
     }
     await endOf(engine);
+    // The terminal may be gone: the engine has written it to the log, too.
     if (keepsOverlay && overlay?.isTemporary === true && existsSync(overlay.path)) {
-      tellOfOverlay(overlay.path);
+      say(`the overlay is kept: ${overlay.path}`);
     }
   }
 }
 
 const isCode = (error: unknown, code: HexzCode): error is HexzError =>
   error instanceof HexzError && error.code === code;
-
-/** The terminal may be gone: the log keeps it, too. */
-function tellOfOverlay(path: string): void {
-  const text = `the overlay is kept: ${path}`;
-  say(text);
-  try {
-    const log = openLog('hexz', 'log');
-    writeSync(log.descriptor, `${new Date().toISOString()} ${text}\n`);
-    closeSync(log.descriptor);
-  } catch {
-    // It has been said.
-  }
-}
 
 /** Waits until an engine has flushed and removed what it had to, but not for ever. */
 async function endOf(engine: ProcessIdentity | undefined): Promise<void> {

@@ -153,6 +153,12 @@ export class Engine {
     };
   }
 
+  /** Where a temporary overlay lies that is not removed in the end; undefined if there is none. */
+  get keptOverlay(): string | undefined {
+    const { overlayPath, temporaryDirectory } = this.#resources;
+    return this.#keepsOverlay && temporaryDirectory !== undefined ? overlayPath : undefined;
+  }
+
   /**
    * Takes the mount away and ends; `ended` tells when everything is closed.
    *
@@ -303,7 +309,7 @@ export class Engine {
       if (!isLazy) await this.#unmounted;
     },
     shutdown: async (isLazy, keepsOverlay) => {
-      const { overlayPath, temporaryDirectory, volume } = this.#resources;
+      const { volume } = this.#resources;
       if (this.#isEnding) throw new HexzError('ENGINE_GONE', 'the engine is ending');
       const isWanted = this.#keepsOverlay;
       this.#keepsOverlay = keepsOverlay && volume.dirtyBytes > 0;
@@ -314,8 +320,7 @@ export class Engine {
         this.#keepsOverlay = isWanted;
         throw error;
       }
-      const isKept = this.#keepsOverlay && temporaryDirectory !== undefined;
-      return isKept ? (overlayPath ?? null) : null;
+      return this.keptOverlay ?? null;
     },
     setLease: (lease) => this.#setLease(lease),
   };

@@ -2,6 +2,7 @@ import { pino } from 'pino';
 import { asHexzError, toPortable } from '../errors.js';
 import { openSnapshot } from '../snapshot/open.js';
 import { Engine } from './engine.js';
+import { appendToLog } from './log.js';
 import { type EngineLog, serve } from './serve.js';
 import type { EngineMessage, EngineRequest, EngineSettings, UnmountRequest } from './settings.js';
 import { removeScratch } from './sweep.js';
@@ -18,7 +19,9 @@ process.once('message', (request: EngineRequest) => {
 async function run(request: EngineRequest): Promise<void> {
   const isDaemon = request.reportsTo === 'log';
   const log = isDaemon ? fileLog() : parentLog;
+  let served: Engine | undefined;
   const onReady = (engine: Engine): void => {
+    served = engine;
     const { entry, warnings } = engine;
     const where =
       entry.mountpoint === null ? 'served without a mount' : `mounted at ${entry.mountpoint}`;
@@ -38,6 +41,10 @@ async function run(request: EngineRequest): Promise<void> {
   try {
     status = await serve(() => start(request, log), log, onReady);
     const { mountpoint, snapshot } = request.settings;
+    if (served?.keptOverlay !== undefined) {
+      // Whoever wanted to know may be gone, and with him the terminal.
+      (isDaemon ? log.info : appendToLog)(`the overlay is kept: ${served.keptOverlay}`);
+    }
     log.info(mountpoint === undefined ? `${snapshot} is closed` : `${mountpoint} is unmounted`);
   } catch (error) {
     const hexzError = asHexzError(error);

@@ -82,9 +82,9 @@ export async function closeResources(
   snapshot.close();
 }
 
-/** Where the review of an overlay is kept: beside one that stays and that is ours to write. */
-export function reviewPlaceOf({ overlay, temporaryDirectory }: Resources): ReviewPlace | undefined {
-  if (overlay?.isWritable !== true || temporaryDirectory !== undefined) return undefined;
+/** Where the review of an overlay is kept: beside one that is ours to write. A temporary one may be kept in the end. */
+export function reviewPlaceOf({ overlay }: Resources): ReviewPlace | undefined {
+  if (overlay?.isWritable !== true) return undefined;
   return { overlayPath: overlay.path, baseIdentity: overlay.baseIdentity };
 }
 

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { statSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { ControlClient } from '../../../src/engine/control/client.js';
@@ -13,6 +13,12 @@ const all = engines();
 const newDirectory = temporaryDirectories();
 const hunksOf = async (client: ControlClient) => (await client.request('review', {})).hunks;
 
+/** Where the log says that an overlay was kept. */
+const keptOverlay = (): string => {
+  const log = readFileSync(join(all.hexz.sandbox.environment.XDG_RUNTIME_DIR, 'hexz.log'), 'utf8');
+  return /the overlay is kept: (.+)\n/.exec(log)?.[1] ?? '';
+};
+
 /** Writes a byte into a page, and drops it in the review. */
 async function dropPage(client: ControlClient, pageIndex: number): Promise<void> {
   const bytes = Buffer.from('x').toString('base64');
@@ -20,9 +26,12 @@ async function dropPage(client: ControlClient, pageIndex: number): Promise<void>
   await client.request('decide', { change: { action: 'drop' } });
 }
 
+const ended = (client: ControlClient): Promise<void> =>
+  until('the end of the engine', () => identifyProcess(client.pid) === undefined);
+
 async function end(client: ControlClient): Promise<void> {
   await client.request('shutdown', {});
-  await until('the end of the engine', () => identifyProcess(client.pid) === undefined);
+  await ended(client);
 }
 
 describe('what was dropped in an earlier session', () => {
@@ -60,5 +69,43 @@ describe('what was dropped in an earlier session', () => {
     const { client } = await all.leased(options);
     expect(await hunksOf(client)).toMatchObject([{ decision: 'drop', hasChangedSince: true }]);
     expect(await client.request('drop', {})).toEqual({ droppedPages: 0 });
+  });
+});
+
+describe('the review of a temporary overlay that is kept', () => {
+  const dropped = [{ pageIndex: 0, decision: 'drop', hasChangedSince: false }];
+
+  test.each(['repeated', 'one-byte'])(
+    'because the session ends so, comes along: %s',
+    async (recipe) => {
+      const { snapshot } = await builtRecipe(recipe);
+      const { client } = await all.leased({ snapshot, rw: true });
+      await dropPage(client, 0);
+      const { keptOverlay: overlay } = await client.request('shutdown', { keepsOverlay: true });
+      await ended(client);
+      expect(keptOverlay()).toBe(overlay);
+
+      const next = await all.leased({ snapshot, rw: true, overlay: String(overlay) });
+      expect(await hunksOf(next.client)).toMatchObject(dropped);
+    },
+  );
+
+  test('because nobody sees its engine any more, comes along, and the log says where it lies', async () => {
+    const { snapshot } = await builtRecipe('repeated');
+    const { client } = await all.leased({ snapshot, rw: true }, 'terminal');
+    await dropPage(client, 0);
+    await client.close();
+    await ended(client);
+
+    const next = await all.leased({ snapshot, rw: true, overlay: keptOverlay() });
+    expect(await hunksOf(next.client)).toMatchObject(dropped);
+  });
+
+  test('goes with an overlay that is not', async () => {
+    const { snapshot } = await builtRecipe('repeated');
+    const { client } = await all.leased({ snapshot, rw: true });
+    await dropPage(client, 0);
+    await end(client);
+    expect(all.hexz.sandbox.temporaryFiles()).toEqual([]);
   });
 });
