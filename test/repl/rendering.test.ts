@@ -213,6 +213,7 @@ describe('lists', () => {
       openBytes: 4096,
       canUndo: true,
       canRedo: false,
+      unsaved: null,
     };
     const methods: FakeMethods = {
       review: ({ fromPage = 0 }) => ({

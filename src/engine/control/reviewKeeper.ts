@@ -13,6 +13,8 @@ import type { Result } from './protocol/methods.js';
 
 /** How often it is looked what was written, while something is decided. */
 const CATCH_UP_MS = 250;
+const READ_ONLY =
+  'the review is not saved: the overlay is open for reading, so what is decided lives as long as its engine';
 /** How long a change may be kept in memory alone. */
 const SAVE_MS = 1000;
 
@@ -21,11 +23,14 @@ export interface ReviewPlace {
   /** The data file of the overlay. */
   readonly overlayPath: string;
   readonly baseIdentity: string;
+  /** Whether the overlay is ours to write: beside another's nothing is written either. */
+  readonly isWritable: boolean;
 }
 
 /**
- * The review of the overlay that an engine serves, for all its watchers: told of what is written, and kept beside a
- * persistent overlay.
+ * The review of the overlay that an engine serves, for all its watchers: told of what is written, and kept beside the
+ * overlay, where that is open for writing. Beside one that is only read nothing is changed: its review is taken up, and what is
+ * decided then lives as long as the engine.
  *
  * What was written it learns from the events of the activity; where some were lost, everything counts as written. It
  * catches up before it answers anything, and now and then while anything is decided.
@@ -37,7 +42,7 @@ export class ReviewKeeper {
   readonly #foundWarning: string | undefined;
   readonly #review: Review;
   readonly #dirtySet: SharedDirtySet;
-  readonly #place: ReviewPlace | undefined;
+  readonly #place: ReviewPlace;
   readonly #cursor: ActivityCursor;
   readonly #timer: NodeJS.Timeout;
   #saveTimer: NodeJS.Timeout | undefined;
@@ -47,12 +52,9 @@ export class ReviewKeeper {
   /** Why the file could not be written the last time. */
   #saveWarning: string | undefined;
 
-  /** @param place undefined where nothing is to be kept */
-  constructor(dirtySet: SharedDirtySet, sampler: ActivitySampler, place: ReviewPlace | undefined) {
-    const found =
-      place === undefined
-        ? undefined
-        : readReview(overlayPaths(place.overlayPath), place.baseIdentity, true);
+  constructor(dirtySet: SharedDirtySet, sampler: ActivitySampler, place: ReviewPlace) {
+    const { overlayPath, baseIdentity, isWritable } = place;
+    const found = readReview(overlayPaths(overlayPath), baseIdentity, isWritable);
     this.#place = place;
     this.#cursor = sampler.cursor('start');
     this.#dirtySet = dirtySet;
@@ -65,10 +67,10 @@ export class ReviewKeeper {
         has: (pageIndex) => dirtySet.isDirty(pageIndex),
         runEnd: (pageIndex, endPageIndex) => dirtySet.runEnd(pageIndex, endPageIndex),
       },
-      found?.review,
+      found.review,
     );
-    if (found?.isStale === true) this.#review.writtenUnknown();
-    this.#foundWarning = found?.warning;
+    if (found.isStale) this.#review.writtenUnknown();
+    this.#foundWarning = found.warning;
     this.#timer = setInterval(() => {
       if (!this.#review.isEmpty) this.#catchUp();
     }, CATCH_UP_MS);
@@ -86,7 +88,7 @@ export class ReviewKeeper {
   /** Answers `review`. */
   list(fromPage: number, limit: number): Result<'review'> {
     this.#catchUp();
-    return { ...this.#review.hunks(fromPage, limit), counts: this.#review.counts() };
+    return { ...this.#review.hunks(fromPage, limit), counts: this.#counts };
   }
 
   /**
@@ -98,7 +100,7 @@ export class ReviewKeeper {
     this.#catchUp();
     this.#review.change(change, revision);
     this.#toSave();
-    return this.#review.counts();
+    return this.#counts;
   }
 
   /**
@@ -110,7 +112,7 @@ export class ReviewKeeper {
     this.#catchUp();
     this.#review.select(Selection.parse(text, 'the selection'), revision);
     this.#toSave();
-    return this.#review.counts();
+    return this.#counts;
   }
 
   /** What a commit takes: everything that is dirty and not dropped. */
@@ -142,11 +144,19 @@ export class ReviewKeeper {
   close(): void {
     clearInterval(this.#timer);
     clearTimeout(this.#saveTimer);
-    if (!this.#isSaved || !this.#review.isEmpty) this.#save();
+    if (this.#place.isWritable && !(this.#isSaved && this.#review.isEmpty)) this.#save();
+  }
+
+  get #counts(): Result<'decide'> {
+    return { ...this.#review.counts(), unsaved: this.#saveWarning ?? null };
   }
 
   #toSave(): void {
     this.#isSaved = false;
+    if (!this.#place.isWritable) {
+      this.#saveWarning = READ_ONLY;
+      return;
+    }
     this.#saveTimer ??= setTimeout(() => this.#save(), SAVE_MS);
   }
 
@@ -154,7 +164,6 @@ export class ReviewKeeper {
     clearTimeout(this.#saveTimer);
     this.#saveTimer = undefined;
     this.#isSaved = true;
-    if (this.#place === undefined) return;
     const { overlayPath, baseIdentity } = this.#place;
     const paths = overlayPaths(overlayPath);
     try {

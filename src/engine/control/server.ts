@@ -12,7 +12,7 @@ export interface ControlSetting {
   readonly socketPath: string;
   readonly job: JobSetting;
   readonly activity: SharedActivity;
-  /** Where the review is kept; undefined where it is not. */
+  /** Where the review is kept; undefined without an overlay. */
   readonly review: ReviewPlace | undefined;
 }
 

@@ -11,7 +11,7 @@ import { carryReview } from '../review/reviewFile.js';
 import type { Snapshot } from '../snapshot/snapshot.js';
 import { createActivity } from '../volume/createActivity.js';
 import { openOverlay } from '../volume/openOverlay.js';
-import { createVolume, type Volume } from '../volume/volume.js';
+import { baseDiskOf, createVolume, type Volume } from '../volume/volume.js';
 import { registryPath } from './registry.js';
 import type { EngineSettings } from './settings.js';
 import { makeTemporaryDirectory, removeTemporaryDirectory } from './temporaryOverlay.js';
@@ -82,10 +82,13 @@ export async function closeResources(
   snapshot.close();
 }
 
-/** Where the review of an overlay is kept: beside one that is ours to write. A temporary one may be kept in the end. */
-export function reviewPlaceOf({ overlay }: Resources): ReviewPlace | undefined {
-  if (overlay?.isWritable !== true) return undefined;
-  return { overlayPath: overlay.path, baseIdentity: overlay.baseIdentity };
+/** Where the review of an overlay is kept: beside it, also beside a temporary one, which may be kept in the end. */
+export function reviewPlaceOf({ overlay, snapshot }: Resources): ReviewPlace | undefined {
+  if (overlay === undefined) return undefined;
+  const { path: overlayPath, isWritable } = overlay;
+  // Only an overlay of the Rust hexz can be read without knowing it.
+  const baseIdentity = overlay.baseIdentity || baseDiskOf(snapshot).identity();
+  return { overlayPath, baseIdentity, isWritable };
 }
 
 /** What a person should know of snapshot and overlay. */

@@ -36,7 +36,11 @@ test('a page that is written before changes are held is not dropped', async () =
   write(3);
   const sampler = new ActivitySampler(activity);
   const dirtySet = new SharedDirtySet(overlay.share());
-  const keeper = new ReviewKeeper(dirtySet, sampler, undefined);
+  const keeper = new ReviewKeeper(dirtySet, sampler, {
+    overlayPath: overlay.path,
+    baseIdentity: overlay.baseIdentity,
+    isWritable: true,
+  });
   const calls: string[] = [];
   let dropped: readonly Extent[] = [];
   const engine = {

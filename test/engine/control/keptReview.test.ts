@@ -1,9 +1,10 @@
 import { spawnSync } from 'node:child_process';
-import { readFileSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { ControlClient } from '../../../src/engine/control/client.js';
 import { identifyProcess } from '../../../src/engine/process/processes.js';
+import { stateOf } from '../../support/directory.js';
 import { engines } from '../../support/engines.js';
 import { builtRecipe } from '../../support/recipes.js';
 import { temporaryDirectories } from '../../support/temporary.js';
@@ -107,5 +108,57 @@ describe('the review of a temporary overlay that is kept', () => {
     await dropPage(client, 0);
     await end(client);
     expect(all.hexz.sandbox.temporaryFiles()).toEqual([]);
+  });
+});
+
+describe('a session that opens the overlay for reading', () => {
+  async function droppedBefore(recipe: string) {
+    const { snapshot } = await builtRecipe(recipe);
+    const overlay = join(newDirectory(), 'disk.overlay');
+    const { client } = await all.leased({ snapshot, rw: true, overlay });
+    await dropPage(client, 0);
+    await end(client);
+    return { snapshot, overlay };
+  }
+
+  test.each(['repeated', 'one-byte'])('sees what was decided before: %s', async (recipe) => {
+    const { client } = await all.leased(await droppedBefore(recipe));
+    expect(await hunksOf(client)).toMatchObject([{ decision: 'drop', hasChangedSince: false }]);
+    expect(await client.request('state', {})).toMatchObject({ warnings: [] });
+  });
+
+  test('changes nothing of that, though it may decide for itself, and says so', async () => {
+    const options = await droppedBefore('repeated');
+    const before = stateOf(dirname(options.overlay));
+    const { client } = await all.leased(options);
+    const counts = await client.request('decide', { change: { action: 'keep' } });
+    expect(counts).toMatchObject({ keep: 1, unsaved: expect.stringContaining('for reading') });
+    expect(await client.request('state', {})).toMatchObject({ warnings: [counts.unsaved] });
+    expect(await hunksOf(client)).toMatchObject([{ decision: 'keep' }]);
+    await end(client);
+    expect(stateOf(dirname(options.overlay))).toEqual(before);
+  });
+
+  test('leaves a review alone that it cannot use', async () => {
+    const options = await droppedBefore('repeated');
+    writeFileSync(`${options.overlay}.hexz-review.json`, '{');
+    const before = stateOf(dirname(options.overlay));
+    const { client } = await all.leased(options);
+    expect(await client.request('state', {})).toMatchObject({
+      warnings: [expect.stringContaining('cannot be read')],
+    });
+    await end(client);
+    expect(stateOf(dirname(options.overlay))).toEqual(before);
+  });
+
+  test('has nothing decided where no other has', async () => {
+    const { snapshot } = await builtRecipe('repeated');
+    const overlay = join(newDirectory(), 'disk.overlay');
+    writeFileSync(overlay, Buffer.alloc(4096, 1));
+    // As the Rust hexz leaves it: without a side file.
+    writeFileSync(overlay.replace('.overlay', '.meta'), Buffer.alloc(8));
+    const { client } = await all.leased({ snapshot, overlay });
+    expect(await hunksOf(client)).toMatchObject([{ pageIndex: 0, decision: 'open' }]);
+    expect(await client.request('state', {})).toMatchObject({ warnings: [] });
   });
 });
