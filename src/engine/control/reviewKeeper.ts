@@ -52,11 +52,18 @@ export class ReviewKeeper {
   /** Why the file could not be written the last time. */
   #saveWarning: string | undefined;
 
-  constructor(dirtySet: SharedDirtySet, sampler: ActivitySampler, place: ReviewPlace) {
+  /** @param since `now` where an earlier thread has seen what was written before, and has saved the review */
+  constructor(
+    dirtySet: SharedDirtySet,
+    sampler: ActivitySampler,
+    place: ReviewPlace,
+    since: 'start' | 'now',
+  ) {
     const { overlayPath, baseIdentity, isWritable } = place;
+    // First: what is written from here on it learns, and what was before and is not in the file makes that stale.
+    this.#cursor = sampler.cursor(since);
     const found = readReview(overlayPaths(overlayPath), baseIdentity, isWritable);
     this.#place = place;
-    this.#cursor = sampler.cursor('start');
     this.#dirtySet = dirtySet;
     this.#diskLength = dirtySet.length;
     this.#review = new Review(

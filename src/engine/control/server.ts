@@ -14,6 +14,8 @@ export interface ControlSetting {
   readonly activity: SharedActivity;
   /** Where the review is kept; undefined without an overlay. */
   readonly review: ReviewPlace | undefined;
+  /** Whether it takes the place of one that has met a bug. */
+  readonly isSuccessor: boolean;
 }
 
 /** The first word of the control thread. */

@@ -28,11 +28,12 @@ if (port === null) throw new Error('this is the program of a thread');
 // Of this thread alone: Linux has one for each.
 setPriority(NICENESS);
 
-const { socketPath, job, activity, review } = workerData as ControlSetting;
+const { socketPath, job, activity, review, isSuccessor } = workerData as ControlSetting;
 const jobs = new Jobs(job);
 const dirtySet = job.overlay && new SharedDirtySet(job.overlay);
 const sampler = new ActivitySampler(activity);
-const reviewKeeper = dirtySet && review && new ReviewKeeper(dirtySet, sampler, review);
+const reviewKeeper =
+  dirtySet && review && new ReviewKeeper(dirtySet, sampler, review, isSuccessor ? 'now' : 'start');
 const engine = callsTo<EngineCommands>(port);
 const watchers = new Watchers(engine, jobs, sampler, dirtySet, reviewKeeper);
 const connections = new Set<Connection>();

@@ -96,7 +96,7 @@ export class Engine {
     try {
       const { mountpoint, allowOther } = settings;
       const steps = await Promise.allSettled([
-        engine.#listen(),
+        engine.#listen(false),
         mountpoint === undefined ? undefined : engine.#serve(mountpoint, allowOther),
       ]);
       // Only when both are over can everything be undone.
@@ -221,13 +221,14 @@ export class Engine {
     this.#tell();
   }
 
-  async #listen(): Promise<void> {
+  async #listen(isSuccessor: boolean): Promise<void> {
     const { snapshot, parentDirectories, cacheBytes } = this.#settings;
     const control = await startControlServer(
       {
         activity: this.#resources.activity,
         socketPath: prepareSocketPath(this.#identity),
         review: reviewPlaceOf(this.#resources),
+        isSuccessor,
         job: {
           snapshot,
           overlay: this.#resources.overlay?.share(),
@@ -255,7 +256,7 @@ export class Engine {
     this.#liveChanges.close();
     if (this.#lease === 'bound') await this.abandon().catch(() => {});
     else if (this.#lease === 'terminal') this.#setLease('orphaned');
-    if (!this.#isEnding) await this.#listen().catch(this.#onError);
+    if (!this.#isEnding) await this.#listen(true).catch(this.#onError);
   }
 
   #register(): void {

@@ -36,11 +36,12 @@ test('a page that is written before changes are held is not dropped', async () =
   write(3);
   const sampler = new ActivitySampler(activity);
   const dirtySet = new SharedDirtySet(overlay.share());
-  const keeper = new ReviewKeeper(dirtySet, sampler, {
+  const place = {
     overlayPath: overlay.path,
     baseIdentity: overlay.baseIdentity,
     isWritable: true,
-  });
+  };
+  const keeper = new ReviewKeeper(dirtySet, sampler, place, 'start');
   const calls: string[] = [];
   let dropped: readonly Extent[] = [];
   const engine = {

@@ -1,14 +1,17 @@
 import { spawnSync } from 'node:child_process';
-import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { ControlClient } from '../../../src/engine/control/client.js';
 import { identifyProcess } from '../../../src/engine/process/processes.js';
+import { findEngine } from '../../../src/engine/process/start.js';
+import { breakControlThread } from '../../support/breakControlThread.js';
 import { stateOf } from '../../support/directory.js';
 import { engines } from '../../support/engines.js';
 import { builtRecipe } from '../../support/recipes.js';
+import { requires } from '../../support/requires.js';
 import { temporaryDirectories } from '../../support/temporary.js';
-import { until } from '../../support/until.js';
+import { until, within } from '../../support/until.js';
 
 const all = engines();
 const newDirectory = temporaryDirectories();
@@ -161,4 +164,49 @@ describe('a session that opens the overlay for reading', () => {
     expect(await hunksOf(client)).toMatchObject([{ pageIndex: 0, decision: 'open' }]);
     expect(await client.request('state', {})).toMatchObject({ warnings: [] });
   });
+});
+
+describe.runIf(requires('FUSE'))('when the thread that answers watchers meets a bug', () => {
+  test.each(['a temporary overlay', 'an overlay that stays'])(
+    'the review of %s is there for the next one',
+    async (kind) => {
+      const { snapshot } = await builtRecipe('repeated');
+      const overlay = join(newDirectory(), 'disk.overlay');
+      const isTemporary = kind === 'a temporary overlay';
+      const trigger = all.hexz.sandbox.path('trigger');
+      const { mountpoint } = await all.hexz.daemon(
+        snapshot,
+        isTemporary ? ['--rw'] : ['--rw', '--overlay', overlay],
+        { env: { NODE_OPTIONS: breakControlThread(trigger) } },
+      );
+      const client = await all.connect(findEngine(mountpoint));
+      await dropPage(client, 0);
+      const { overlay: state } = await client.request('state', {});
+      await until('it is saved', () => existsSync(`${state?.path}.hexz-review.json`));
+      writeFileSync(trigger, '');
+      await within('the end of the connection', client.closed);
+      const next = await connected(mountpoint);
+      expect(await hunksOf(next)).toMatchObject([
+        { pageIndex: 0, decision: 'drop', hasChangedSince: false },
+      ]);
+
+      // What is written from now on is noticed.
+      await next.request('write', { offset: 0, bytes: 'eHl6' });
+      expect(await hunksOf(next)).toMatchObject([{ hasChangedSince: true }]);
+    },
+  );
+
+  /** To the thread that comes after. */
+  async function connected(mountpoint: string): Promise<ControlClient> {
+    let client: ControlClient | undefined;
+    await until('another thread', async () => {
+      try {
+        client = await all.connect(findEngine(mountpoint));
+      } catch {
+        return false;
+      }
+      return true;
+    });
+    return client as ControlClient;
+  }
 });
