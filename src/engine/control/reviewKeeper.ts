@@ -72,7 +72,8 @@ export class ReviewKeeper {
           return dirtySet.length;
         },
         has: (pageIndex) => dirtySet.isDirty(pageIndex),
-        runEnd: (pageIndex, endPageIndex) => dirtySet.runEnd(pageIndex, endPageIndex),
+        runEnd: (pageIndex, endPageIndex, isDirty) =>
+          dirtySet.runEnd(pageIndex, endPageIndex, isDirty),
       },
       found.review,
     );

@@ -10,8 +10,9 @@ export function* dirtyIn(dirty: DirtySet, runs: Iterable<Extent>): Generator<Ext
   for (const { pageIndex, pageCount } of runs) {
     const end = Math.min(pageIndex + pageCount, endPageIndex);
     for (let page = pageIndex; page < end; ) {
-      const runEnd = dirty.runEnd(page, end);
-      if (dirty.has(page)) yield { pageIndex: page, pageCount: runEnd - page };
+      const isDirty = dirty.has(page);
+      const runEnd = dirty.runEnd(page, end, isDirty);
+      if (isDirty) yield { pageIndex: page, pageCount: runEnd - page };
       page = runEnd;
     }
   }

@@ -69,8 +69,10 @@ export class HunkWalk implements Hunk {
   #findDirty(pageIndex: number): number {
     const end = this.#endPageIndex;
     if (pageIndex < this.#extentEnd || pageIndex >= end) return pageIndex;
-    const start = this.#dirty.has(pageIndex) ? pageIndex : this.#dirty.runEnd(pageIndex, end);
-    if (start < end) this.#extentEnd = this.#dirty.runEnd(start, end);
+    const start = this.#dirty.has(pageIndex)
+      ? pageIndex
+      : this.#dirty.runEnd(pageIndex, end, false);
+    if (start < end) this.#extentEnd = this.#dirty.runEnd(start, end, true);
     return start;
   }
 

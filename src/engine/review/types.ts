@@ -54,6 +54,10 @@ export type ReviewChange =
 export interface DirtySet {
   readonly diskLength: number;
   has(pageIndex: number): boolean;
-  /** The first page behind `pageIndex` that is not as dirty or clean as it is; at most `endPageIndex`. */
-  runEnd(pageIndex: number, endPageIndex: number): number;
+  /**
+   * The first page behind `pageIndex` that is not as dirty or clean as it is; at most `endPageIndex`.
+   *
+   * @param isDirty as `has` has answered: asked again, it might say something else
+   */
+  runEnd(pageIndex: number, endPageIndex: number, isDirty: boolean): number;
 }

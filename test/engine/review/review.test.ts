@@ -315,7 +315,7 @@ describe('a million hunks', () => {
     return new Review({
       diskLength: COUNT * 3 * 4096,
       has: (page) => pages.has(page),
-      runEnd: (page, end) => pages.runEnd(page, end),
+      runEnd: (page, end, isDirty) => pages.runEnd(page, end, isDirty),
     });
   }
 
@@ -355,5 +355,50 @@ describe('a million hunks', () => {
     }
     expect(undone).toBeGreaterThan(0);
     expect(undone).toBeLessThan(8);
+  });
+});
+
+describe('a page that changes while it is looked at', () => {
+  /** Another thread makes a page dirty or clean, right after it was asked whether it is. */
+  class ChangingDisk extends DirtyDisk {
+    changing: number | undefined;
+
+    override has(pageIndex: number): boolean {
+      const isDirty = super.has(pageIndex);
+      if (pageIndex === this.changing) {
+        this.changing = undefined;
+        const page = { pageIndex, pageCount: 1 };
+        if (isDirty) this.remove(page);
+        else this.add(page);
+      }
+      return isDirty;
+    }
+  }
+
+  const changingDisk = (): ChangingDisk => {
+    const dirty = new ChangingDisk(64 * 4096);
+    dirty.add({ pageIndex: 0, pageCount: 1 }, { pageIndex: 10, pageCount: 1 });
+    return dirty;
+  };
+
+  test.each([
+    ['is dirty no more', 0],
+    ['becomes dirty', 1],
+  ])('and %s makes no hunk of clean pages', (_, changing) => {
+    const dirty = changingDisk();
+    dirty.changing = changing;
+    const { hunks } = new Review(dirty).hunks(0, 10);
+    expect(hunks.map(({ pageIndex, pageCount }) => [pageIndex, pageCount])).toContainEqual([10, 1]);
+    for (const { pageCount } of hunks) expect(pageCount).toBeLessThanOrEqual(2);
+  });
+
+  test.each([0, 1])('makes nobody decide about clean pages: %d', (changing) => {
+    const dirty = changingDisk();
+    const review = new Review(dirty);
+    dirty.changing = changing;
+    review.change({ action: 'drop' });
+    dirty.add({ pageIndex: 5, pageCount: 1 });
+    const [found] = review.hunks(5, 1).hunks;
+    expect(found).toMatchObject({ pageIndex: 5, decision: 'open' });
   });
 });

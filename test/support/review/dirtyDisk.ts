@@ -22,9 +22,9 @@ export class DirtyDisk implements DirtySet {
     return this.#pages.has(pageIndex);
   }
 
-  runEnd(pageIndex: number, endPageIndex: number): number {
+  runEnd(pageIndex: number, endPageIndex: number, isDirty: boolean): number {
     let page = pageIndex + 1;
-    while (page < endPageIndex && this.has(page) === this.has(pageIndex)) page++;
+    while (page < endPageIndex && this.#pages.has(page) === isDirty) page++;
     return Math.min(page, endPageIndex);
   }
 }
