@@ -1,14 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import { asHexzError, fromPortable, HexzError, type PortableError } from '../errors.js';
-import {
-  type JobMessage,
-  type JobOrder,
-  type JobSetting,
-  SHARED_BYTES,
-  SHARED_CANCELLED,
-  SHARED_TAKEN,
-} from './jobMessages.js';
-import { BATCHES_AHEAD } from './protocol/messages.js';
+import { BatchWindow } from './batchWindow.js';
+import type { JobMessage, JobOrder, JobSetting } from './jobMessages.js';
 import type { Progress } from './protocol/values.js';
 
 type Kind = 'short' | 'long';
@@ -28,12 +21,6 @@ const WRITER_CANCEL_LIMIT_MS = 20_000;
 
 const limitOf = (method: string): number =>
   method === 'commit' ? WRITER_CANCEL_LIMIT_MS : CANCEL_LIMIT_MS;
-
-/** Has a job look at what was said to it. */
-function wake(shared: Int32Array): void {
-  Atomics.add(shared, SHARED_TAKEN, 1);
-  Atomics.notify(shared, SHARED_TAKEN);
-}
 
 /** Where a job's words go. Items and results are JSON text, made where they were found. */
 export interface JobSink {
@@ -55,8 +42,7 @@ interface Waiting {
   readonly sink: JobSink;
   /** Who asked for it. */
   readonly owner: object;
-  /** Batches that came and were not taken. */
-  batchesAhead: number;
+  readonly window: BatchWindow;
   readonly resolve: (json: string) => void;
   readonly reject: (error: HexzError) => void;
   /** Resolves when it is over, one way or the other. */
@@ -91,19 +77,17 @@ export class Jobs {
    */
   run(method: string, params: unknown, sink: JobSink, isShort: boolean, owner: object): Job {
     const id = ++this.#lastId;
-    const shared = new Int32Array(new SharedArrayBuffer(SHARED_BYTES));
-    const order: JobOrder = { id, method, params, shared };
+    const window = new BatchWindow();
+    const order: JobOrder = { id, method, params, window: window.shared };
     const kind = isShort ? 'short' : 'long';
     let cancelTimer: NodeJS.Timeout | undefined;
-    let job: Waiting | undefined;
     let settle = (): void => {};
     const settled = new Promise<void>((resolve) => {
       settle = resolve;
     });
     const result = new Promise<string>((resolve, reject) => {
-      job = { order, sink, owner, batchesAhead: 0, resolve, reject, settled };
       if (this.#isClosed) reject(cancelled());
-      else this.#queues[kind].push(job);
+      else this.#queues[kind].push({ order, sink, owner, window, resolve, reject, settled });
     }).finally(() => {
       clearTimeout(cancelTimer);
       settle();
@@ -111,12 +95,7 @@ export class Jobs {
     this.#dispatch(kind);
     return {
       result,
-      taken: () => {
-        // Whoever takes what was never sent would have the job run ahead of him.
-        if (job === undefined || job.batchesAhead === 0) return;
-        job.batchesAhead--;
-        wake(shared);
-      },
+      taken: () => window.taken(),
       cancel: () => {
         const queue = this.#queues[kind];
         const index = queue.findIndex((waiting) => waiting.order.id === id);
@@ -231,7 +210,7 @@ class JobThread {
 
   /** Whether its job is not just waiting for somebody to take what it found. */
   get isWorking(): boolean {
-    return this.#job !== undefined && this.#job.batchesAhead < BATCHES_AHEAD;
+    return this.#job !== undefined && !this.#job.window.isFull;
   }
 
   run(job: Waiting): void {
@@ -242,11 +221,10 @@ class JobThread {
   /** Tells its job to end. */
   cancel(): void {
     if (this.#job === undefined) return;
-    const { id, shared } = this.#job.order;
-    Atomics.store(shared, SHARED_CANCELLED, 1);
-    wake(shared);
+    const { order, window } = this.#job;
+    window.close();
     // For jobs that wait for something else than the shared memory.
-    this.#worker.postMessage({ cancel: id });
+    this.#worker.postMessage({ cancel: order.id });
   }
 
   /** Lets its job clean up, but not for ever, and ends. */
@@ -277,7 +255,6 @@ class JobThread {
     const job = this.#job;
     if (job === undefined || job.order.id !== message.job) return;
     if ('items' in message) {
-      job.batchesAhead++;
       job.sink.items(message.items);
       if (!this.isWorking) this.#events.onRoom();
     } else if ('progress' in message) job.sink.progress(message.progress);

@@ -1,42 +1,57 @@
-import type { HexzError } from '../errors.js';
+import { asHexzError, type HexzError } from '../errors.js';
 import { formatPages } from '../overlay/selection.js';
+import { BatchWindow } from './batchWindow.js';
 import type { Callable } from './calls.js';
 import type { EngineCommands } from './commands.js';
 import type { RequestOutput, RunningRequest } from './connection.js';
 import type { CommitExtras } from './jobs/commit.js';
 import { cancelled, type Job } from './jobs.js';
-import { BATCHES_AHEAD } from './protocol/messages.js';
 import type { Params } from './protocol/methods.js';
 import type { ReviewKeeper } from './reviewKeeper.js';
 
 const BATCH_LINES = 1024;
 
 /** Answers `selection`, a batch of lines for each that is taken. */
-export function selectionRequest(review: ReviewKeeper, output: RequestOutput): RunningRequest {
+export function selectionRequest(
+  review: Pick<ReviewKeeper, 'committed'>,
+  output: Pick<RequestOutput, 'items'>,
+): RunningRequest {
   const extents = review.committed();
+  const window = new BatchWindow();
   let pages = 0;
-  let batchesAhead = 0;
   let settle: { resolve: (json: string) => void; reject: (error: HexzError) => void };
   const result = new Promise<string>((resolve, reject) => {
     settle = { resolve, reject };
   });
+  /** The next lines, fewer than wanted only at the end. */
+  const nextLines = (): readonly string[] => {
+    const lines: string[] = [];
+    while (lines.length < BATCH_LINES) {
+      const extent = extents.next();
+      if (extent.done === true) break;
+      const { pageIndex, pageCount } = extent.value;
+      lines.push(formatPages(pageIndex, pageCount));
+      pages += pageCount;
+    }
+    return lines;
+  };
   const send = (): void => {
-    while (batchesAhead < BATCHES_AHEAD) {
-      const batch: string[] = [];
-      for (;;) {
-        const extent = extents.next();
-        if (extent.done === true) {
-          if (batch.length > 0) output.items(JSON.stringify(batch));
-          settle.resolve(JSON.stringify({ pages }));
-          return;
+    try {
+      while (!window.isFull && !window.isClosed) {
+        const lines = nextLines();
+        if (lines.length > 0) {
+          window.sent();
+          output.items(JSON.stringify(lines));
         }
-        const { pageIndex, pageCount } = extent.value;
-        batch.push(formatPages(pageIndex, pageCount));
-        pages += pageCount;
-        if (batch.length === BATCH_LINES) break;
+        if (lines.length < BATCH_LINES) {
+          window.close();
+          settle.resolve(JSON.stringify({ pages }));
+        }
       }
-      batchesAhead++;
-      output.items(JSON.stringify(batch));
+    } catch (error) {
+      // Nobody else is there to meet it, and the thread would end with all its watchers.
+      window.close();
+      settle.reject(asHexzError(error));
     }
   };
   // The first batch comes behind the caller's note that the request is running.
@@ -44,11 +59,13 @@ export function selectionRequest(review: ReviewKeeper, output: RequestOutput): R
   return {
     result,
     taken() {
-      if (batchesAhead === 0) return;
-      batchesAhead--;
+      window.taken();
       send();
     },
-    cancel: () => settle.reject(cancelled()),
+    cancel() {
+      window.close();
+      settle.reject(cancelled());
+    },
   };
 }
 

@@ -1,8 +1,8 @@
 import type { ActivityCursor, ActivitySample } from '../activity/sampler.js';
+import { BatchWindow } from './batchWindow.js';
 import type { RequestOutput, RunningRequest } from './connection.js';
 import { cancelled } from './jobs.js';
 import type { EngineState } from './protocol/engineState.js';
-import { BATCHES_AHEAD } from './protocol/messages.js';
 import type { Item, Params } from './protocol/methods.js';
 
 /** States and lines that wait for a watcher who does not keep up; of more, the oldest are dropped. */
@@ -19,7 +19,7 @@ export interface Watched {
 /**
  * One watcher's subscription.
  *
- * At each tick one batch is sent with all that is new. While as many batches are under way as may be, nothing is: the
+ * At each tick one batch is sent with all that is new. While its window is full, nothing is: the
  * sample after that covers the whole time, so that a watcher who stalls costs one timer, and misses only events that
  * the ring no longer has.
  */
@@ -28,9 +28,9 @@ export class Watch implements RunningRequest {
   readonly #params: Params<'watch'>;
   readonly #watched: Watched;
   readonly #output: RequestOutput;
+  readonly #window = new BatchWindow();
   readonly #timer: NodeJS.Timeout;
   #waiting: WatchItem[] = [];
-  #batchesAhead = 0;
   #lastDirty = -1;
   #end: () => void = () => {};
 
@@ -56,7 +56,7 @@ export class Watch implements RunningRequest {
   }
 
   taken(): void {
-    this.#batchesAhead = Math.max(0, this.#batchesAhead - 1);
+    this.#window.taken();
   }
 
   cancel(): void {
@@ -65,7 +65,7 @@ export class Watch implements RunningRequest {
   }
 
   #tick(): void {
-    if (this.#batchesAhead >= BATCHES_AHEAD) return;
+    if (this.#window.isFull) return;
     const { maximumEvents, sendsIdle } = this.#params;
     const activity = this.#watched.cursor.sample(maximumEvents);
     const overlay = this.#watched.overlay();
@@ -75,7 +75,7 @@ export class Watch implements RunningRequest {
     this.#waiting = [];
     if (isNews || sendsIdle) items.push({ activity: { ...activity, ...overlay } });
     if (items.length === 0) return;
-    this.#batchesAhead++;
+    this.#window.sent();
     this.#output.items(JSON.stringify(items));
   }
 }

@@ -130,6 +130,36 @@ describe('cancelling', () => {
     }
   });
 
+  test.each(['selection', 'search', 'watch'])(
+    'ends what %s yields: nothing comes behind its last word',
+    async (method) => {
+      const path = all.hexz.sandbox.path('noise.hxz');
+      packNoise(path, MEBIBYTE);
+      const engine = await all.start({ snapshot: path, rw: true });
+      const client = await all.connect(engine);
+      const bytes = Buffer.alloc(4096, 1).toString('base64');
+      for (let page = 0; page < 200; page += 2) {
+        await client.request('write', { offset: page * 4096, bytes });
+      }
+      const watcher = await all.raw(engine);
+      const params = {
+        selection: {},
+        search: everything.params,
+        watch: { rateHz: 30, sendsIdle: true },
+      }[method];
+      for (let id = 1; id <= 20; id++) watcher.send({ id, method, params }, { cancel: id });
+      const ended = new Set<unknown>();
+      while (ended.size < 20) {
+        const message = await watcher.next();
+        expect(ended).not.toContain(message?.id);
+        expect(message).not.toHaveProperty('items');
+        if (message !== undefined && 'error' in message) ended.add(message.id);
+      }
+      watcher.send({ id: 1000, method: 'block', params: { stream: 'disk', offset: 0 } });
+      expect(await watcher.next()).toMatchObject({ id: 1000, result: {} });
+    },
+  );
+
   test('again and again never loses a request', async () => {
     const watcher = await all.raw(await all.start({ snapshot: packZeros(4) }));
     for (let id = 1; id <= 300; id++) {
