@@ -28,7 +28,7 @@ const rooms = {
 };
 
 /** The modules that every room may import. */
-const errors = '^src/engine/(byteSize|errors|programs|systemErrors)\\.ts$';
+const errors = '^src/engine/(byteSize|errors|programs|slices|systemErrors)\\.ts$';
 
 const upToSnapshot = ['format', 'codec', 'activity', 'snapshot'];
 const upToVolume = [...upToSnapshot, 'overlay', 'volume'];

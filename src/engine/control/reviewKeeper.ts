@@ -9,6 +9,7 @@ import type { SharedDirtySet } from '../overlay/sharedOverlay.js';
 import { Review } from '../review/review.js';
 import { readReview, stateOf, writeReview } from '../review/reviewFile.js';
 import type { ReviewChange } from '../review/types.js';
+import { inSlices, type Pause, type Steps } from '../slices.js';
 import type { Result } from './protocol/methods.js';
 
 /** How often it is looked what was written, while something is decided. */
@@ -35,6 +36,9 @@ export interface ReviewPlace {
  * What was written it learns from the events of the activity; where some were lost, everything counts as written. It
  * catches up before it answers anything, and now and then while anything is decided.
  *
+ * What takes long is done in slices, because all watchers share this thread. Whoever asks while another one is answered waits for his
+ * turn; saving goes on beside it, of what was decided when it began.
+ *
  * State: `#isSaved` says whether the file has what is decided; a change is written within `SAVE_MS`, and in the end.
  */
 export class ReviewKeeper {
@@ -49,6 +53,9 @@ export class ReviewKeeper {
   /** When it was looked last what was written. */
   #diskLength: number;
   #isSaved = true;
+  #saving: Promise<void> = Promise.resolve();
+  /** Settles when nobody is at work on the review. */
+  #turn: Promise<void> = Promise.resolve();
   /** Why the file could not be written the last time. */
   #saveWarning: string | undefined;
 
@@ -70,6 +77,9 @@ export class ReviewKeeper {
       {
         get diskLength() {
           return dirtySet.length;
+        },
+        get version() {
+          return dirtySet.version;
         },
         has: (pageIndex) => dirtySet.isDirty(pageIndex),
         runEnd: (pageIndex, endPageIndex, isDirty) =>
@@ -94,9 +104,12 @@ export class ReviewKeeper {
   }
 
   /** Answers `review`. */
-  list(fromPage: number, limit: number): Result<'review'> {
-    this.#catchUp();
-    return { ...this.#review.hunks(fromPage, limit), counts: this.#counts };
+  list(fromPage: number, limit: number): Promise<Result<'review'>> {
+    return this.#inTurn(async () => {
+      // Of one moment: counting begins before anything else happens.
+      const hunks = this.#review.hunks(fromPage, limit);
+      return { ...hunks, counts: await this.#counts() };
+    });
   }
 
   /**
@@ -104,11 +117,12 @@ export class ReviewKeeper {
    *
    * @throws HexzError as `Review.change`
    */
-  decide(change: ReviewChange, revision: number | undefined): Result<'decide'> {
-    this.#catchUp();
-    this.#review.change(change, revision);
-    this.#toSave();
-    return this.#counts;
+  decide(change: ReviewChange, revision: number | undefined): Promise<Result<'decide'>> {
+    return this.#inTurn(async () => {
+      await inSlices(this.#review.change(change, revision));
+      this.#toSave();
+      return this.#counts();
+    });
   }
 
   /**
@@ -116,47 +130,64 @@ export class ReviewKeeper {
    *
    * @throws HexzError USAGE with line, as `Selection.parse`; as `Review.select`
    */
-  select(text: string, revision: number | undefined): Result<'select'> {
-    this.#catchUp();
-    this.#review.select(Selection.parse(text, 'the selection'), revision);
-    this.#toSave();
-    return this.#counts;
+  select(text: string, revision: number | undefined): Promise<Result<'select'>> {
+    return this.#inTurn(async () => {
+      const selection = Selection.parse(text, 'the selection');
+      await inSlices(this.#review.select(selection, revision));
+      this.#toSave();
+      return this.#counts();
+    });
   }
 
   /** What a commit takes: everything that is dirty and not dropped. */
-  committed(): Generator<Extent, void> {
+  committed(): Generator<Extent | Pause, void> {
     this.#catchUp();
     return this.#review.committed();
   }
 
   /** Whether a commit takes all. */
-  get takesAll(): boolean {
-    this.#catchUp();
-    return this.#review.counts().drop === 0;
+  takesAll(): Promise<boolean> {
+    return this.#inTurn(async () => (await this.#counts()).drop === 0);
   }
 
   /** What is dropped and has not changed since. */
-  dropped(): Extent[] {
-    this.#catchUp();
-    return [...this.#review.dropped()];
+  dropped(): Promise<Extent[]> {
+    return this.#inTurn(() => inSlices(collected(this.#review.dropped())));
   }
 
   /** Tells that pages were taken out of the overlay. */
-  removed(runs: readonly Extent[]): void {
-    this.#catchUp();
-    this.#review.removed(runs);
-    this.#toSave();
+  removed(runs: readonly Extent[]): Promise<void> {
+    return this.#inTurn(async () => {
+      await inSlices(this.#review.removed(runs));
+      this.#toSave();
+    });
   }
 
   /** Saves what is not saved yet, as well as that goes. */
-  close(): void {
+  async close(): Promise<void> {
+    await this.#turn;
     clearInterval(this.#timer);
     clearTimeout(this.#saveTimer);
-    if (this.#place.isWritable && !(this.#isSaved && this.#review.isEmpty)) this.#save();
+    await this.#saving;
+    if (this.#place.isWritable && !(this.#isSaved && this.#review.isEmpty)) await this.#save();
   }
 
-  get #counts(): Result<'decide'> {
-    return { ...this.#review.counts(), unsaved: this.#saveWarning ?? null };
+  /** One after the other: what one of them does in slices, the next does not see half done. */
+  #inTurn<Answer>(action: () => Promise<Answer>): Promise<Answer> {
+    const answer = this.#turn.then(() => {
+      this.#catchUp();
+      return action();
+    });
+    this.#turn = answer.then(
+      () => {},
+      () => {},
+    );
+    return answer;
+  }
+
+  async #counts(): Promise<Result<'decide'>> {
+    const counts = await inSlices(this.#review.counts());
+    return { ...counts, unsaved: this.#saveWarning ?? null };
   }
 
   #toSave(): void {
@@ -165,12 +196,18 @@ export class ReviewKeeper {
       this.#saveWarning = READ_ONLY;
       return;
     }
-    this.#saveTimer ??= setTimeout(() => this.#save(), SAVE_MS);
+    this.#saveTimer ??= setTimeout(() => void this.#save(), SAVE_MS);
   }
 
-  #save(): void {
+  #save(): Promise<void> {
+    this.#saving = this.#saving.then(() => this.#saveNow());
+    return this.#saving;
+  }
+
+  async #saveNow(): Promise<void> {
     clearTimeout(this.#saveTimer);
     this.#saveTimer = undefined;
+    // A change that comes meanwhile is saved the next time.
     this.#isSaved = true;
     const { overlayPath, baseIdentity } = this.#place;
     const paths = overlayPaths(overlayPath);
@@ -178,7 +215,7 @@ export class ReviewKeeper {
       // Asked first: what is written from here on makes the file stale.
       const state = stateOf(paths.data);
       this.#catchUp();
-      writeReview(paths, baseIdentity, this.#review.save(), state);
+      await writeReview(paths, baseIdentity, this.#review.save(), state);
       this.#saveWarning = undefined;
     } catch (error) {
       // A full disk must not end the engine; the next change tries again.
@@ -204,6 +241,15 @@ export class ReviewKeeper {
     if (lostEvents > 0) this.#review.writtenUnknown();
     else this.#review.written(runs);
   }
+}
+
+function* collected<Item>(items: Iterable<Item | Pause>): Steps<Item[]> {
+  const list: Item[] = [];
+  for (const item of items) {
+    if (item === undefined) yield;
+    else list.push(item);
+  }
+  return list;
 }
 
 function pagesBetween(startOffset: number, endOffset: number): Extent {

@@ -1,5 +1,6 @@
 import { asHexzError, type HexzError } from '../errors.js';
 import { formatPages } from '../overlay/selection.js';
+import { inSlices, type Steps } from '../slices.js';
 import { BatchWindow } from './batchWindow.js';
 import type { Callable } from './calls.js';
 import type { EngineCommands } from './commands.js';
@@ -24,21 +25,28 @@ export function selectionRequest(
     settle = { resolve, reject };
   });
   /** The next lines, fewer than wanted only at the end. */
-  const nextLines = (): readonly string[] => {
+  function* nextLines(): Steps<readonly string[]> {
     const lines: string[] = [];
     while (lines.length < BATCH_LINES) {
       const extent = extents.next();
       if (extent.done === true) break;
+      if (extent.value === undefined) {
+        yield;
+        continue;
+      }
       const { pageIndex, pageCount } = extent.value;
       lines.push(formatPages(pageIndex, pageCount));
       pages += pageCount;
     }
     return lines;
-  };
-  const send = (): void => {
+  }
+  let isSending = false;
+  const send = async (): Promise<void> => {
+    if (isSending) return;
+    isSending = true;
     try {
       while (!window.isFull && !window.isClosed) {
-        const lines = nextLines();
+        const lines = await inSlices(nextLines());
         if (lines.length > 0) {
           window.sent();
           output.items(JSON.stringify(lines));
@@ -52,15 +60,17 @@ export function selectionRequest(
       // Nobody else is there to meet it, and the thread would end with all its watchers.
       window.close();
       settle.reject(asHexzError(error));
+    } finally {
+      isSending = false;
     }
   };
   // The first batch comes behind the caller's note that the request is running.
-  setImmediate(send);
+  setImmediate(() => void send());
   return {
     result,
     taken() {
       window.taken();
-      send();
+      void send();
     },
     cancel() {
       window.close();
@@ -91,9 +101,10 @@ export function commitRequest({
 }: CommitRequest): RunningRequest {
   let job: Job | undefined;
   let isCancelled = false;
-  const runJob = (extras: object): Promise<string> => {
+  const runJob = async (extras: object): Promise<string> => {
+    const takesAll = !params.usesReview || (await review.takesAll());
+    const selected = takesAll ? undefined : await inSlices(numbersOf(review));
     if (isCancelled) throw cancelled();
-    const selected = params.usesReview && !review.takesAll ? numbersOf(review) : undefined;
     job = run({ ...params, ...extras, selected } satisfies CommitExtras);
     return job.result;
   };
@@ -116,8 +127,11 @@ export function commitRequest({
   };
 }
 
-function numbersOf(review: ReviewKeeper): Float64Array {
+function* numbersOf(review: ReviewKeeper): Steps<Float64Array> {
   const numbers: number[] = [];
-  for (const { pageIndex, pageCount } of review.committed()) numbers.push(pageIndex, pageCount);
+  for (const run of review.committed()) {
+    if (run === undefined) yield;
+    else numbers.push(run.pageIndex, run.pageCount);
+  }
   return Float64Array.from(numbers);
 }

@@ -53,7 +53,7 @@ const commands: ControlCommands = {
     await watchers.close();
     for (const connection of connections) connection.end();
     await jobs.close();
-    reviewKeeper?.close();
+    await reviewKeeper?.close();
   },
 };
 answerCalls(port, commands);

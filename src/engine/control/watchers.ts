@@ -234,12 +234,12 @@ export class Watchers implements RequestHandler {
     dirty: async ({ fromPage, limit }) => listDirty(this.#dirtySet, fromPage, limit),
     review: async ({ fromPage, limit }) => this.#theReview.list(fromPage, limit),
     decide: async ({ change, revision }) => {
-      const counts = this.#theReview.decide(change, revision);
+      const counts = await this.#theReview.decide(change, revision);
       unheard(this.stateChanged());
       return counts;
     },
     select: async ({ selection, revision }) => {
-      const counts = this.#theReview.select(selection, revision);
+      const counts = await this.#theReview.select(selection, revision);
       unheard(this.stateChanged());
       return counts;
     },
@@ -253,9 +253,9 @@ export class Watchers implements RequestHandler {
       // What is written between choosing pages and dropping them would be lost, and nobody has seen it.
       const hold = await this.#engine.hold();
       try {
-        const runs = pages ?? review.dropped();
+        const runs = pages ?? (await review.dropped());
         const droppedPages = await this.#engine.drop(runs, force);
-        review.removed(runs);
+        await review.removed(runs);
         unheard(this.stateChanged());
         return { droppedPages };
       } finally {

@@ -92,7 +92,8 @@ export class Engine {
     options: EngineOptions,
   ): Promise<Engine> {
     const identity = await checkBeforehand(snapshot, settings);
-    const engine = new Engine(identity, openResources(snapshot, settings), settings, options);
+    const resources = await openResources(snapshot, settings);
+    const engine = new Engine(identity, resources, settings, options);
     try {
       const { mountpoint, allowOther } = settings;
       const steps = await Promise.allSettled([

@@ -33,7 +33,10 @@ export interface Resources {
  *
  * @throws HexzError of the overlay; the snapshot is closed then
  */
-export function openResources(snapshot: Snapshot, settings: EngineSettings): Resources {
+export async function openResources(
+  snapshot: Snapshot,
+  settings: EngineSettings,
+): Promise<Resources> {
   const { overlay: givenPath, isWritable, mountpoint, force } = settings;
   let temporaryDirectory: string | undefined;
   try {
@@ -47,7 +50,7 @@ export function openResources(snapshot: Snapshot, settings: EngineSettings): Res
       overlayPath === undefined
         ? undefined
         : openOverlay(snapshot, { path: overlayPath, access, force, mountpoint });
-    carried?.();
+    await carried?.();
     const activity = createActivity(snapshot, overlay);
     const volume = createVolume(snapshot, overlay, new ActivityRecorder(activity));
     return { snapshot, volume, activity, overlay, overlayPath, temporaryDirectory };
@@ -74,7 +77,7 @@ export async function closeResources(
     const carried =
       overlay?.isWritable === true ? carryReview(overlayPaths(overlay.path)) : undefined;
     await volume.close();
-    carried?.();
+    await carried?.();
     return;
   }
   await overlay?.remove();

@@ -1,11 +1,13 @@
 import { statSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { z } from 'zod';
 import { HexzError } from '../errors.js';
-import { onFile } from '../overlay/failures.js';
-import { systemFiles } from '../overlay/files.js';
+import { asOverlayError } from '../overlay/failures.js';
+import { type OverlayFile, systemFiles } from '../overlay/files.js';
 import type { OverlayPaths } from '../overlay/paths.js';
 import { createBeside } from '../overlay/sideFile.js';
+import { inSlices, type Pause, type Steps } from '../slices.js';
 import { describeSystemError } from '../systemErrors.js';
 import { formatRuns, parseRuns } from './runText.js';
 import type { SavedReview } from './savedReview.js';
@@ -74,8 +76,8 @@ export function readReview(
 }
 
 /**
- * Puts a review in place of the last one, whole and on the disk, or not at all. While the overlay is written to, tell the review what was
- * written after asking for `dataState` and before saving it.
+ * Puts a review in place of the last one, whole and on the disk, or not at all; in slices, so that the thread is never
+ * held. While the overlay is written to, tell the review what was written after asking for `dataState` and before saving it.
  *
  * @param dataState of `stateOf`
  * @throws HexzError LIMIT where it would be longer than what is read; NO_SPACE, OVERLAY_UNUSABLE
@@ -85,30 +87,23 @@ export function writeReview(
   baseIdentity: string,
   review: SavedReview,
   dataState: string,
-): void {
-  const { review: path } = paths;
-  const bytes = Buffer.from(
-    `${JSON.stringify(
-      {
-        version: VERSION,
-        baseIdentity,
-        dataState,
-        keep: formatRuns(review.keep),
-        drop: formatRuns(review.drop),
-        viewed: formatRuns(review.viewed),
-        changedSince: formatRuns(review.changedSince),
-        splits: formatRuns(review.splits),
-      },
-      undefined,
-      2,
-    )}\n`,
-  );
-  if (bytes.length > MAX_BYTES) {
-    throw new HexzError('LIMIT', 'the review is in too many pieces to be saved', {
-      location: { file: path },
-    });
+): Promise<void> {
+  return putInPlace(paths.review, textOf(baseIdentity, review, dataState));
+}
+
+function* textOf(
+  baseIdentity: string,
+  { keep, drop, viewed, changedSince, splits }: SavedReview,
+  dataState: string,
+): Generator<string | Pause, void> {
+  const head = JSON.stringify({ version: VERSION, baseIdentity, dataState }, undefined, 2);
+  yield head.slice(0, head.lastIndexOf('\n'));
+  for (const [name, of] of Object.entries({ keep, drop, viewed, changedSince, splits })) {
+    yield `,\n  "${name}": "`;
+    yield* formatRuns(of);
+    yield '"';
   }
-  putInPlace(path, bytes);
+  yield '\n}\n';
 }
 
 /**
@@ -117,9 +112,9 @@ export function writeReview(
  *
  * @returns to be called when that is done
  */
-export function carryReview(paths: OverlayPaths): () => void {
+export function carryReview(paths: OverlayPaths): () => Promise<void> {
   const before = stateIfThere(paths.data);
-  return () => {
+  return async () => {
     const after = stateIfThere(paths.data);
     if (before === undefined || after === undefined || after === before) return;
     try {
@@ -128,25 +123,51 @@ export function carryReview(paths: OverlayPaths): () => void {
       const saved: { readonly dataState?: unknown } = JSON.parse(text);
       if (saved.dataState !== before) return;
       const carried = JSON.stringify({ ...saved, dataState: after }, undefined, 2);
-      putInPlace(paths.review, Buffer.from(`${carried}\n`));
+      await putInPlace(paths.review, [`${carried}\n`]);
     } catch {
       // What was said then counts as said of other bytes, and somebody looks again.
     }
   };
 }
 
-function putInPlace(path: string, bytes: Buffer): void {
-  onFile(path, 'save the review', () => {
+async function putInPlace(path: string, chunks: Iterable<string | Pause>): Promise<void> {
+  try {
     const file = createBeside(systemFiles, path);
     try {
-      file.write(bytes, 0);
-      file.sync();
+      await inSlices(writeChunks(file, path, chunks));
+      await file.syncLater();
+    } catch (error) {
+      systemFiles.remove(file.path);
+      throw error;
     } finally {
       file.close();
     }
     systemFiles.rename(file.path, path);
-    systemFiles.syncDirectory(dirname(path));
-  });
+    const directory = await open(dirname(path));
+    await directory.sync().finally(() => directory.close());
+  } catch (error) {
+    throw asOverlayError(error, path, 'save the review');
+  }
+}
+
+function* writeChunks(
+  file: OverlayFile,
+  path: string,
+  chunks: Iterable<string | Pause>,
+): Steps<void> {
+  let offset = 0;
+  for (const chunk of chunks) {
+    yield;
+    if (chunk === undefined) continue;
+    const bytes = Buffer.from(chunk);
+    if (offset + bytes.length > MAX_BYTES) {
+      throw new HexzError('LIMIT', 'the review is in too many pieces to be saved', {
+        location: { file: path },
+      });
+    }
+    file.write(bytes, offset);
+    offset += bytes.length;
+  }
 }
 
 /** The state of a data file: another after every write, as far as the clock of the file system tells. */

@@ -53,6 +53,8 @@ export type ReviewChange =
 /** The dirty pages of a disk, which change while they are reviewed: `DirtyPages` with the length of the disk. */
 export interface DirtySet {
   readonly diskLength: number;
+  /** Another one whenever pages have become clean. */
+  readonly version: number;
   has(pageIndex: number): boolean;
   /**
    * The first page behind `pageIndex` that is not as dirty or clean as it is; at most `endPageIndex`.

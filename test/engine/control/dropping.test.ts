@@ -70,6 +70,6 @@ test('a page that is written before changes are held is not dropped', async () =
     expect(dropped).toEqual([{ pageIndex: 3, pageCount: 1 }]);
     expect(calls).toEqual(['hold', 'drop', 'release 7']);
   } finally {
-    keeper.close();
+    await keeper.close();
   }
 });

@@ -4,6 +4,7 @@ import type { DirtySet } from '../../../src/engine/review/types.js';
 /** Dirty pages of a small disk, that come and go. */
 export class DirtyDisk implements DirtySet {
   readonly diskLength: number;
+  version = 0;
   readonly #pages = new Set<number>();
 
   constructor(diskLength: number) {
@@ -15,6 +16,7 @@ export class DirtyDisk implements DirtySet {
   }
 
   remove(...runs: readonly Extent[]): void {
+    this.version++;
     for (const page of pagesOf(runs)) this.#pages.delete(page);
   }
 
