@@ -43,13 +43,16 @@ export interface DiskUser {
   readonly detail: string;
 }
 
+/** What is looked at, be it in the table of mounts or not. */
+type MountedFileSystem = Pick<Mount, 'mountpoint' | 'deviceNumber'>;
+
 const DISK = 'disk';
 const MAX_USERS = 100;
 const MAX_NAMED = 5;
 const MAX_TABLE_BYTES = 16 * 1024 ** 2;
 
 /** Who keeps bytes of the disk of a mount, other than this process; at most 100 of them. */
-export async function findDiskUsers(mount: Mount): Promise<readonly DiskUser[]> {
+export async function findDiskUsers(mount: MountedFileSystem): Promise<readonly DiskUser[]> {
   const disk = new MountedDisk(mount.deviceNumber);
   const users: DiskUser[] = (await listLoopDevices())
     .filter((device) => disk.isUnder(device))
@@ -71,7 +74,7 @@ export async function findDiskUsers(mount: Mount): Promise<readonly DiskUser[]> 
  *
  * @throws HexzError DISK_IN_USE
  */
-export async function checkDiskUnused(mount: Mount): Promise<void> {
+export async function checkDiskUnused(mount: MountedFileSystem): Promise<void> {
   const users = await findDiskUsers(mount);
   if (users.length === 0) return;
   const named = users.slice(0, MAX_NAMED).map(describeDiskUser);
