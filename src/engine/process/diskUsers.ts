@@ -94,7 +94,8 @@ const details = {
   writer: 'has the disk open for writing',
 } as const;
 
-function describeDiskUser({ pid, program, detail }: DiskUser): string {
+/** Who it is, and what it does. */
+export function describeDiskUser({ pid, program, detail }: DiskUser): string {
   return `${program}${pid === undefined ? '' : ` (process ${pid})`} ${detail}`;
 }
 
