@@ -1,4 +1,4 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -199,7 +199,7 @@ describe.runIf(requires('FUSE', 'root', 'loop devices', 'e2fsprogs'))(
       async (signal) => {
         const { sandbox } = hexz;
         const image = sandbox.path('image');
-        execFileSync('mkfs.ext4', ['-q', image, '16384']);
+        expect(runTool('mkfs.ext4', '-q', image, '16384')).toBe(true);
         const snapshot = sandbox.path('disk.hxz');
         packSnapshot(snapshot, { disk: readFileSync(image) });
         const directory = sandbox.newDirectory();
