@@ -1,40 +1,26 @@
-import { existsSync, mkdtempSync, readFileSync, realpathSync, rmdirSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { ControlClient } from '../engine/control/client.js';
-import { type HexzCode, HexzError } from '../engine/errors.js';
-import { identifyProcess, isRunning, type ProcessIdentity } from '../engine/process/processes.js';
-import { findEngine, startEngine } from '../engine/process/start.js';
+import { asHexzError, HexzError } from '../engine/errors.js';
 import { describeSystemError } from '../engine/systemErrors.js';
 import { History } from '../repl/history.js';
 import { Interactive } from '../repl/interactive.js';
 import { Source } from '../repl/language/source.js';
 import { streamOutput } from '../repl/output.js';
+import { letProgramsGo } from '../repl/programWatch.js';
 import { hasColours } from '../repl/rendering/hexView.js';
 import { JsonReporter, type Reporter, TextReporter } from '../repl/report.js';
 import { runLines, runText } from '../repl/script.js';
 import { Session } from '../repl/session.js';
-import type { ReadOptions } from './arguments.js';
+import { type EngineOptions, InspectedEngine } from './inspectedEngine.js';
 import { goOnWithoutOutput, printable, reportError } from './output.js';
-import { openWithPasswords } from './password.js';
 
-export interface InspectCommandOptions extends ReadOptions {
+export interface InspectCommandOptions extends EngineOptions {
   readonly attach?: string;
-  readonly rw?: boolean;
-  readonly overlay?: string;
   readonly command?: readonly string[];
   readonly script?: string;
-  readonly mount: boolean;
-  readonly allowOther?: boolean;
-  readonly force?: boolean;
 }
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-/** How long an engine has to end before its mountpoint is left where it is. */
-const END_LIMIT_MS = 10_000;
-const POLL_MS = 10;
 
 /**
  * `hexz inspect SNAP [MOUNTPOINT] [...]` and `hexz inspect --attach MOUNTPOINT`; answers with the exit status.
@@ -48,12 +34,27 @@ export async function inspect(
   // A reader who has enough ends the script; what was begun has to be cleaned up first.
   goOnWithoutOutput();
   const isTyped = isInteractive(options);
-  const opened = await open(path, mountpoint, options, isTyped);
+  const engine =
+    path === undefined
+      ? await InspectedEngine.attach(options.attach ?? '', isTyped)
+      : await InspectedEngine.start(path, mountpoint, options, isTyped ? 'terminal' : 'bound');
+  let status = 0;
+  let failure: HexzError | undefined;
   try {
-    return isTyped ? await talk(opened) : await runScript(opened, options);
-  } finally {
-    await opened.end();
+    status = isTyped ? await talk(engine) : await runScript(engine, options);
+  } catch (error) {
+    failure = asHexzError(error);
   }
+  try {
+    const engineStatus = await engine.end();
+    if (status === 0) status = engineStatus;
+  } catch (error) {
+    // What went wrong first decides the status.
+    if (status !== 0 || failure !== undefined) reportError(asHexzError(error), undefined);
+    else throw error;
+  }
+  if (failure !== undefined) throw failure;
+  return status;
 }
 
 function check(
@@ -91,161 +92,41 @@ const isInteractive = ({ command, script, json }: InspectCommandOptions): boolea
   process.stdin.isTTY === true &&
   process.stdout.isTTY === true;
 
-/**
- * An engine, and what is to be done about it in the end.
- *
- * State: `keepsOverlay` is decided by how the session ends.
- */
-class Opened {
-  readonly client: ControlClient;
-  readonly isOurs: boolean;
-  keepsOverlay = false;
-  readonly #temporaryMountpoint: string | undefined;
-
-  constructor(client: ControlClient, isOurs: boolean, temporaryMountpoint: string | undefined) {
-    this.client = client;
-    this.isOurs = isOurs;
-    this.#temporaryMountpoint = temporaryMountpoint;
-  }
-
-  /** Ends an engine of ours, and removes what was made for it. */
-  async end(): Promise<void> {
-    try {
-      if (this.isOurs && this.client.isOpen) await this.#shutDown();
-    } finally {
-      await this.client.close();
-      removeDirectory(this.#temporaryMountpoint);
-    }
-  }
-
-  async #shutDown(): Promise<void> {
-    const { keepsOverlay } = this;
-    const engine = identifyProcess(this.client.pid);
-    const { overlay } = await this.client.request('state', {});
-    try {
-      await this.client.request('shutdown', { keepsOverlay }).catch((error: unknown) => {
-        if (!isCode(error, 'MOUNT_BUSY')) throw error;
-        warn(`${error.toLine()}; it is detached all the same`);
-        return this.client.request('shutdown', { isLazy: true, keepsOverlay });
-      });
-    } catch (error) {
-      // The engine may be gone before its answer is here.
-      if (!isCode(error, 'ENGINE_GONE')) throw error;
-    }
-    await endOf(engine);
-    // The terminal may be gone: the engine has written it to the log, too.
-    if (keepsOverlay && overlay?.isTemporary === true && existsSync(overlay.path)) {
-      say(`the overlay is kept: ${overlay.path}`);
-    }
-  }
-}
-
-const isCode = (error: unknown, code: HexzCode): error is HexzError =>
-  error instanceof HexzError && error.code === code;
-
-/** Waits until an engine has flushed and removed what it had to, but not for ever. */
-async function endOf(engine: ProcessIdentity | undefined): Promise<void> {
-  const deadline = performance.now() + END_LIMIT_MS;
-  while (engine !== undefined && isRunning(engine) && performance.now() < deadline) {
-    await sleep(POLL_MS);
-  }
-}
-
-async function open(
-  path: string | undefined,
-  mountpoint: string | undefined,
-  options: InspectCommandOptions,
-  isTyped: boolean,
-): Promise<Opened> {
-  if (path === undefined) return attach(options.attach ?? '', isTyped);
-  const { snapshot, passwords } = await openWithPasswords(path, options);
-  // The engine opens it for itself; here it was to be found out whether that can work.
-  snapshot.close();
-  const temporary = mountpoint === undefined && options.mount ? newMountpoint() : undefined;
-  try {
-    const { overlay, cacheSize, rw = false, allowOther = false, force = false } = options;
-    const engine = await startEngine({
-      snapshot: path,
-      mountpoint: mountpoint ?? temporary,
-      // Also when this process is killed before it can.
-      scratchDirectory: temporary,
-      ...(overlay === undefined ? {} : { overlay }),
-      ...(cacheSize === undefined ? {} : { cacheSize }),
-      rw,
-      allowOther,
-      force,
-      passwords,
-      parentDirectories: options.parentDir ?? [],
-      onError: (error) => reportError(error, undefined),
-    });
-    engine.warnings.forEach(warn);
-    const client = await ControlClient.connect(engine.socketPath);
-    await client.request('lease', { kind: isTyped ? 'terminal' : 'bound' });
-    return new Opened(client, true, temporary);
-  } catch (error) {
-    removeDirectory(temporary);
-    throw error;
-  }
-}
-
-/** An engine whose terminal was lost has a new one then, which ends it. */
-async function attach(mountpoint: string, isTyped: boolean): Promise<Opened> {
-  const client = await ControlClient.connect(findEngine(mountpoint).socketPath);
-  const { lease } = await client.request('state', {});
-  const adopts = isTyped && lease === 'orphaned';
-  if (adopts) await client.request('lease', { kind: 'terminal' });
-  return new Opened(client, adopts, undefined);
-}
-
-function newMountpoint(): string {
-  try {
-    return mkdtempSync(join(realpathSync(tmpdir()), 'hexz-inspect-'));
-  } catch (cause) {
-    throw new HexzError(
-      'MOUNTPOINT_UNUSABLE',
-      `cannot make a temporary directory: ${describeSystemError(cause)}`,
-      { hint: 'name a mountpoint, or give --no-mount', cause },
-    );
-  }
-}
-
-function removeDirectory(path: string | undefined): void {
-  try {
-    if (path !== undefined) rmdirSync(path);
-  } catch {
-    // Something is still mounted there, or the engine has removed it.
-  }
-}
-
 /** A person at a terminal. */
-async function talk(opened: Opened): Promise<number> {
-  const { client } = opened;
+async function talk(engine: InspectedEngine): Promise<number> {
+  const { client, isOurs } = engine;
   const interactive = new Interactive({
-    session: new Session(client),
+    session: new Session(client, { ownsEngine: isOurs }),
     input: process.stdin,
     output: process.stdout,
     history: new History(),
     isColoured: hasColours(),
-    endsEngine: opened.isOurs,
+    endsEngine: isOurs,
   });
   const { snapshot, mount } = await client.request('state', {});
   const place = mount === null ? 'not mounted' : `mounted at ${mount.mountpoint}`;
   process.stdout.write(`${printable(`${snapshot.path}, ${place}`)}; help lists the commands\n`);
   const sendAway = (): void => interactive.sendAway();
   for (const signal of ['SIGHUP', 'SIGTERM'] as const) process.once(signal, sendAway);
-  ({ keepsOverlay: opened.keepsOverlay } = await interactive.run());
+  ({ keepsOverlay: engine.keepsOverlay } = await interactive.run());
   return 0;
 }
 
 /** Commands of the command line, of a file, or of standard input, until one fails. */
-async function runScript({ client }: Opened, options: InspectCommandOptions): Promise<number> {
+async function runScript(engine: InspectedEngine, options: InspectCommandOptions): Promise<number> {
   const stop = new Stop();
   const reporter = reporterFor(options);
-  const session = new Session(client);
+  const session = new Session(engine.client, { ownsEngine: engine.isOurs });
   try {
     const error = await runSources(session, reporter, stop.signal, options);
     if (stop.failure !== undefined) throw stop.failure;
-    return stop.isWanted || error === undefined ? 0 : error.exitStatus;
+    if (stop.received === undefined) letProgramsGo();
+    else engine.waitsForUsers = false;
+    if (stop.isWanted) return 0;
+    if (error !== undefined) return error.exitStatus;
+    // The last command need not have met that; of an engine of ours, its end tells.
+    if (session.hasLostEngine && !engine.isOurs) throw session.engineGone();
+    return 0;
   } finally {
     stop.end();
   }
@@ -300,13 +181,14 @@ function readScript(path: string): string {
 }
 
 /**
- * What stops a script before its end: a signal, which then ends this process as it would any other, or an output
- * that takes no more.
+ * What stops a script before its end: an output that takes no more, or a signal. The end by SIGINT or SIGTERM is a clean one;
+ * SIGHUP then ends this process as it would any other.
  */
 class Stop {
   readonly #controller = new AbortController();
   readonly #onSignal = (signal: NodeJS.Signals) => {
-    this.#received = signal;
+    this.received = signal;
+    this.isWanted = true;
     this.#controller.abort();
   };
   readonly #onOutputError = (cause: NodeJS.ErrnoException) => {
@@ -314,8 +196,8 @@ class Stop {
     else this.failure = outputFailed(cause);
     this.#controller.abort();
   };
-  #received: NodeJS.Signals | undefined;
-  /** Whoever read our output has enough. */
+  received: NodeJS.Signals | undefined;
+  /** It is what somebody wanted: by a signal, or because he has read enough. */
   isWanted = false;
   failure: HexzError | undefined;
 
@@ -331,9 +213,8 @@ class Stop {
   end(): void {
     for (const signal of SIGNALS) process.removeListener(signal, this.#onSignal);
     process.stdout.removeListener('error', this.#onOutputError);
-    const received = this.#received;
     // Behind the cleaning up.
-    if (received !== undefined) process.once('exit', () => process.kill(process.pid, received));
+    if (this.received === 'SIGHUP') process.once('exit', () => process.kill(process.pid, 'SIGHUP'));
   }
 }
 
@@ -342,9 +223,3 @@ const outputFailed = (cause: NodeJS.ErrnoException): HexzError =>
     location: { file: 'standard output' },
     cause,
   });
-
-const say = (text: string): void => {
-  process.stderr.write(`hexz: ${printable(text)}\n`);
-};
-
-const warn = (text: string): void => say(`warning: ${text}`);

@@ -174,21 +174,23 @@ describe.runIf(requires('FUSE'))('with a mount', () => {
   });
 
   test.each([
-    ['SIGINT', 'sh echo ready; sleep 60'],
-    ['SIGTERM', 'sh echo ready; (sleep 60)'],
-    ['SIGHUP', 'sh echo ready; sleep 60'],
-    ['SIGKILL', 'read disk 0 16; wait 60s'],
-  ] as const)('%s ends it, and what it has made: %s', async (signal, command) => {
+    ['SIGINT', 'sh echo ready; sleep 60', { status: 0, signal: null }],
+    ['SIGTERM', 'sh echo ready; (sleep 60)', { status: 0, signal: null }],
+    ['SIGTERM', 'sh trap "" TERM; echo ready; sleep 60; sleep 60', { status: 0, signal: null }],
+    ['SIGHUP', 'sh echo ready; sleep 60', { status: null, signal: 'SIGHUP' }],
+    ['SIGKILL', 'read disk 0 16; wait 60s', { status: null, signal: 'SIGKILL' }],
+  ] as const)('%s ends it, and what it has made: %s', async (signal, command, end) => {
     const temporary = newDirectory();
     const child = spawn(process.execPath, [cliPath, 'inspect', snapshot, '--rw', '-c', command], {
       env: cliEnvironment({ TMPDIR: temporary }),
-      stdio: ['ignore', 'pipe', 'inherit'],
+      stdio: ['ignore', 'pipe', 'ignore'],
     });
     await new Promise((resolve) => child.stdout.once('data', resolve));
     child.kill(signal);
-    expect(await new Promise((resolve) => child.once('close', (_, by) => resolve(by)))).toBe(
-      signal,
-    );
+    const ended = new Promise((resolve) => {
+      child.once('exit', (status, by) => resolve({ status, signal: by }));
+    });
+    expect(await ended).toEqual(end);
     await until('everything is removed', () => remains(temporary).length === 0);
   });
 });

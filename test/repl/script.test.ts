@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { HexzError } from '../../src/engine/errors.js';
@@ -82,6 +82,15 @@ describe('a script', () => {
     expect(JSON.parse(readFileSync(path, 'utf8'))).toMatchObject({ dirtyPages: 4 });
     const failed = await runRepl(`dirty > '${path}/x'`);
     expect(failed.code).toBe('OUTPUT_FAILED');
+  });
+
+  test('an export leaves a file alone that has the name it once wrote under', async () => {
+    const path = join(newDirectory(), 'out');
+    const other = `${path}.hexz-${process.pid}.tmp`;
+    writeFileSync(other, 'not ours');
+    expect((await runRepl(`export disk 0 16 '${path}'`)).code).toBeUndefined();
+    expect(readFileSync(path)).toHaveLength(16);
+    expect(readFileSync(other, 'utf8')).toBe('not ours');
   });
 
   test('bytes are exported as they are, and holes only where they are wanted', async () => {
@@ -230,5 +239,8 @@ test('an engine that is gone ends a script with its status', async () => {
     },
   };
   const { code, errors } = await runRepl('hash disk', { methods });
-  expect([code, errors]).toEqual(['ENGINE_GONE', 'hexz: test:1:1: the engine cannot be reached\n']);
+  expect([code, errors]).toEqual([
+    'ENGINE_GONE',
+    'hexz: test:1:1: the engine, process 1, has ended before the session\n',
+  ]);
 });

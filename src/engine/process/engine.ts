@@ -4,6 +4,8 @@ import { HexzError } from '../errors.js';
 import { ChangeGate } from '../fuse/changeGate.js';
 import { fuseNative } from '../fuse/fuseNative.js';
 import type { Snapshot } from '../snapshot/snapshot.js';
+import { findDiskUsers } from './diskUsers.js';
+import { flushMachine } from './flushMachine.js';
 import { LiveChanges } from './liveChanges.js';
 import { checkMountpoint } from './mountpoint.js';
 import { identifyProcess, type ProcessIdentity } from './processes.js';
@@ -29,6 +31,8 @@ import { servedState } from './servedState.js';
 import type { EngineSettings } from './settings.js';
 
 const STATUS_INTERVAL_MILLISECONDS = 250;
+/** Nothing of an engine whose watcher was killed is left after 3 seconds. */
+const FLUSH_LIMIT_MILLISECONDS = 1500;
 
 export interface EngineOptions {
   /** That opened the snapshot: threads of the engine open it again. */
@@ -179,17 +183,27 @@ export class Engine {
   }
 
   /**
-   * Takes the mount away and ends, though programs still have files open: they get errors from then on.
+   * Takes the mount away and ends, though programs still have files open: they get errors from then on. What the kernel
+   * keeps of a disk that stays is flushed before, as far as that goes in a moment.
    *
    * @throws HexzError UNMOUNT_FAILED, and as `ended`
    */
   async abandon(): Promise<void> {
     try {
+      await this.#flushAbove();
       await this.unmount({ isLazy: true });
     } finally {
       this.#end();
     }
     await this.ended;
+  }
+
+  async #flushAbove(): Promise<void> {
+    const { volume, temporaryDirectory } = this.#resources;
+    const isKept = temporaryDirectory === undefined || this.#keepsOverlay;
+    if (this.#mount === undefined || !volume.isWritable || !isKept) return;
+    const users = await findDiskUsers(this.#mount).catch(() => []);
+    if (users.length > 0) await flushMachine(FLUSH_LIMIT_MILLISECONDS);
   }
 
   async #serve(mountpoint: string, allowOther: boolean): Promise<void> {
