@@ -7,7 +7,7 @@ import {
   rmdirSync,
   writeSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -23,7 +23,7 @@ import { Source } from '../repl/language/source.js';
 import { streamOutput } from '../repl/output.js';
 import { hasColours } from '../repl/rendering/hexView.js';
 import { JsonReporter, type Reporter, TextReporter } from '../repl/report.js';
-import { runLines, runText } from '../repl/script.js';
+import { OUTPUT_UNWANTED, runLines, runText } from '../repl/script.js';
 import { Session } from '../repl/session.js';
 import type { ReadOptions } from './arguments.js';
 import { goOnWithoutOutput, printable, reportError } from './output.js';
@@ -41,6 +41,8 @@ export interface InspectCommandOptions extends ReadOptions {
 }
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+/** As of a program that SIGPIPE ends: nobody read the output any more, and commands were left that did not run. */
+const UNREAD_STATUS = 128 + constants.signals.SIGPIPE;
 /** How long an engine has to end before its mountpoint is left where it is. */
 const END_LIMIT_MS = 10_000;
 const POLL_MS = 10;
@@ -266,7 +268,8 @@ async function runScript({ client }: Opened, options: InspectCommandOptions): Pr
   try {
     const error = await runSources(session, reporter, stop.signal, options);
     if (stop.failure !== undefined) throw stop.failure;
-    return stop.isWanted || error === undefined ? 0 : error.exitStatus;
+    if (error === OUTPUT_UNWANTED) return UNREAD_STATUS;
+    return error === undefined ? 0 : error.exitStatus;
   } finally {
     stop.end();
   }
@@ -285,7 +288,9 @@ async function runSources(
     const lines = createInterface({ input: process.stdin, crlfDelay: Number.POSITIVE_INFINITY });
     signal.addEventListener('abort', () => lines.close(), { once: true });
     try {
-      return await runLines(session, lines, 'standard input', reporter, signal);
+      const error = await runLines(session, lines, 'standard input', reporter, signal);
+      const isCut = signal.reason === OUTPUT_UNWANTED && !process.stdin.readableEnded;
+      return error ?? (isCut && !session.isOver ? OUTPUT_UNWANTED : undefined);
     } finally {
       lines.close();
       process.stdin.destroy();
@@ -331,13 +336,10 @@ class Stop {
     this.#controller.abort();
   };
   readonly #onOutputError = (cause: NodeJS.ErrnoException) => {
-    if (cause.code === 'EPIPE') this.isWanted = true;
-    else this.failure = outputFailed(cause);
-    this.#controller.abort();
+    if (cause.code !== 'EPIPE') this.failure = outputFailed(cause);
+    this.#controller.abort(OUTPUT_UNWANTED);
   };
   #received: NodeJS.Signals | undefined;
-  /** Whoever read our output has enough. */
-  isWanted = false;
   failure: HexzError | undefined;
 
   constructor() {

@@ -66,30 +66,27 @@ describe.concurrent('commands without a terminal', () => {
     expect((await inspect(['-c', command])).status).toBe(expected);
   });
 
-  test('end quietly when nobody reads them any more', async () => {
-    const child = spawn(
-      process.execPath,
-      [
-        cliPath,
-        'inspect',
-        snapshot,
-        '--no-mount',
-        '-c',
-        'read disk 0 40K; read disk 0 40K; read disk 0 40K',
-      ],
-      {
+  test.each([
+    ['was left to run', ['read disk 0 40K; read disk 0 40K; read disk 0 40K'], 141],
+    ['was left to run', ['strings disk; strings disk', 'read disk 0 40K; read disk 0 40K; wait 60s'], 141],
+    ['was the last, and had answered', ['read disk 0 40K'], 0],
+  ])(
+    'end quietly when nobody reads them any more and a command %s: %j',
+    async (_, commands, expected) => {
+      const args = commands.flatMap((command) => ['-c', command]);
+      const child = spawn(process.execPath, [cliPath, 'inspect', snapshot, '--no-mount', ...args], {
         env: cliEnvironment(),
         stdio: ['ignore', 'pipe', 'pipe'],
-      },
-    );
-    child.stdout.once('data', () => child.stdout.destroy());
-    let errors = '';
-    child.stderr.on('data', (text) => {
-      errors += text;
-    });
-    const status = await new Promise((resolve) => child.once('close', resolve));
-    expect([status, errors]).toEqual([0, '']);
-  });
+      });
+      child.stdout.once('data', () => child.stdout.destroy());
+      let errors = '';
+      child.stderr.on('data', (text) => {
+        errors += text;
+      });
+      const status = await new Promise((resolve) => child.once('close', resolve));
+      expect([status, errors]).toEqual([expected, '']);
+    },
+  );
 });
 
 describe.concurrent('what cannot be meant is refused', () => {
