@@ -29,12 +29,18 @@ import type { ReadOptions } from './arguments.js';
 import { goOnWithoutOutput, printable, reportError } from './output.js';
 import { openWithPasswords } from './password.js';
 
+/** Where commands come from that nobody types. */
+export type ScriptSource =
+  | { readonly kind: 'commands'; readonly text: string }
+  /** `-` is standard input. */
+  | { readonly kind: 'file'; readonly path: string };
+
 export interface InspectCommandOptions extends ReadOptions {
   readonly attach?: string;
   readonly rw?: boolean;
   readonly overlay?: string;
-  readonly command?: readonly string[];
-  readonly script?: string;
+  /** What -c and --script name, in the order of the command line. */
+  readonly sources: readonly ScriptSource[];
   readonly mount: boolean;
   readonly allowOther?: boolean;
   readonly force?: boolean;
@@ -56,12 +62,13 @@ export async function inspect(
   options: InspectCommandOptions,
 ): Promise<number> {
   check(path, mountpoint, options);
+  const isTyped = isInteractive(options);
+  const texts = isTyped ? [] : textsOf(options);
   // A reader who has enough ends the script; what was begun has to be cleaned up first.
   goOnWithoutOutput();
-  const isTyped = isInteractive(options);
   const opened = await open(path, mountpoint, options, isTyped);
   try {
-    return isTyped ? await talk(opened) : await runScript(opened, options);
+    return isTyped ? await talk(opened) : await runScript(opened, texts, options);
   } finally {
     await opened.end();
   }
@@ -72,14 +79,14 @@ function check(
   mountpoint: string | undefined,
   options: InspectCommandOptions,
 ): void {
-  const { attach, command, script, mount } = options;
+  const { attach, sources, mount } = options;
   if ((path === undefined) === (attach === undefined)) {
     throw new HexzError('USAGE', 'name either a snapshot, or with --attach a mount', {
       hint: 'hexz inspect SNAPSHOT [MOUNTPOINT], or hexz inspect --attach MOUNTPOINT',
     });
   }
-  if (command !== undefined && script !== undefined) {
-    throw new HexzError('USAGE', '-c and --script exclude each other');
+  if (sources.filter((source) => isStandardInput(source)).length > 1) {
+    throw new HexzError('USAGE', '--script - reads standard input to its end: give it once');
   }
   if (mountpoint !== undefined && !mount) {
     throw new HexzError('USAGE', 'a mountpoint and --no-mount contradict each other');
@@ -95,9 +102,11 @@ function check(
   }
 }
 
-const isInteractive = ({ command, script, json }: InspectCommandOptions): boolean =>
-  command === undefined &&
-  script === undefined &&
+const isStandardInput = (source: ScriptSource): boolean =>
+  source.kind === 'file' && source.path === '-';
+
+const isInteractive = ({ sources, json }: InspectCommandOptions): boolean =>
+  sources.length === 0 &&
   json !== true &&
   process.stdin.isTTY === true &&
   process.stdout.isTTY === true;
@@ -260,13 +269,30 @@ async function talk(opened: Opened): Promise<number> {
   return 0;
 }
 
-/** Commands of the command line, of a file, or of standard input, until one fails. */
-async function runScript({ client }: Opened, options: InspectCommandOptions): Promise<number> {
+/** Commands that are known before the first of them runs, or lines that come meanwhile. */
+type ScriptText = Source | 'standard input';
+
+/** Without -c and --script, all commands are on standard input. @throws HexzError UNREADABLE */
+function textsOf({ sources }: InspectCommandOptions): readonly ScriptText[] {
+  if (sources.length === 0) return ['standard input'];
+  return sources.map((source) => {
+    if (isStandardInput(source)) return 'standard input';
+    if (source.kind === 'commands') return new Source(source.text, '-c');
+    return new Source(readScript(source.path), source.path);
+  });
+}
+
+/** Runs commands until one fails. */
+async function runScript(
+  { client }: Opened,
+  texts: readonly ScriptText[],
+  options: InspectCommandOptions,
+): Promise<number> {
   const stop = new Stop();
   const reporter = reporterFor(options);
   const session = new Session(client);
   try {
-    const error = await runSources(session, reporter, stop.signal, options);
+    const error = await runTexts(session, texts, reporter, stop.signal);
     if (stop.failure !== undefined) throw stop.failure;
     if (error === OUTPUT_UNWANTED) return UNREAD_STATUS;
     return error === undefined ? 0 : error.exitStatus;
@@ -275,32 +301,37 @@ async function runScript({ client }: Opened, options: InspectCommandOptions): Pr
   }
 }
 
-async function runSources(
+async function runTexts(
   session: Session,
+  texts: readonly ScriptText[],
   reporter: Reporter,
   signal: AbortSignal,
-  { command, script }: InspectCommandOptions,
 ): Promise<HexzError | undefined> {
-  if (script !== undefined) {
-    return runText(session, new Source(readScript(script), script), reporter, signal);
-  }
-  if (command === undefined) {
-    const lines = createInterface({ input: process.stdin, crlfDelay: Number.POSITIVE_INFINITY });
-    signal.addEventListener('abort', () => lines.close(), { once: true });
-    try {
-      const error = await runLines(session, lines, 'standard input', reporter, signal);
-      const isCut = signal.reason === OUTPUT_UNWANTED && !process.stdin.readableEnded;
-      return error ?? (isCut && !session.isOver ? OUTPUT_UNWANTED : undefined);
-    } finally {
-      lines.close();
-      process.stdin.destroy();
-    }
-  }
-  for (const text of command) {
-    const error = await runText(session, new Source(text, '-c'), reporter, signal);
+  for (const text of texts) {
+    const error =
+      text instanceof Source
+        ? await runText(session, text, reporter, signal)
+        : await runInput(session, reporter, signal);
     if (error !== undefined || session.isOver) return error;
   }
   return undefined;
+}
+
+async function runInput(
+  session: Session,
+  reporter: Reporter,
+  signal: AbortSignal,
+): Promise<HexzError | undefined> {
+  const lines = createInterface({ input: process.stdin, crlfDelay: Number.POSITIVE_INFINITY });
+  signal.addEventListener('abort', () => lines.close(), { once: true });
+  try {
+    const error = await runLines(session, lines, 'standard input', reporter, signal);
+    const isCut = signal.reason === OUTPUT_UNWANTED && !process.stdin.readableEnded;
+    return error ?? (isCut && !session.isOver ? OUTPUT_UNWANTED : undefined);
+  } finally {
+    lines.close();
+    process.stdin.destroy();
+  }
 }
 
 const reporterFor = ({ json }: InspectCommandOptions): Reporter => {
