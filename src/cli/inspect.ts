@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { constants } from 'node:os';
 import { createInterface } from 'node:readline';
 import { asHexzError, HexzError } from '../engine/errors.js';
 import { describeSystemError } from '../engine/systemErrors.js';
@@ -9,18 +10,26 @@ import { streamOutput } from '../repl/output.js';
 import { letProgramsGo } from '../repl/programWatch.js';
 import { hasColours } from '../repl/rendering/hexView.js';
 import { JsonReporter, type Reporter, TextReporter } from '../repl/report.js';
-import { runLines, runText } from '../repl/script.js';
+import { OUTPUT_UNWANTED, runLines, runText } from '../repl/script.js';
 import { Session } from '../repl/session.js';
 import { type EngineOptions, InspectedEngine } from './inspectedEngine.js';
 import { goOnWithoutOutput, printable, reportError } from './output.js';
 
+/** Where commands come from that nobody types. */
+export type ScriptSource =
+  | { readonly kind: 'commands'; readonly text: string }
+  /** `-` is standard input. */
+  | { readonly kind: 'file'; readonly path: string };
+
 export interface InspectCommandOptions extends EngineOptions {
   readonly attach?: string;
-  readonly command?: readonly string[];
-  readonly script?: string;
+  /** What -c and --script name, in the order of the command line. */
+  readonly sources: readonly ScriptSource[];
 }
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+/** As of a program that SIGPIPE ends: nobody read the output any more, and commands were left that did not run. */
+const UNREAD_STATUS = 128 + constants.signals.SIGPIPE;
 
 /**
  * `hexz inspect SNAP [MOUNTPOINT] [...]` and `hexz inspect --attach MOUNTPOINT`; answers with the exit status.
@@ -31,9 +40,10 @@ export async function inspect(
   options: InspectCommandOptions,
 ): Promise<number> {
   check(path, mountpoint, options);
+  const isTyped = isInteractive(options);
+  const texts = isTyped ? [] : textsOf(options);
   // A reader who has enough ends the script; what was begun has to be cleaned up first.
   goOnWithoutOutput();
-  const isTyped = isInteractive(options);
   const engine =
     path === undefined
       ? await InspectedEngine.attach(options.attach ?? '', isTyped)
@@ -41,7 +51,7 @@ export async function inspect(
   let status = 0;
   let failure: HexzError | undefined;
   try {
-    status = isTyped ? await talk(engine) : await runScript(engine, options);
+    status = isTyped ? await talk(engine) : await runScript(engine, texts, options);
   } catch (error) {
     failure = asHexzError(error);
   }
@@ -62,14 +72,14 @@ function check(
   mountpoint: string | undefined,
   options: InspectCommandOptions,
 ): void {
-  const { attach, command, script, mount } = options;
+  const { attach, sources, mount } = options;
   if ((path === undefined) === (attach === undefined)) {
     throw new HexzError('USAGE', 'name either a snapshot, or with --attach a mount', {
       hint: 'hexz inspect SNAPSHOT [MOUNTPOINT], or hexz inspect --attach MOUNTPOINT',
     });
   }
-  if (command !== undefined && script !== undefined) {
-    throw new HexzError('USAGE', '-c and --script exclude each other');
+  if (sources.filter((source) => isStandardInput(source)).length > 1) {
+    throw new HexzError('USAGE', '--script - reads standard input to its end: give it once');
   }
   if (mountpoint !== undefined && !mount) {
     throw new HexzError('USAGE', 'a mountpoint and --no-mount contradict each other');
@@ -85,9 +95,11 @@ function check(
   }
 }
 
-const isInteractive = ({ command, script, json }: InspectCommandOptions): boolean =>
-  command === undefined &&
-  script === undefined &&
+const isStandardInput = (source: ScriptSource): boolean =>
+  source.kind === 'file' && source.path === '-';
+
+const isInteractive = ({ sources, json }: InspectCommandOptions): boolean =>
+  sources.length === 0 &&
   json !== true &&
   process.stdin.isTTY === true &&
   process.stdout.isTTY === true;
@@ -112,17 +124,35 @@ async function talk(engine: InspectedEngine): Promise<number> {
   return 0;
 }
 
-/** Commands of the command line, of a file, or of standard input, until one fails. */
-async function runScript(engine: InspectedEngine, options: InspectCommandOptions): Promise<number> {
+/** Commands that are known before the first of them runs, or lines that come meanwhile. */
+type ScriptText = Source | 'standard input';
+
+/** Without -c and --script, all commands are on standard input. @throws HexzError UNREADABLE */
+function textsOf({ sources }: InspectCommandOptions): readonly ScriptText[] {
+  if (sources.length === 0) return ['standard input'];
+  return sources.map((source) => {
+    if (isStandardInput(source)) return 'standard input';
+    if (source.kind === 'commands') return new Source(source.text, '-c');
+    return new Source(readScript(source.path), source.path);
+  });
+}
+
+/** Runs commands until one fails. */
+async function runScript(
+  engine: InspectedEngine,
+  texts: readonly ScriptText[],
+  options: InspectCommandOptions,
+): Promise<number> {
   const stop = new Stop();
   const reporter = reporterFor(options);
   const session = new Session(engine.client, { ownsEngine: engine.isOurs });
   try {
-    const error = await runSources(session, reporter, stop.signal, options);
+    const error = await runTexts(session, texts, reporter, stop.signal);
     if (stop.failure !== undefined) throw stop.failure;
     if (stop.received === undefined) letProgramsGo();
     else engine.waitsForUsers = false;
-    if (stop.isWanted) return 0;
+    if (error === OUTPUT_UNWANTED) return UNREAD_STATUS;
+    if (stop.received !== undefined) return 0;
     if (error !== undefined) return error.exitStatus;
     // The last command need not have met that; of an engine of ours, its end tells.
     if (session.hasLostEngine && !engine.isOurs) throw session.engineGone();
@@ -132,30 +162,37 @@ async function runScript(engine: InspectedEngine, options: InspectCommandOptions
   }
 }
 
-async function runSources(
+async function runTexts(
   session: Session,
+  texts: readonly ScriptText[],
   reporter: Reporter,
   signal: AbortSignal,
-  { command, script }: InspectCommandOptions,
 ): Promise<HexzError | undefined> {
-  if (script !== undefined) {
-    return runText(session, new Source(readScript(script), script), reporter, signal);
-  }
-  if (command === undefined) {
-    const lines = createInterface({ input: process.stdin, crlfDelay: Number.POSITIVE_INFINITY });
-    signal.addEventListener('abort', () => lines.close(), { once: true });
-    try {
-      return await runLines(session, lines, 'standard input', reporter, signal);
-    } finally {
-      lines.close();
-      process.stdin.destroy();
-    }
-  }
-  for (const text of command) {
-    const error = await runText(session, new Source(text, '-c'), reporter, signal);
+  for (const text of texts) {
+    const error =
+      text instanceof Source
+        ? await runText(session, text, reporter, signal)
+        : await runInput(session, reporter, signal);
     if (error !== undefined || session.isOver) return error;
   }
   return undefined;
+}
+
+async function runInput(
+  session: Session,
+  reporter: Reporter,
+  signal: AbortSignal,
+): Promise<HexzError | undefined> {
+  const lines = createInterface({ input: process.stdin, crlfDelay: Number.POSITIVE_INFINITY });
+  signal.addEventListener('abort', () => lines.close(), { once: true });
+  try {
+    const error = await runLines(session, lines, 'standard input', reporter, signal);
+    const isCut = signal.reason === OUTPUT_UNWANTED && !process.stdin.readableEnded;
+    return error ?? (isCut && !session.isOver ? OUTPUT_UNWANTED : undefined);
+  } finally {
+    lines.close();
+    process.stdin.destroy();
+  }
 }
 
 const reporterFor = ({ json }: InspectCommandOptions): Reporter => {
@@ -188,17 +225,13 @@ class Stop {
   readonly #controller = new AbortController();
   readonly #onSignal = (signal: NodeJS.Signals) => {
     this.received = signal;
-    this.isWanted = true;
     this.#controller.abort();
   };
   readonly #onOutputError = (cause: NodeJS.ErrnoException) => {
-    if (cause.code === 'EPIPE') this.isWanted = true;
-    else this.failure = outputFailed(cause);
-    this.#controller.abort();
+    if (cause.code !== 'EPIPE') this.failure = outputFailed(cause);
+    this.#controller.abort(OUTPUT_UNWANTED);
   };
   received: NodeJS.Signals | undefined;
-  /** It is what somebody wanted: by a signal, or because he has read enough. */
-  isWanted = false;
   failure: HexzError | undefined;
 
   constructor() {

@@ -4,13 +4,15 @@ import { BatchWindow } from './batchWindow.js';
 import type { JobMessage, JobOrder, JobSetting } from './jobMessages.js';
 import type { Progress } from './protocol/values.js';
 
-type Kind = 'short' | 'long';
+/** Which threads do a job. */
+export type JobKind = 'short' | 'guest' | 'long';
 
 /** Jobs that work at the same time, and threads that there may be for those and for jobs whose batches nobody takes. */
 const LIMITS = {
   short: { working: 1, threads: 1 },
+  guest: { working: 1, threads: 1 },
   long: { working: 2, threads: 16 },
-} as const satisfies Record<Kind, unknown>;
+} as const satisfies Record<JobKind, unknown>;
 
 /** Long jobs of one owner at the same time, those that nobody listens to included. */
 const MAX_OWN_JOBS = 4;
@@ -54,6 +56,8 @@ interface Waiting {
  *
  *   thread   does                      how many
  *   short    what is answered at once  one, job after job
+ *   guest    the same, by addresses    one, job after job: the container of a memory is first passed through, which takes
+ *                                      a second for some GiB, and nobody waits for that who asks for something else
  *   long     everything else           two that work, and some whose batches nobody takes; further jobs wait
  *
  * Invariant: a job is in `#queues` until a thread takes it, then in that thread's `job`, until its result. Whoever has
@@ -62,8 +66,8 @@ interface Waiting {
  */
 export class Jobs {
   readonly #setting: JobSetting;
-  readonly #threads: Record<Kind, JobThread[]> = { short: [], long: [] };
-  readonly #queues: Record<Kind, Waiting[]> = { short: [], long: [] };
+  readonly #threads: Record<JobKind, JobThread[]> = { short: [], guest: [], long: [] };
+  readonly #queues: Record<JobKind, Waiting[]> = { short: [], guest: [], long: [] };
   #lastId = 0;
   #isClosed = false;
 
@@ -72,14 +76,12 @@ export class Jobs {
   }
 
   /**
-   * @param isShort whether it is answered at once
    * @param owner who asks: of several, none waits for all jobs of another
    */
-  run(method: string, params: unknown, sink: JobSink, isShort: boolean, owner: object): Job {
+  run(method: string, params: unknown, sink: JobSink, kind: JobKind, owner: object): Job {
     const id = ++this.#lastId;
     const window = new BatchWindow();
     const order: JobOrder = { id, method, params, window: window.shared };
-    const kind = isShort ? 'short' : 'long';
     let cancelTimer: NodeJS.Timeout | undefined;
     let settle = (): void => {};
     const settled = new Promise<void>((resolve) => {
@@ -124,7 +126,7 @@ export class Jobs {
     await Promise.all(threads.map((thread) => thread.stop()));
   }
 
-  #dispatch(kind: Kind): void {
+  #dispatch(kind: JobKind): void {
     const threads = this.#threads[kind];
     const limits = LIMITS[kind];
     while (!this.#isClosed) {
@@ -137,7 +139,7 @@ export class Jobs {
     }
   }
 
-  #takeNext(kind: Kind): Waiting | undefined {
+  #takeNext(kind: JobKind): Waiting | undefined {
     const queue = this.#queues[kind];
     const runningOf = ({ owner }: Waiting): number =>
       this.#threads[kind].filter(({ jobOwner }) => jobOwner === owner).length;
@@ -152,7 +154,7 @@ export class Jobs {
     return best === -1 ? undefined : queue.splice(best, 1)[0];
   }
 
-  #startThread(kind: Kind): JobThread {
+  #startThread(kind: JobKind): JobThread {
     const threads = this.#threads[kind];
     const thread = new JobThread(this.#setting, {
       onRoom: () => {

@@ -5,7 +5,7 @@ import type { Callable } from './calls.js';
 import type { EngineCommands, ServedState } from './commands.js';
 import type { Connection, RequestHandler, RequestOutput, RunningRequest } from './connection.js';
 import { listDirty } from './dirty.js';
-import type { Jobs } from './jobs.js';
+import type { JobKind, Jobs } from './jobs.js';
 import type { EngineState } from './protocol/engineState.js';
 import { MAX_WATCHES } from './protocol/messages.js';
 import {
@@ -20,7 +20,7 @@ import { commitRequest, selectionRequest } from './reviewRequests.js';
 import { sharedCall } from './sharedCall.js';
 import { Watch } from './watch.js';
 
-/** Methods that a job thread answers at once. */
+/** Methods that a job thread answers at once, if no container has to be understood for them. */
 const SHORT_JOBS = new Set<MethodName>(['read', 'inspect', 'block', 'info']);
 /** Longer complaints about parameters are cut: they may repeat what was sent. */
 const MAX_COMPLAINT_LENGTH = 300;
@@ -104,12 +104,12 @@ export class Watchers implements RequestHandler {
         params: parsed.data as Params<'commit'>,
         engine: this.#engine,
         review: this.#theReview,
-        run: (params) => this.#jobs.run(name, params, output, false, connection),
+        run: (params) => this.#jobs.run(name, params, output, 'long', connection),
       });
     }
     const answer = (this.#answers as Readonly<Record<string, AnyAnswer>>)[name];
     if (answer === undefined) {
-      return this.#jobs.run(name, parsed.data, output, isShort(name, parsed.data), connection);
+      return this.#jobs.run(name, parsed.data, output, kindOf(name, parsed.data), connection);
     }
     const result = answer(parsed.data, connection);
     this.#asked.add(result);
@@ -302,9 +302,13 @@ const unheard = (told: Promise<unknown>): void => {
   told.catch(() => {});
 };
 
-/** Counting the blocks of a large snapshot takes its time. */
-const isShort = (name: MethodName, params: unknown): boolean =>
-  SHORT_JOBS.has(name) && !(name === 'info' && (params as Params<'info'>).countsBlocks);
+function kindOf(name: MethodName, params: unknown): JobKind {
+  // Counting the blocks of a large snapshot takes its time.
+  const isCounting = name === 'info' && (params as Params<'info'>).countsBlocks;
+  if (!SHORT_JOBS.has(name) || isCounting) return 'long';
+  const { stream, addressing } = params as Partial<Params<'read'>>;
+  return stream === 'memory' && addressing === 'guest' ? 'guest' : 'short';
+}
 
 function firstIssue({
   issues,

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { BATCHES_AHEAD } from '../../../src/engine/control/protocol/messages.js';
 import { engines, type RawWatcher, residentBytesOf } from '../../support/engines.js';
+import { goldenPath } from '../../support/fixtures.js';
 import { requires } from '../../support/requires.js';
 import { packNoise } from '../../support/snapshots.js';
 import { SnapshotWriter } from '../../support/snapshotWriter.js';
@@ -232,4 +233,20 @@ describe.runIf(requires('FUSE'))('watchers of a mount', () => {
     });
     expect(await client.request('hash', { stream: 'disk' })).toHaveProperty('sha256');
   });
+});
+
+test('a container of memory that is understood first holds up nobody who reads something else', async () => {
+  const { client } = await all.leased({ snapshot: goldenPath('a-lz4-4k-both.hxz') });
+  const read = (stream: 'disk' | 'memory') =>
+    client.request('read', { stream, offset: 0, length: 16 });
+  await read('disk');
+  const order: string[] = [];
+  await Promise.all(
+    (['memory', 'disk'] as const).map(async (stream) => {
+      await read(stream);
+      order.push(stream);
+    }),
+  );
+  // The thread of the disk is there already; that of the memory begins, and has a container to look at.
+  expect(order).toEqual(['disk', 'memory']);
 });
