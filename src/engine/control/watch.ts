@@ -1,5 +1,6 @@
 import type { ActivityCursor, ActivitySample } from '../activity/sampler.js';
 import { BatchWindow } from './batchWindow.js';
+import type { Tick } from './clocks.js';
 import type { RequestOutput, RunningRequest } from './connection.js';
 import { cancelled } from './jobs.js';
 import type { EngineState } from './protocol/engineState.js';
@@ -10,38 +11,30 @@ const MAX_WAITING = 256;
 
 type WatchItem = Item<'watch'>;
 
-/** What a watch looks at. */
-export interface Watched {
-  readonly cursor: ActivityCursor;
-  overlay(): { readonly dirtyPages: number; readonly diskLength: number };
-}
-
 /**
  * One watcher's subscription.
  *
  * At each tick one batch is sent with all that is new. While its window is full, nothing is: the
- * sample after that covers the whole time, so that a watcher who stalls costs one timer, and misses only events that
+ * sample after that covers the whole time, so that a watcher who stalls costs nothing, and misses only events that
  * the ring no longer has.
  */
 export class Watch implements RunningRequest {
   readonly result: Promise<string>;
   readonly #params: Params<'watch'>;
-  readonly #watched: Watched;
+  readonly #cursor: ActivityCursor;
   readonly #output: RequestOutput;
   readonly #window = new BatchWindow();
-  readonly #timer: NodeJS.Timeout;
   #waiting: WatchItem[] = [];
   #lastDirty = -1;
   #end: () => void = () => {};
 
-  constructor(params: Params<'watch'>, watched: Watched, output: RequestOutput) {
+  constructor(params: Params<'watch'>, cursor: ActivityCursor, output: RequestOutput) {
     this.#params = params;
-    this.#watched = watched;
+    this.#cursor = cursor;
     this.#output = output;
     this.result = new Promise((_resolve, reject) => {
       this.#end = () => reject(cancelled());
     });
-    this.#timer = setInterval(() => this.#tick(), 1000 / params.rateHz);
   }
 
   state(state: EngineState): void {
@@ -60,23 +53,22 @@ export class Watch implements RunningRequest {
   }
 
   cancel(): void {
-    clearInterval(this.#timer);
     this.#end();
   }
 
-  #tick(): void {
+  tick(tick: Tick): void {
     if (this.#window.isFull) return;
     const { maximumEvents, sendsIdle } = this.#params;
-    const activity = this.#watched.cursor.sample(maximumEvents);
-    const overlay = this.#watched.overlay();
-    const isNews = hasHappened(activity) || overlay.dirtyPages !== this.#lastDirty;
-    this.#lastDirty = overlay.dirtyPages;
-    const items = this.#waiting;
+    const activity = this.#cursor.sample(maximumEvents, tick.moment);
+    const { dirtyPages } = tick.overlay;
+    const isNews = hasHappened(activity) || dirtyPages !== this.#lastDirty;
+    this.#lastDirty = dirtyPages;
+    const items = this.#waiting.map((item) => JSON.stringify(item));
     this.#waiting = [];
-    if (isNews || sendsIdle) items.push({ activity: { ...activity, ...overlay } });
+    if (isNews || sendsIdle) items.push(tick.textOf(activity));
     if (items.length === 0) return;
     this.#window.sent();
-    this.#output.items(JSON.stringify(items));
+    this.#output.items(`[${items.join(',')}]`);
   }
 }
 

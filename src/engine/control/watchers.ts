@@ -2,6 +2,7 @@ import type { ActivitySampler } from '../activity/sampler.js';
 import { HexzError } from '../errors.js';
 import type { SharedDirtySet } from '../overlay/sharedOverlay.js';
 import type { Callable } from './calls.js';
+import { Clocks } from './clocks.js';
 import type { EngineCommands, ServedState } from './commands.js';
 import type { Connection, RequestHandler, RequestOutput, RunningRequest } from './connection.js';
 import { listDirty } from './dirty.js';
@@ -60,6 +61,7 @@ export class Watchers implements RequestHandler {
   readonly #dirtySet: SharedDirtySet | undefined;
   readonly #review: ReviewKeeper | undefined;
   readonly #watches = new Map<Watch, Connection>();
+  readonly #clocks: Clocks;
   readonly #asked = new Set<Promise<unknown>>();
   #isClosed = false;
   #leaseHolder:
@@ -81,6 +83,10 @@ export class Watchers implements RequestHandler {
     this.#review = review;
     this.#dirtySet = dirtySet;
     this.#sampler = sampler;
+    this.#clocks = new Clocks(sampler, () => ({
+      dirtyPages: dirtySet?.listedPageCount ?? 0,
+      diskLength: dirtySet?.length ?? 0,
+    }));
     this.#engine = engine;
     this.#servedState = sharedCall(() => engine.state());
     this.#sync = sharedCall(() => engine.sync());
@@ -161,16 +167,13 @@ export class Watchers implements RequestHandler {
     if (own.length >= MAX_WATCHES) {
       throw new HexzError('LIMIT', `${MAX_WATCHES} subscriptions are running already`);
     }
-    const watched = {
-      cursor: this.#sampler.cursor(params.since),
-      overlay: () => ({
-        dirtyPages: this.#dirtySet?.listedPageCount ?? 0,
-        diskLength: this.#dirtySet?.length ?? 0,
-      }),
-    };
-    const watch = new Watch(params, watched, output);
+    const watch = new Watch(params, this.#sampler.cursor(params.since), output);
     this.#watches.set(watch, connection);
-    watch.result.catch(() => this.#watches.delete(watch));
+    this.#clocks.add(params.rateHz, watch);
+    watch.result.catch(() => {
+      this.#watches.delete(watch);
+      this.#clocks.remove(params.rateHz, watch);
+    });
     unheard(this.#state().then((state) => watch.state(state)));
     return watch;
   }
