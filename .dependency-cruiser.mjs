@@ -13,6 +13,8 @@ const rooms = {
   write: '^src/engine/write/',
   // What a test mounts is a file: it is made before there is an engine that could be asked for it.
   'write/recipe/cachedFixture': '^src/engine/write/recipe/cachedFixture\\.ts$',
+  // A file that a person asks for takes its name in one way, whoever writes it.
+  'write/temporaryFile': '^src/engine/write/temporaryFile\\.ts$',
   review: '^src/engine/review/',
   forensics: '^src/forensics/',
   'control/protocol': '^src/engine/control/protocol[./]',
@@ -28,7 +30,7 @@ const rooms = {
 };
 
 /** The modules that every room may import. */
-const errors = '^src/engine/(byteSize|errors|programs|systemErrors)\\.ts$';
+const errors = '^src/engine/(byteSize|errors|programs|slices|systemErrors)\\.ts$';
 
 const upToSnapshot = ['format', 'codec', 'activity', 'snapshot'];
 const upToVolume = [...upToSnapshot, 'overlay', 'volume'];
@@ -53,7 +55,7 @@ const mayImport = {
   'control/client': ['control/protocol'],
   'control/server': [...upToVolume, ...uses, 'control/protocol'],
   process: [...upToServer, 'control/client'],
-  repl: ['process/start', 'control/client', 'control/protocol'],
+  repl: ['process/start', 'control/client', 'control/protocol', 'write/temporaryFile'],
   tui: ['repl', 'process/start', 'control/client', 'control/protocol'],
   testing: [
     'repl',

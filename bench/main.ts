@@ -6,6 +6,7 @@ import { extract } from './extract.js';
 import { freeze } from './freeze.js';
 import { memory } from './memory.js';
 import { mount } from './mount.js';
+import { review } from './review.js';
 import { search } from './search.js';
 import { sparse } from './sparse.js';
 import { watch } from './watch.js';
@@ -25,6 +26,7 @@ const benchmarks: Readonly<Record<string, () => Promise<void> | void>> = {
   write,
   freeze,
   search,
+  review,
   memory,
 };
 

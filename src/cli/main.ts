@@ -13,7 +13,7 @@ import {
 import type { DiffCommandOptions } from './diff.js';
 import type { ExtractOptions } from './extract.js';
 import type { FixtureBuildOptions } from './fixture.js';
-import type { InspectCommandOptions } from './inspect.js';
+import type { InspectCommandOptions, ScriptSource } from './inspect.js';
 import type { KeygenOptions } from './keygen.js';
 import type { MountCommandOptions } from './mount.js';
 import { type JsonForm, reportError, STANDARD_OUTPUT, watchOutput } from './output.js';
@@ -176,6 +176,7 @@ function program(): Command {
 }
 
 function inspectCommand(): Command {
+  const sources: ScriptSource[] = [];
   return new Command('inspect')
     .description('Look into a live mount, review and commit its changes: by hand or from a script')
     .argument('[snapshot]', 'a .hxz file')
@@ -183,8 +184,16 @@ function inspectCommand(): Command {
     .option('--attach <mountpoint>', 'take the engine that serves this mount instead')
     .option('--rw', 'let the disk be written, into the overlay (a temporary one if none is named)')
     .option('--overlay <file>', 'the overlay that holds changes of the disk')
-    .option('-c, --command <commands>', 'run this instead of asking (repeatable)', collect)
-    .option('--script <file>', 'run the commands in this file')
+    .option('-c, --command <commands>', 'run this instead of asking (repeatable)', (text) => {
+      sources.push({ kind: 'commands', text });
+    })
+    .option(
+      '--script <file>',
+      'run the commands in this file; - is standard input (repeatable)',
+      (path) => {
+        sources.push({ kind: 'file', path });
+      },
+    )
     .option('--no-mount', 'serve no mount')
     .option('--plain', 'lines instead of a screen')
     .option('--no-alt-screen', 'leave what the terminal showed before where it is')
@@ -199,7 +208,8 @@ function inspectCommand(): Command {
     .addHelpText(
       'after',
       `
-Without -c and --script, commands are read from standard input; on a terminal with a prompt.
+-c and --script are run in the order in which they stand.
+Without them, commands are read from standard input; on a terminal with a prompt.
 "help" lists them, docs/repl.md explains them.
 Exit status: that of the first error, which ends a script; 1 when an assertion or a program fails.`,
     )
@@ -207,10 +217,10 @@ Exit status: that of the first error, which ends a script; 1 when an assertion o
       async (
         path: string | undefined,
         mountpoint: string | undefined,
-        options: InspectCommandOptions,
+        options: Omit<InspectCommandOptions, 'sources'>,
       ) => {
         const { inspect } = await import('./inspect.js');
-        process.exitCode = await inspect(path, mountpoint, options);
+        process.exitCode = await inspect(path, mountpoint, { ...options, sources });
       },
     );
 }

@@ -36,7 +36,11 @@ export const errorTable = {
   NO_STREAM: kind(3, 'ENOENT', 'The snapshot does not have the stream that was asked for.'),
   NO_OVERLAY: kind(3, 'ENOENT', 'There is no overlay, and it was asked for what one holds.'),
   PARENT_MISSING: kind(3, 'EIO', 'A parent snapshot was not found.'),
-  NOT_PRESENT: kind(3, 'EIO', 'The memory does not hold the guest-physical address.'),
+  NOT_PRESENT: kind(
+    3,
+    'EIO',
+    'What was asked for is not there: the stream ends before it, or the memory does not hold the address.',
+  ),
   MEMORY_UNSUPPORTED: kind(
     3,
     'EIO',

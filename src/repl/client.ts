@@ -3,6 +3,8 @@ import type { GivenParams, Item, MethodName, Result } from '../engine/control/pr
 
 /** What the commands need of a `ControlClient`. */
 export interface EngineClient {
+  /** The process of the engine. */
+  readonly pid: number;
   readonly closed: Promise<void>;
   /** @throws HexzError */
   request<Name extends MethodName>(

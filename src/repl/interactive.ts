@@ -1,7 +1,6 @@
 import { basename } from 'node:path';
 import type { ReadStream, WriteStream } from 'node:tty';
 import type { EngineState } from '../engine/control/protocol/engineState.js';
-import { HexzError } from '../engine/errors.js';
 import { lexicalRules } from './commands/all.js';
 import { complete } from './completion.js';
 import type { History } from './history.js';
@@ -71,6 +70,7 @@ export class Interactive {
    * @throws HexzError ENGINE_GONE
    */
   async run(): Promise<Leaving> {
+    const { session } = this.#options;
     const watching = new AbortController();
     void this.#watch(watching.signal);
     try {
@@ -78,8 +78,9 @@ export class Interactive {
         const text = await this.#ask();
         if (text !== undefined) await this.#execute(text);
         if (this.#isSentAway) return { keepsOverlay: true };
-        if (this.#isGone) throw new HexzError('ENGINE_GONE', 'the engine has ended');
-        if (text !== undefined && !this.#options.session.isOver) continue;
+        if (session.hasLostEngine) throw session.engineGone();
+        if (this.#isGone) return { keepsOverlay: false };
+        if (text !== undefined && !session.isOver) continue;
         const leaving = await this.#leave();
         if (leaving !== undefined) return leaving;
       }

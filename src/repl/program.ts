@@ -3,10 +3,14 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import type { Writable } from 'node:stream';
 import { HexzError } from '../engine/errors.js';
+import { programMark } from './programWatch.js';
 import type { Pieces } from './rendering/rendering.js';
 
 /** Of each output of a program whose outputs are captured; what is beyond is lost, and said to be. */
 const MAX_CAPTURED_BYTES = 16 * 1024 * 1024;
+
+/** How long a program may take to end when it is told to. */
+const TERM_LIMIT_MS = 1000;
 
 export interface ProgramOptions {
   /** Added to the environment. */
@@ -36,7 +40,7 @@ export async function runProgram(command: string, options: ProgramOptions): Prom
   const { env, input, output, signal } = options;
   const isCaptured = output === 'captured';
   const child = spawn('/bin/sh', ['-c', command], {
-    env: { ...process.env, ...env },
+    env: { ...process.env, ...env, ...programMark() },
     stdio: [
       input === undefined ? (isCaptured ? 'ignore' : 'inherit') : 'pipe',
       isCaptured ? 'pipe' : 'inherit',
@@ -50,8 +54,12 @@ export async function runProgram(command: string, options: ProgramOptions): Prom
     throw new HexzError('PROGRAM_FAILED', `it cannot be started: ${why}`, { cause });
   });
   ended.catch(() => {});
+  let impatience: NodeJS.Timeout | undefined;
   const end = (): void => {
-    if (child.pid !== undefined && child.exitCode === null) terminate(child.pid, isCaptured);
+    const { pid } = child;
+    if (pid === undefined || child.exitCode !== null) return;
+    signalAll(pid, isCaptured, 'SIGTERM');
+    impatience = setTimeout(() => signalAll(pid, isCaptured, 'SIGKILL'), TERM_LIMIT_MS);
   };
   signal.addEventListener('abort', end, { once: true });
   if (signal.aborted) end();
@@ -73,15 +81,19 @@ export async function runProgram(command: string, options: ProgramOptions): Prom
     const cut = captured.some(({ isCut }) => isCut) ? { isCut: true } : {};
     return { status, signal: endedBy, stdout, stderr, ...cut };
   } finally {
+    clearTimeout(impatience);
     signal.removeEventListener('abort', end);
   }
 }
 
-/** Ends a program and those that it has started: its group if it has one, else its descendants. */
-function terminate(pid: number, hasGroup: boolean): void {
+/** What was captured; what it printed to outputs that it shares with us has been seen. */
+export const outputOf = ({ stdout = '', stderr = '' }: ProgramResult): string[] => [stdout, stderr];
+
+/** Tells a program and those that it has started: its group if it has one, else its descendants. */
+function signalAll(pid: number, hasGroup: boolean, signal: NodeJS.Signals): void {
   for (const target of hasGroup ? [-pid] : [pid, ...descendantsOf(pid)]) {
     try {
-      process.kill(target, 'SIGTERM');
+      process.kill(target, signal);
     } catch {
       // It has just ended.
     }

@@ -6,16 +6,19 @@ import { programEnvironment } from './commands/programs.js';
 import { refuseServedFile, writePieces } from './files.js';
 import { type Redirection, type Statement, scan } from './language/lexer.js';
 import { Source } from './language/source.js';
-import { programFailure, runProgram } from './program.js';
+import { outputOf, programFailure, runProgram } from './program.js';
 import type { Pieces } from './rendering/rendering.js';
 import { type Reporter, renderAnswer } from './report.js';
 import type { RunOptions, Session } from './session.js';
+
+/** Why a signal stops a script whose output takes no more: nobody reads it. It is no failure of a command. */
+export const OUTPUT_UNWANTED = new HexzError('CANCELLED', 'nobody reads what is shown');
 
 /**
  * Runs the commands of a text until one fails or ends the session. A text that cannot be understood as a whole is
  * not begun.
  *
- * @returns the error that stopped it
+ * @returns the error that stopped it; OUTPUT_UNWANTED where that was the reason of the signal and commands were not run
  */
 export async function runText(
   session: Session,
@@ -32,6 +35,7 @@ export async function runText(
     return wrong;
   }
   for (const statement of statements) {
+    if (signal.reason === OUTPUT_UNWANTED) return OUTPUT_UNWANTED;
     const error = await runStatement(session, statement, source, reporter, signal);
     if (error !== undefined) return error;
     if (session.isOver) return undefined;
@@ -73,6 +77,7 @@ async function runStatement(
 ): Promise<HexzError | undefined> {
   const { programOutput, progress } = reporter;
   let failure: HexzError | undefined;
+  let isShowing = false;
   try {
     progress?.begin();
     // A program may have the terminal.
@@ -86,6 +91,7 @@ async function runStatement(
     };
     const answer = await session.run(statement, source, options);
     const shown = await redirect(session, statement, answer, reporter, signal);
+    isShowing = true;
     if (shown === answer && isPaged(session, reporter))
       await page(session, answer, reporter, signal);
     else await reporter.result(statement.text, shown, session.settings.format);
@@ -94,6 +100,10 @@ async function runStatement(
     failure = asHexzError(error);
   }
   progress?.clear();
+  if (signal.reason === OUTPUT_UNWANTED && failure?.code === 'CANCELLED') {
+    // Whoever had enough of an answer has got it.
+    return isShowing ? undefined : OUTPUT_UNWANTED;
+  }
   failure = failure === undefined ? undefined : inScript(failure, statement, source);
   await reporter.end(statement.text, failure, source);
   return failure;
@@ -126,7 +136,8 @@ async function redirect(
   const env = await programEnvironment(session, signal);
   const options = { env, input: pieces, output: reporter.programOutput, signal };
   const result = await runProgram(redirection.program, options);
-  return silent(result, programFailure(result));
+  const shown = (): string[] => outputOf(result);
+  return { result, text: shown, table: shown, failure: programFailure(result) };
 }
 
 const isPaged = ({ settings }: Session, { pager }: Reporter): boolean =>
@@ -167,9 +178,9 @@ function fileOf({ file }: Extract<Redirection, { kind: 'file' }>): string {
 }
 
 /** People see what became of it. */
-const silent = (result: unknown, failure?: HexzError): Answer => ({
+const silent = (result: unknown): Answer => ({
   result,
   text: () => [],
   table: () => [],
-  failure,
+  failure: undefined,
 });

@@ -1,5 +1,8 @@
-import { type FileHandle, link, open, rename, rm, stat } from 'node:fs/promises';
+import { ftruncate, write as writeAt } from 'node:fs';
+import { open, stat } from 'node:fs/promises';
+import { promisify } from 'node:util';
 import { HexzError } from '../engine/errors.js';
+import { TemporaryFile } from '../engine/write/temporaryFile.js';
 import { outputError } from './files.js';
 
 /**
@@ -14,55 +17,57 @@ export async function writeWhole(
   write: (file: Target) => Promise<number>,
 ): Promise<number> {
   const existing = await stat(path).catch(() => undefined);
-  const isSpecial = existing !== undefined && !existing.isFile();
-  if (existing?.isFile() === true && !replaces) {
-    throw new HexzError('OUTPUT_EXISTS', 'the file exists', {
-      location: { file: path },
-      hint: '--force replaces it',
-    });
-  }
-  const temporary = isSpecial ? path : `${path}.hexz-${process.pid}.tmp`;
+  if (existing !== undefined && !existing.isFile()) return writeInPlace(path, write);
+  const file = new TemporaryFile(path, { force: replaces, mode: 0o666 });
   try {
-    const file = await open(temporary, isSpecial ? 'w' : 'wx');
+    const length = await write(new Target(file.descriptor, true));
+    await truncate(file.descriptor, length);
+    // So that little is left to be waited for by this thread.
+    await file.sync();
+    file.publish();
+    return length;
+  } catch (error) {
+    throw error instanceof HexzError ? error : outputError(path, error);
+  } finally {
+    file.discard();
+  }
+}
+
+async function writeInPlace(
+  path: string,
+  write: (file: Target) => Promise<number>,
+): Promise<number> {
+  try {
+    const file = await open(path, 'w');
     try {
-      const length = await write(new Target(file, !isSpecial));
-      if (!isSpecial) {
-        await file.truncate(length);
-        await file.sync();
-        await takeName(temporary, path, replaces);
-      }
-      return length;
+      return await write(new Target(file.fd, false));
     } finally {
       await file.close();
     }
   } catch (error) {
     throw error instanceof HexzError ? error : outputError(path, error);
-  } finally {
-    if (!isSpecial) await rm(temporary, { force: true });
   }
 }
 
-/** A file that has come meanwhile is replaced only where that was asked for. */
-async function takeName(temporary: string, path: string, replaces: boolean): Promise<void> {
-  if (replaces) await rename(temporary, path);
-  else await link(temporary, path);
-}
+const truncate = promisify(ftruncate);
+const writeTo = promisify(writeAt);
 
 /** Where the bytes of a file go. */
 class Target {
-  readonly #file: FileHandle;
+  readonly #descriptor: number;
   readonly #hasPositions: boolean;
 
   /** @param hasPositions false for a device or a pipe, which take bytes as they come */
-  constructor(file: FileHandle, hasPositions: boolean) {
-    this.#file = file;
+  constructor(descriptor: number, hasPositions: boolean) {
+    this.#descriptor = descriptor;
     this.#hasPositions = hasPositions;
   }
 
   async write(bytes: Buffer, offset: number): Promise<void> {
     for (let at = 0; at < bytes.length; ) {
       const position = this.#hasPositions ? offset + at : null;
-      at += (await this.#file.write(bytes, at, bytes.length - at, position)).bytesWritten;
+      const length = bytes.length - at;
+      at += (await writeTo(this.#descriptor, bytes, at, length, position)).bytesWritten;
     }
   }
 }

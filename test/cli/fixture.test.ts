@@ -2,7 +2,6 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
   existsSync,
-  mkdirSync,
   readdirSync,
   readFileSync,
   statSync,
@@ -40,9 +39,9 @@ describe.concurrent('hexz fixture build', () => {
     );
     const names = ['a.hxz', 'a.meta', 'a.overlay', 'a.overlay.hexz.json'];
     expect(readdirSync(directory).sort()).toEqual([...names, 'a.yaml']);
-    mkdirSync(join(directory, 'out'));
-    await build(directory, ['a.yaml', '-o', 'out']);
-    expect(readdirSync(join(directory, 'out')).sort()).toEqual(names);
+    // It need not exist.
+    expect(await build(directory, ['a.yaml', '-o', 'some/out'])).toMatchObject({ status: 0 });
+    expect(readdirSync(join(directory, 'some/out')).sort()).toEqual(names);
   });
 
   test('--json tells everything in one document', async () => {
@@ -168,7 +167,7 @@ describe.concurrent('hexz fixture build', () => {
     [['pipe.yaml'], 3],
     [['large.yaml'], 4],
     [['loop.yaml'], 4],
-    [['a.yaml', '-o', 'absent'], 8],
+    [['a.yaml', '-o', 'a.yaml/out'], 8],
     [['a.yaml', '-o', 'a.yaml'], 8],
   ])('%j ends with status %d', async (args, expected) => {
     const directory = writeFiles(newDirectory(), {

@@ -37,6 +37,20 @@ describe.concurrent('commands without a terminal', () => {
     expect(stderr).toBe(`hexz: ${script}:3:1: it is 40961, not 1\n`);
   });
 
+  test('of several scripts, of -c and of standard input are run in the order of the command line', async () => {
+    const directory = newDirectory();
+    const [first, second] = [join(directory, 'first.hexz'), join(directory, 'second.hexz')];
+    writeFileSync(first, 'bookmark a 1\n');
+    writeFileSync(second, 'bookmark b $a+1');
+    const args = ['--script', first, '--script', second, '-c', 'bookmark c $b+1', '--script', '-'];
+    const { status, stdout, stderr } = await inspect(
+      [...args, '-c', 'read disk $d 1', '--json'],
+      'bookmark d $c+1\n',
+    );
+    expect([status, stderr.toString()]).toEqual([0, '']);
+    expect(stdout.toString()).toContain('{"offset":4,"length":1,"bytes":"20"}');
+  });
+
   test('of standard input are run line by line, and with --json answered by a line each', async () => {
     const result = await inspect(['--json'], 'read disk 0 4\n\nread disc\n');
     expect(result.status).toBe(2);
@@ -66,43 +80,49 @@ describe.concurrent('commands without a terminal', () => {
     expect((await inspect(['-c', command])).status).toBe(expected);
   });
 
-  test('end quietly when nobody reads them any more', async () => {
-    const child = spawn(
-      process.execPath,
-      [
-        cliPath,
-        'inspect',
-        snapshot,
-        '--no-mount',
-        '-c',
-        'read disk 0 40K; read disk 0 40K; read disk 0 40K',
-      ],
-      {
+  test.each([
+    ['was left to run', ['read disk 0 40K; read disk 0 40K; read disk 0 40K'], 141],
+    [
+      'was left to run',
+      ['strings disk; strings disk', 'read disk 0 40K; read disk 0 40K; wait 60s'],
+      141,
+    ],
+    ['was the last, and had answered', ['read disk 0 40K'], 0],
+  ])(
+    'end quietly when nobody reads them any more and a command %s: %j',
+    async (_, commands, expected) => {
+      const args = commands.flatMap((command) => ['-c', command]);
+      const child = spawn(process.execPath, [cliPath, 'inspect', snapshot, '--no-mount', ...args], {
         env: cliEnvironment(),
         stdio: ['ignore', 'pipe', 'pipe'],
-      },
-    );
-    child.stdout.once('data', () => child.stdout.destroy());
-    let errors = '';
-    child.stderr.on('data', (text) => {
-      errors += text;
-    });
-    const status = await new Promise((resolve) => child.once('close', resolve));
-    expect([status, errors]).toEqual([0, '']);
-  });
+      });
+      child.stdout.once('data', () => child.stdout.destroy());
+      let errors = '';
+      child.stderr.on('data', (text) => {
+        errors += text;
+      });
+      const status = await new Promise((resolve) => child.once('close', resolve));
+      expect([status, errors]).toEqual([expected, '']);
+    },
+  );
 });
 
 describe.concurrent('what cannot be meant is refused', () => {
   test.each([
     [['inspect']],
     [['inspect', snapshot, '--attach', '/mnt']],
-    [['inspect', snapshot, '-c', 'info', '--script', 'x']],
+    [['inspect', snapshot, '--script', '-', '--script', '-']],
     [['inspect', snapshot, '/mnt', '--no-mount']],
     [['inspect', '--attach', '/mnt', '--rw']],
   ])('%j', async (args) => {
     const { status, stderr } = await runCli(args);
     expect(status).toBe(2);
     expect(stderr).toMatch(/^hexz: .+\n$/);
+  });
+
+  test('a script that is not there, before anything is run', async () => {
+    const { status, stdout } = await inspect(['-c', 'read disk 0 16', '--script', '/nowhere']);
+    expect([status, stdout.toString()]).toEqual([3, '']);
   });
 
   test('an engine that is not there', async () => {
@@ -174,21 +194,23 @@ describe.runIf(requires('FUSE'))('with a mount', () => {
   });
 
   test.each([
-    ['SIGINT', 'sh echo ready; sleep 60'],
-    ['SIGTERM', 'sh echo ready; (sleep 60)'],
-    ['SIGHUP', 'sh echo ready; sleep 60'],
-    ['SIGKILL', 'read disk 0 16; wait 60s'],
-  ] as const)('%s ends it, and what it has made: %s', async (signal, command) => {
+    ['SIGINT', 'sh echo ready; sleep 60', { status: 0, signal: null }],
+    ['SIGTERM', 'sh echo ready; (sleep 60)', { status: 0, signal: null }],
+    ['SIGTERM', 'sh trap "" TERM; echo ready; sleep 60; sleep 60', { status: 0, signal: null }],
+    ['SIGHUP', 'sh echo ready; sleep 60', { status: null, signal: 'SIGHUP' }],
+    ['SIGKILL', 'read disk 0 16; wait 60s', { status: null, signal: 'SIGKILL' }],
+  ] as const)('%s ends it, and what it has made: %s', async (signal, command, end) => {
     const temporary = newDirectory();
     const child = spawn(process.execPath, [cliPath, 'inspect', snapshot, '--rw', '-c', command], {
       env: cliEnvironment({ TMPDIR: temporary }),
-      stdio: ['ignore', 'pipe', 'inherit'],
+      stdio: ['ignore', 'pipe', 'ignore'],
     });
     await new Promise((resolve) => child.stdout.once('data', resolve));
     child.kill(signal);
-    expect(await new Promise((resolve) => child.once('close', (_, by) => resolve(by)))).toBe(
-      signal,
-    );
+    const ended = new Promise((resolve) => {
+      child.once('exit', (status, by) => resolve({ status, signal: by }));
+    });
+    expect(await ended).toEqual(end);
     await until('everything is removed', () => remains(temporary).length === 0);
   });
 });

@@ -17,7 +17,7 @@ function start(
   state = newDirectory(),
   environment: Readonly<Record<string, string>> = {},
 ): OpenTerminal {
-  return openTerminal([cliPath, 'inspect', snapshot, ...args], {
+  return openTerminal([cliPath, 'inspect', snapshot, '--plain', ...args], {
     XDG_STATE_HOME: state,
     NO_COLOR: '1',
     ...environment,
@@ -155,7 +155,7 @@ describe.runIf(requires('FUSE'))('with a mount that is written', () => {
       const { stdout } = await runCli(['inspect', '--attach', mountpoint, '--json', '-c', 'state']);
       return stdout.toString().includes('"lease":"orphaned"');
     });
-    const second = openTerminal([cliPath, 'inspect', '--attach', mountpoint], {
+    const second = openTerminal([cliPath, 'inspect', '--plain', '--attach', mountpoint], {
       XDG_STATE_HOME: newDirectory(),
     });
     await second.shows(PROMPT);

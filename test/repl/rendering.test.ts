@@ -33,6 +33,7 @@ describe('bytes', () => {
   test('a read goes on where the one before ended, and says where the stream ends', async () => {
     expect(await shown('read disk end-16; read disk')).toMatchInlineSnapshot(`
       "0x0000fff0  0f 0f 0f 0f 0f 0f 0f 0f 0f 0f 0f 0f 0f 0f 0f 0f ................
+      the disk ends at 0x0001_0000
       nothing at 0x0001_0000: the disk ends at 0x0001_0000
       "
     `);
@@ -213,6 +214,7 @@ describe('lists', () => {
       openBytes: 4096,
       canUndo: true,
       canRedo: false,
+      unsaved: null,
     };
     const methods: FakeMethods = {
       review: ({ fromPage = 0 }) => ({

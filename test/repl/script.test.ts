@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { HexzError } from '../../src/engine/errors.js';
@@ -20,6 +20,7 @@ describe('a script', () => {
     ['assert bytes disk 0 = x:00', 'ASSERTION_FAILED', 'it is x:70, not x:00'],
     ['assert bytes memory 0 != x:00', undefined, ''],
     ['assert bytes memory 0 = x:00', 'ASSERTION_FAILED', 'it is x:--, not x:00'],
+    ["assert bytes disk 65535 != 'xx'", 'NOT_PRESENT', 'the disk ends at 0x0001_0000'],
     [`assert hash disk 0 4K = ${'AB'.repeat(32)}`, undefined, ''],
     [`assert hash disk 0 4K != ${'ab'.repeat(32)}`, 'ASSERTION_FAILED', 'not != ab'],
     ['assert length disk = 64K; assert length memory = 64K+0x1000', undefined, ''],
@@ -35,6 +36,14 @@ describe('a script', () => {
     expect(run.code).toBe(code);
     if (message === '') expect(run.errors).toBe('');
     else expect(run.errors).toContain(message);
+  });
+
+  test('does not export less than was asked for', async () => {
+    const file = join(newDirectory(), 'end');
+    const run = await runRepl(`export disk 64K-1 2 ${file}`);
+    expect(run.code).toBe('NOT_PRESENT');
+    expect(run.errors).toContain('the disk ends at 0x0001_0000');
+    expect(existsSync(file)).toBe(false);
   });
 
   test.each([
@@ -82,6 +91,15 @@ describe('a script', () => {
     expect(JSON.parse(readFileSync(path, 'utf8'))).toMatchObject({ dirtyPages: 4 });
     const failed = await runRepl(`dirty > '${path}/x'`);
     expect(failed.code).toBe('OUTPUT_FAILED');
+  });
+
+  test('an export leaves a file alone that has the name it once wrote under', async () => {
+    const path = join(newDirectory(), 'out');
+    const other = `${path}.hexz-${process.pid}.tmp`;
+    writeFileSync(other, 'not ours');
+    expect((await runRepl(`export disk 0 16 '${path}'`)).code).toBeUndefined();
+    expect(readFileSync(path)).toHaveLength(16);
+    expect(readFileSync(other, 'utf8')).toBe('not ours');
   });
 
   test('bytes are exported as they are, and holes only where they are wanted', async () => {
@@ -230,5 +248,8 @@ test('an engine that is gone ends a script with its status', async () => {
     },
   };
   const { code, errors } = await runRepl('hash disk', { methods });
-  expect([code, errors]).toEqual(['ENGINE_GONE', 'hexz: test:1:1: the engine cannot be reached\n']);
+  expect([code, errors]).toEqual([
+    'ENGINE_GONE',
+    'hexz: test:1:1: the engine, process 1, has ended before the session\n',
+  ]);
 });

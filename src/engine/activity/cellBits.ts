@@ -24,6 +24,10 @@ export function markCells(
 /** Cells that share one look at when they were last touched. */
 const GROUP_CELLS = 4096;
 
+/** Marks that are compared with zeros at once, which is done natively. */
+const CHUNK_WORDS = 1024;
+const ZEROS = Buffer.alloc(CHUNK_WORDS * 4);
+
 /**
  * When each cell of a stream was last touched, as its reader knows it: collecting takes the marks of shared memory
  * away and writes down the number of the collection, its tick. Everybody who remembers the last tick that he saw
@@ -33,19 +37,28 @@ const GROUP_CELLS = 4096;
  */
 export class CellTicks {
   readonly #bits: Int32Array;
+  readonly #chunks: readonly Buffer[];
   readonly #ticks: Uint32Array;
   readonly #groupTicks: Uint32Array;
 
   constructor(buffer: SharedArrayBuffer, cellCount: number) {
     this.#bits = new Int32Array(buffer);
+    this.#chunks = chunksOf(buffer);
     this.#ticks = new Uint32Array(cellCount);
     this.#groupTicks = new Uint32Array(Math.ceil(cellCount / GROUP_CELLS));
   }
 
   /** @param tick higher than the last one */
   collect(tick: number): void {
+    for (const [index, chunk] of this.#chunks.entries()) {
+      if (chunk.compare(ZEROS, 0, chunk.length) !== 0) this.#collectChunk(index, tick);
+    }
+  }
+
+  #collectChunk(chunk: number, tick: number): void {
     const bits = this.#bits;
-    for (let word = 0; word < bits.length; word++) {
+    const end = Math.min(bits.length, (chunk + 1) * CHUNK_WORDS);
+    for (let word = chunk * CHUNK_WORDS; word < end; word++) {
       if (bits[word] === 0) continue;
       let marks = Atomics.exchange(bits, word, 0);
       this.#groupTicks[Math.floor((word * 32) / GROUP_CELLS)] = tick;
@@ -73,4 +86,12 @@ export class CellTicks {
     }
     return runs;
   }
+}
+
+function chunksOf(buffer: SharedArrayBuffer): Buffer[] {
+  const chunkBytes = ZEROS.length;
+  return Array.from({ length: Math.ceil(buffer.byteLength / chunkBytes) }, (_, chunk) => {
+    const start = chunk * chunkBytes;
+    return Buffer.from(buffer, start, Math.min(chunkBytes, buffer.byteLength - start));
+  });
 }

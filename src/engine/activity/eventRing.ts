@@ -56,8 +56,6 @@ export const ringBufferBytes = (eventCount: number): number =>
 export interface EventBatch {
   readonly events: ActivityEvent[];
   readonly lostEvents: number;
-  /** Where to go on. */
-  readonly endSequence: number;
 }
 
 /**
@@ -111,9 +109,12 @@ export class EventRing {
     return rounds * 2 ** 32 + written;
   }
 
-  /** The last events from a sequence on, at most so many, in order. */
-  read(fromSequence: number, maximum: number): EventBatch {
-    const endSequence = this.endSequence;
+  /**
+   * The last events from a sequence on and before another, at most so many, in order.
+   *
+   * @param endSequence at most the sequence that the next event will have
+   */
+  read(fromSequence: number, endSequence: number, maximum: number): EventBatch {
     const first = Math.max(fromSequence, endSequence - Math.min(maximum, this.capacity));
     const copied: ActivityEvent[] = [];
     for (let sequence = first; sequence < endSequence; sequence++) {
@@ -122,7 +123,7 @@ export class EventRing {
     const begunSince = (Atomics.add(this.#marks, BEGUN, 0) - endSequence) >>> 0;
     const overrun = Math.max(0, endSequence + begunSince - this.capacity - first);
     const events = overrun === 0 ? copied : copied.slice(overrun);
-    return { events, lostEvents: endSequence - fromSequence - events.length, endSequence };
+    return { events, lostEvents: endSequence - fromSequence - events.length };
   }
 
   /** The last reads of a stretch of a stream, at most so many, the newest first. */

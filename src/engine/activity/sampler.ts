@@ -42,16 +42,26 @@ export interface ActivitySample {
 
 /** One watcher's view of what happens: each `sample` tells what is new since the one before. */
 export interface ActivityCursor {
-  /** @param maximumEvents more are counted as lost, the oldest first */
-  sample(maximumEvents: number): ActivitySample;
+  /**
+   * @param maximumEvents more are counted as lost, the oldest first
+   * @param moment up to when; of watchers who look at the same moments and ask for the same, all get one object
+   */
+  sample(maximumEvents: number, moment?: ActivityMoment): ActivitySample;
 }
 
-/** How far a watcher is. */
+/** How far a watcher is: everything that was recorded up to a moment. */
 interface Position {
-  time: number;
-  tick: number;
-  sums: Float64Array;
-  readonly sequences: number[];
+  readonly time: number;
+  readonly tick: number;
+  readonly sums: Float64Array;
+  readonly sequences: readonly number[];
+}
+
+/** What was recorded up to now, for any number of watchers, who have to ask at once. */
+export interface ActivityMoment {
+  readonly position: Position;
+  /** What is new since another moment. */
+  since(before: Position, maximumEvents: number): ActivitySample;
 }
 
 interface StreamTicks {
@@ -98,29 +108,46 @@ export class ActivitySampler {
 
   /** A watcher whose first sample covers everything from now on, or since the engine began. */
   cursor(since: 'now' | 'start'): ActivityCursor {
-    const position = since === 'now' ? this.#present() : this.#start();
-    return { sample: (maximumEvents) => this.#sample(position, maximumEvents) };
+    let position = since === 'now' ? this.#present() : this.#start();
+    return {
+      sample: (maximumEvents, moment = this.moment()) => {
+        const sample = moment.since(position, maximumEvents);
+        position = moment.position;
+        return sample;
+      },
+    };
   }
 
-  #sample(position: Position, maximumEvents: number): ActivitySample {
-    const { sums: before, time: lastTime, tick: lastTick } = position;
-    this.#collect();
-    const time = now();
-    const sums = addUp(this.#counterBuffers);
-    const { events, lostEvents } = this.#eventsSince(position.sequences, maximumEvents);
-    position.sums = sums;
-    position.time = time;
-    position.tick = this.#tick;
+  /** The present one. */
+  moment(): ActivityMoment {
+    const position = this.#present();
+    const made: { before: Position; maximumEvents: number; sample: ActivitySample }[] = [];
     return {
-      time,
-      seconds: Math.max(0, time - lastTime) / 1000,
-      counters: this.#describe(sums),
-      readLatency: percentilesOf(histogramBetween(before, sums, READ_LATENCY)),
-      writeLatency: percentilesOf(histogramBetween(before, sums, WRITE_LATENCY)),
+      position,
+      since: (before, maximumEvents) => {
+        const same = made.find(
+          (other) => other.before === before && other.maximumEvents === maximumEvents,
+        );
+        if (same !== undefined) return same.sample;
+        const sample = this.#between(before, position, maximumEvents);
+        made.push({ before, maximumEvents, sample });
+        return sample;
+      },
+    };
+  }
+
+  #between(before: Position, after: Position, maximumEvents: number): ActivitySample {
+    const { events, lostEvents } = this.#eventsBetween(before, after, maximumEvents);
+    return {
+      time: after.time,
+      seconds: Math.max(0, after.time - before.time) / 1000,
+      counters: this.#describe(after.sums),
+      readLatency: percentilesOf(histogramBetween(before.sums, after.sums, READ_LATENCY)),
+      writeLatency: percentilesOf(histogramBetween(before.sums, after.sums, WRITE_LATENCY)),
       touched: Object.fromEntries(
         this.#streams.map(({ stream, cellBytes, read, written }) => [
           stream,
-          { cellBytes, read: read.runsSince(lastTick), written: written.runsSince(lastTick) },
+          { cellBytes, read: read.runsSince(before.tick), written: written.runsSince(before.tick) },
         ]),
       ),
       events,
@@ -128,15 +155,16 @@ export class ActivitySampler {
     };
   }
 
-  /** Events of all recorders; the sequences move on behind them. */
-  #eventsSince(
-    sequences: number[],
+  /** Events of all recorders. */
+  #eventsBetween(
+    before: Position,
+    after: Position,
     maximum: number,
   ): { events: ActivityEvent[]; lostEvents: number } {
     let lostEvents = 0;
     const events = this.#rings.flatMap((ring, recorder) => {
-      const batch = ring.read(sequences[recorder] as number, maximum);
-      sequences[recorder] = batch.endSequence;
+      const from = before.sequences[recorder] as number;
+      const batch = ring.read(from, after.sequences[recorder] as number, maximum);
       lostEvents += batch.lostEvents;
       return batch.events;
     });

@@ -15,6 +15,9 @@ const MAX_UNSENT_BYTES = 1024 * 1024;
 /** How long a watcher has to read his last messages. */
 const GOODBYE_MS = 1000;
 
+/** What comes most often, as most programs write it: the schema would take longer than the rest of a sample. */
+const TAKEN = /^\{"taken":(\d{1,15})\}$/;
+
 /** A request that was understood and runs. */
 export interface RunningRequest {
   /** JSON text of the result; throws HexzError. */
@@ -46,7 +49,8 @@ export interface RequestHandler {
 /**
  * One watcher's connection, as the engine sees it.
  *
- * Invariant: a request is in `#running` from the moment it is read until its last message is written. One that is too
+ * Invariant: a request is in `#running` from the moment it is read until its last message is written. When it is cancelled,
+ * nothing but that last message follows. One that is too
  * many is refused; while too much waits to be sent nothing further is read: whoever floods, or does not listen, waits for
  * himself. A line that is no request ends the connection, because nobody can know what was meant behind it.
  */
@@ -54,7 +58,7 @@ export class Connection {
   readonly #socket: Socket;
   readonly #handler: RequestHandler;
   readonly #lines = new LineSplitter(MAX_REQUEST_BYTES);
-  readonly #running = new Map<number, RunningRequest>();
+  readonly #running = new Map<number, Pick<RunningRequest, 'taken' | 'cancel'>>();
   /** Lines that were read together with one that had to wait. */
   readonly #unread: string[] = [];
   #isEnded = false;
@@ -112,6 +116,11 @@ export class Connection {
   }
 
   #take(line: string): void {
+    const taken = TAKEN.exec(line);
+    if (taken !== null) {
+      this.#running.get(Number(taken[1]))?.taken();
+      return;
+    }
     if (hasMoreValues(line, MAX_REQUEST_VALUES)) {
       this.#refuse(new HexzError('LIMIT', `a message has more than ${MAX_REQUEST_VALUES} values`));
       return;
@@ -130,31 +139,40 @@ export class Connection {
   }
 
   #run(id: number, method: string, params: unknown): void {
+    let isHeard = true;
     const output: RequestOutput = {
-      items: (json) => this.#writeLine(`{"id":${id},"items":${json}}`),
+      items: (json) => {
+        if (isHeard) this.#writeLine(`{"id":${id},"items":${json}}`);
+      },
       progress: (progress) => {
         // Nobody who does not read is told how far it is.
-        if (this.#mayGoOn) this.#write({ id, progress });
+        if (isHeard && this.#mayGoOn) this.#write({ id, progress });
       },
+    };
+    const finish = (line: string): void => {
+      isHeard = false;
+      this.#running.delete(id);
+      this.#writeLine(line);
     };
     try {
       if (this.#running.size >= MAX_RUNNING_REQUESTS) {
         throw new HexzError('LIMIT', `${MAX_RUNNING_REQUESTS} requests are running already`);
       }
       const running = this.#handler.run(method, params, output, this);
-      this.#running.set(id, running);
+      this.#running.set(id, {
+        taken: () => running.taken(),
+        cancel() {
+          isHeard = false;
+          running.cancel();
+        },
+      });
       running.result.then(
-        (json) => this.#finish(id, `{"id":${id},"result":${json}}`),
-        (error) => this.#finish(id, errorLine(id, error)),
+        (json) => finish(`{"id":${id},"result":${json}}`),
+        (error) => finish(errorLine(id, error)),
       );
     } catch (error) {
       this.#writeLine(errorLine(id, error));
     }
-  }
-
-  #finish(id: number, line: string): void {
-    this.#running.delete(id);
-    this.#writeLine(line);
   }
 
   #refuse(error: HexzError): void {

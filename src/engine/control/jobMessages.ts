@@ -21,15 +21,9 @@ export interface JobOrder {
   readonly id: number;
   readonly method: string;
   readonly params: unknown;
-  /** Numbers that both threads see: `SHARED_CANCELLED` and `SHARED_TAKEN`. */
-  readonly shared: Int32Array;
+  /** Of a `BatchWindow`, which is closed when the job is cancelled. */
+  readonly window: Int32Array<SharedArrayBuffer>;
 }
-
-/** Whether the job is cancelled. */
-export const SHARED_CANCELLED = 0;
-/** How many batches were taken. A job that sleeps is woken by a change of this one. */
-export const SHARED_TAKEN = 1;
-export const SHARED_BYTES = 8;
 
 /** What a job thread answers; items and results as JSON text. */
 export type JobMessage =

@@ -1,6 +1,7 @@
 import { constants, setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import { asHexzError, type HexzError, toPortable } from '../errors.js';
+import { BatchWindow } from './batchWindow.js';
 import type { JobMessage, JobOrder, JobSetting } from './jobMessages.js';
 import { JobContext } from './jobs/context.js';
 import { isJobName, jobs } from './jobs/jobs.js';
@@ -27,11 +28,11 @@ port.on('message', (message: JobOrder | { readonly cancel: number }) => {
   else if (current?.id === message.cancel) current.abort.abort();
 });
 
-async function run({ id, method, params, shared }: JobOrder): Promise<void> {
+async function run({ id, method, params, window }: JobOrder): Promise<void> {
   const abort = new AbortController();
   current = { id, abort };
   const tell = (message: JobMessage): void => port?.postMessage(message);
-  const output = new JobOutput<unknown>(id, shared, abort.signal, tell);
+  const output = new JobOutput<unknown>(id, new BatchWindow(window), abort.signal, tell);
   try {
     if (!isJobName(method)) throw new Error(`no job is called ${method}`);
     const job = jobs[method] as AnyJob;

@@ -1,23 +1,18 @@
 import { Worker } from 'node:worker_threads';
 import { asHexzError, fromPortable, HexzError, type PortableError } from '../errors.js';
-import {
-  type JobMessage,
-  type JobOrder,
-  type JobSetting,
-  SHARED_BYTES,
-  SHARED_CANCELLED,
-  SHARED_TAKEN,
-} from './jobMessages.js';
-import { BATCHES_AHEAD } from './protocol/messages.js';
+import { BatchWindow } from './batchWindow.js';
+import type { JobMessage, JobOrder, JobSetting } from './jobMessages.js';
 import type { Progress } from './protocol/values.js';
 
-type Kind = 'short' | 'long';
+/** Which threads do a job. */
+export type JobKind = 'short' | 'guest' | 'long';
 
 /** Jobs that work at the same time, and threads that there may be for those and for jobs whose batches nobody takes. */
 const LIMITS = {
   short: { working: 1, threads: 1 },
+  guest: { working: 1, threads: 1 },
   long: { working: 2, threads: 16 },
-} as const satisfies Record<Kind, unknown>;
+} as const satisfies Record<JobKind, unknown>;
 
 /** Long jobs of one owner at the same time, those that nobody listens to included. */
 const MAX_OWN_JOBS = 4;
@@ -28,12 +23,6 @@ const WRITER_CANCEL_LIMIT_MS = 20_000;
 
 const limitOf = (method: string): number =>
   method === 'commit' ? WRITER_CANCEL_LIMIT_MS : CANCEL_LIMIT_MS;
-
-/** Has a job look at what was said to it. */
-function wake(shared: Int32Array): void {
-  Atomics.add(shared, SHARED_TAKEN, 1);
-  Atomics.notify(shared, SHARED_TAKEN);
-}
 
 /** Where a job's words go. Items and results are JSON text, made where they were found. */
 export interface JobSink {
@@ -55,8 +44,7 @@ interface Waiting {
   readonly sink: JobSink;
   /** Who asked for it. */
   readonly owner: object;
-  /** Batches that came and were not taken. */
-  batchesAhead: number;
+  readonly window: BatchWindow;
   readonly resolve: (json: string) => void;
   readonly reject: (error: HexzError) => void;
   /** Resolves when it is over, one way or the other. */
@@ -68,6 +56,8 @@ interface Waiting {
  *
  *   thread   does                      how many
  *   short    what is answered at once  one, job after job
+ *   guest    the same, by addresses    one, job after job: the container of a memory is first passed through, which takes
+ *                                      a second for some GiB, and nobody waits for that who asks for something else
  *   long     everything else           two that work, and some whose batches nobody takes; further jobs wait
  *
  * Invariant: a job is in `#queues` until a thread takes it, then in that thread's `job`, until its result. Whoever has
@@ -76,8 +66,8 @@ interface Waiting {
  */
 export class Jobs {
   readonly #setting: JobSetting;
-  readonly #threads: Record<Kind, JobThread[]> = { short: [], long: [] };
-  readonly #queues: Record<Kind, Waiting[]> = { short: [], long: [] };
+  readonly #threads: Record<JobKind, JobThread[]> = { short: [], guest: [], long: [] };
+  readonly #queues: Record<JobKind, Waiting[]> = { short: [], guest: [], long: [] };
   #lastId = 0;
   #isClosed = false;
 
@@ -86,24 +76,20 @@ export class Jobs {
   }
 
   /**
-   * @param isShort whether it is answered at once
    * @param owner who asks: of several, none waits for all jobs of another
    */
-  run(method: string, params: unknown, sink: JobSink, isShort: boolean, owner: object): Job {
+  run(method: string, params: unknown, sink: JobSink, kind: JobKind, owner: object): Job {
     const id = ++this.#lastId;
-    const shared = new Int32Array(new SharedArrayBuffer(SHARED_BYTES));
-    const order: JobOrder = { id, method, params, shared };
-    const kind = isShort ? 'short' : 'long';
+    const window = new BatchWindow();
+    const order: JobOrder = { id, method, params, window: window.shared };
     let cancelTimer: NodeJS.Timeout | undefined;
-    let job: Waiting | undefined;
     let settle = (): void => {};
     const settled = new Promise<void>((resolve) => {
       settle = resolve;
     });
     const result = new Promise<string>((resolve, reject) => {
-      job = { order, sink, owner, batchesAhead: 0, resolve, reject, settled };
       if (this.#isClosed) reject(cancelled());
-      else this.#queues[kind].push(job);
+      else this.#queues[kind].push({ order, sink, owner, window, resolve, reject, settled });
     }).finally(() => {
       clearTimeout(cancelTimer);
       settle();
@@ -111,12 +97,7 @@ export class Jobs {
     this.#dispatch(kind);
     return {
       result,
-      taken: () => {
-        // Whoever takes what was never sent would have the job run ahead of him.
-        if (job === undefined || job.batchesAhead === 0) return;
-        job.batchesAhead--;
-        wake(shared);
-      },
+      taken: () => window.taken(),
       cancel: () => {
         const queue = this.#queues[kind];
         const index = queue.findIndex((waiting) => waiting.order.id === id);
@@ -145,7 +126,7 @@ export class Jobs {
     await Promise.all(threads.map((thread) => thread.stop()));
   }
 
-  #dispatch(kind: Kind): void {
+  #dispatch(kind: JobKind): void {
     const threads = this.#threads[kind];
     const limits = LIMITS[kind];
     while (!this.#isClosed) {
@@ -158,7 +139,7 @@ export class Jobs {
     }
   }
 
-  #takeNext(kind: Kind): Waiting | undefined {
+  #takeNext(kind: JobKind): Waiting | undefined {
     const queue = this.#queues[kind];
     const runningOf = ({ owner }: Waiting): number =>
       this.#threads[kind].filter(({ jobOwner }) => jobOwner === owner).length;
@@ -173,7 +154,7 @@ export class Jobs {
     return best === -1 ? undefined : queue.splice(best, 1)[0];
   }
 
-  #startThread(kind: Kind): JobThread {
+  #startThread(kind: JobKind): JobThread {
     const threads = this.#threads[kind];
     const thread = new JobThread(this.#setting, {
       onRoom: () => {
@@ -231,7 +212,7 @@ class JobThread {
 
   /** Whether its job is not just waiting for somebody to take what it found. */
   get isWorking(): boolean {
-    return this.#job !== undefined && this.#job.batchesAhead < BATCHES_AHEAD;
+    return this.#job !== undefined && !this.#job.window.isFull;
   }
 
   run(job: Waiting): void {
@@ -242,11 +223,10 @@ class JobThread {
   /** Tells its job to end. */
   cancel(): void {
     if (this.#job === undefined) return;
-    const { id, shared } = this.#job.order;
-    Atomics.store(shared, SHARED_CANCELLED, 1);
-    wake(shared);
+    const { order, window } = this.#job;
+    window.close();
     // For jobs that wait for something else than the shared memory.
-    this.#worker.postMessage({ cancel: id });
+    this.#worker.postMessage({ cancel: order.id });
   }
 
   /** Lets its job clean up, but not for ever, and ends. */
@@ -277,7 +257,6 @@ class JobThread {
     const job = this.#job;
     if (job === undefined || job.order.id !== message.job) return;
     if ('items' in message) {
-      job.batchesAhead++;
       job.sink.items(message.items);
       if (!this.isWorking) this.#events.onRoom();
     } else if ('progress' in message) job.sink.progress(message.progress);

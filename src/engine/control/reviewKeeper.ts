@@ -9,10 +9,13 @@ import type { SharedDirtySet } from '../overlay/sharedOverlay.js';
 import { Review } from '../review/review.js';
 import { readReview, stateOf, writeReview } from '../review/reviewFile.js';
 import type { ReviewChange } from '../review/types.js';
+import { inSlices, type Pause, type Steps } from '../slices.js';
 import type { Result } from './protocol/methods.js';
 
 /** How often it is looked what was written, while something is decided. */
 const CATCH_UP_MS = 250;
+const READ_ONLY =
+  'the review is not saved: the overlay is open for reading, so what is decided lives as long as its engine';
 /** How long a change may be kept in memory alone. */
 const SAVE_MS = 1000;
 
@@ -21,14 +24,20 @@ export interface ReviewPlace {
   /** The data file of the overlay. */
   readonly overlayPath: string;
   readonly baseIdentity: string;
+  /** Whether the overlay is ours to write: beside another's nothing is written either. */
+  readonly isWritable: boolean;
 }
 
 /**
- * The review of the overlay that an engine serves, for all its watchers: told of what is written, and kept beside a
- * persistent overlay.
+ * The review of the overlay that an engine serves, for all its watchers: told of what is written, and kept beside the
+ * overlay, where that is open for writing. Beside one that is only read nothing is changed: its review is taken up, and what is
+ * decided then lives as long as the engine.
  *
  * What was written it learns from the events of the activity; where some were lost, everything counts as written. It
  * catches up before it answers anything, and now and then while anything is decided.
+ *
+ * What takes long is done in slices, because all watchers share this thread. Whoever asks while another one is answered waits for his
+ * turn; saving goes on beside it, of what was decided when it began.
  *
  * State: `#isSaved` says whether the file has what is decided; a change is written within `SAVE_MS`, and in the end.
  */
@@ -37,24 +46,31 @@ export class ReviewKeeper {
   readonly #foundWarning: string | undefined;
   readonly #review: Review;
   readonly #dirtySet: SharedDirtySet;
-  readonly #place: ReviewPlace | undefined;
+  readonly #place: ReviewPlace;
   readonly #cursor: ActivityCursor;
   readonly #timer: NodeJS.Timeout;
   #saveTimer: NodeJS.Timeout | undefined;
   /** When it was looked last what was written. */
   #diskLength: number;
   #isSaved = true;
+  #saving: Promise<void> = Promise.resolve();
+  /** Settles when nobody is at work on the review. */
+  #turn: Promise<void> = Promise.resolve();
   /** Why the file could not be written the last time. */
   #saveWarning: string | undefined;
 
-  /** @param place undefined where nothing is to be kept */
-  constructor(dirtySet: SharedDirtySet, sampler: ActivitySampler, place: ReviewPlace | undefined) {
-    const found =
-      place === undefined
-        ? undefined
-        : readReview(overlayPaths(place.overlayPath), place.baseIdentity, true);
+  /** @param since `now` where an earlier thread has seen what was written before, and has saved the review */
+  constructor(
+    dirtySet: SharedDirtySet,
+    sampler: ActivitySampler,
+    place: ReviewPlace,
+    since: 'start' | 'now',
+  ) {
+    const { overlayPath, baseIdentity, isWritable } = place;
+    // First: what is written from here on it learns, and what was before and is not in the file makes that stale.
+    this.#cursor = sampler.cursor(since);
+    const found = readReview(overlayPaths(overlayPath), baseIdentity, isWritable);
     this.#place = place;
-    this.#cursor = sampler.cursor('start');
     this.#dirtySet = dirtySet;
     this.#diskLength = dirtySet.length;
     this.#review = new Review(
@@ -62,13 +78,17 @@ export class ReviewKeeper {
         get diskLength() {
           return dirtySet.length;
         },
+        get version() {
+          return dirtySet.version;
+        },
         has: (pageIndex) => dirtySet.isDirty(pageIndex),
-        runEnd: (pageIndex, endPageIndex) => dirtySet.runEnd(pageIndex, endPageIndex),
+        runEnd: (pageIndex, endPageIndex, isDirty) =>
+          dirtySet.runEnd(pageIndex, endPageIndex, isDirty),
       },
-      found?.review,
+      found.review,
     );
-    if (found?.isStale === true) this.#review.writtenUnknown();
-    this.#foundWarning = found?.warning;
+    if (found.isStale) this.#review.writtenUnknown();
+    this.#foundWarning = found.warning;
     this.#timer = setInterval(() => {
       if (!this.#review.isEmpty) this.#catchUp();
     }, CATCH_UP_MS);
@@ -84,9 +104,12 @@ export class ReviewKeeper {
   }
 
   /** Answers `review`. */
-  list(fromPage: number, limit: number): Result<'review'> {
-    this.#catchUp();
-    return { ...this.#review.hunks(fromPage, limit), counts: this.#review.counts() };
+  list(fromPage: number, limit: number): Promise<Result<'review'>> {
+    return this.#inTurn(async () => {
+      // Of one moment: counting begins before anything else happens.
+      const hunks = this.#review.hunks(fromPage, limit);
+      return { ...hunks, counts: await this.#counts() };
+    });
   }
 
   /**
@@ -94,11 +117,12 @@ export class ReviewKeeper {
    *
    * @throws HexzError as `Review.change`
    */
-  decide(change: ReviewChange, revision: number | undefined): Result<'decide'> {
-    this.#catchUp();
-    this.#review.change(change, revision);
-    this.#toSave();
-    return this.#review.counts();
+  decide(change: ReviewChange, revision: number | undefined): Promise<Result<'decide'>> {
+    return this.#inTurn(async () => {
+      await inSlices(this.#review.change(change, revision));
+      this.#toSave();
+      return this.#counts();
+    });
   }
 
   /**
@@ -106,62 +130,92 @@ export class ReviewKeeper {
    *
    * @throws HexzError USAGE with line, as `Selection.parse`; as `Review.select`
    */
-  select(text: string, revision: number | undefined): Result<'select'> {
-    this.#catchUp();
-    this.#review.select(Selection.parse(text, 'the selection'), revision);
-    this.#toSave();
-    return this.#review.counts();
+  select(text: string, revision: number | undefined): Promise<Result<'select'>> {
+    return this.#inTurn(async () => {
+      const selection = Selection.parse(text, 'the selection');
+      await inSlices(this.#review.select(selection, revision));
+      this.#toSave();
+      return this.#counts();
+    });
   }
 
   /** What a commit takes: everything that is dirty and not dropped. */
-  committed(): Generator<Extent, void> {
+  committed(): Generator<Extent | Pause, void> {
     this.#catchUp();
     return this.#review.committed();
   }
 
   /** Whether a commit takes all. */
-  get takesAll(): boolean {
-    this.#catchUp();
-    return this.#review.counts().drop === 0;
+  takesAll(): Promise<boolean> {
+    return this.#inTurn(async () => (await this.#counts()).drop === 0);
   }
 
   /** What is dropped and has not changed since. */
-  dropped(): Extent[] {
-    this.#catchUp();
-    return [...this.#review.dropped()];
+  dropped(): Promise<Extent[]> {
+    return this.#inTurn(() => inSlices(collected(this.#review.dropped())));
   }
 
   /** Tells that pages were taken out of the overlay. */
-  removed(runs: readonly Extent[]): void {
-    this.#catchUp();
-    this.#review.removed(runs);
-    this.#toSave();
+  removed(runs: readonly Extent[]): Promise<void> {
+    return this.#inTurn(async () => {
+      await inSlices(this.#review.removed(runs));
+      this.#toSave();
+    });
   }
 
   /** Saves what is not saved yet, as well as that goes. */
-  close(): void {
+  async close(): Promise<void> {
+    await this.#turn;
     clearInterval(this.#timer);
     clearTimeout(this.#saveTimer);
-    if (!this.#isSaved || !this.#review.isEmpty) this.#save();
+    await this.#saving;
+    if (this.#place.isWritable && !(this.#isSaved && this.#review.isEmpty)) await this.#save();
+  }
+
+  /** One after the other: what one of them does in slices, the next does not see half done. */
+  #inTurn<Answer>(action: () => Promise<Answer>): Promise<Answer> {
+    const answer = this.#turn.then(() => {
+      this.#catchUp();
+      return action();
+    });
+    this.#turn = answer.then(
+      () => {},
+      () => {},
+    );
+    return answer;
+  }
+
+  async #counts(): Promise<Result<'decide'>> {
+    const counts = await inSlices(this.#review.counts());
+    return { ...counts, unsaved: this.#saveWarning ?? null };
   }
 
   #toSave(): void {
     this.#isSaved = false;
-    this.#saveTimer ??= setTimeout(() => this.#save(), SAVE_MS);
+    if (!this.#place.isWritable) {
+      this.#saveWarning = READ_ONLY;
+      return;
+    }
+    this.#saveTimer ??= setTimeout(() => void this.#save(), SAVE_MS);
   }
 
-  #save(): void {
+  #save(): Promise<void> {
+    this.#saving = this.#saving.then(() => this.#saveNow());
+    return this.#saving;
+  }
+
+  async #saveNow(): Promise<void> {
     clearTimeout(this.#saveTimer);
     this.#saveTimer = undefined;
+    // A change that comes meanwhile is saved the next time.
     this.#isSaved = true;
-    if (this.#place === undefined) return;
     const { overlayPath, baseIdentity } = this.#place;
     const paths = overlayPaths(overlayPath);
     try {
       // Asked first: what is written from here on makes the file stale.
       const state = stateOf(paths.data);
       this.#catchUp();
-      writeReview(paths, baseIdentity, this.#review.save(), state);
+      await writeReview(paths, baseIdentity, this.#review.save(), state);
       this.#saveWarning = undefined;
     } catch (error) {
       // A full disk must not end the engine; the next change tries again.
@@ -187,6 +241,15 @@ export class ReviewKeeper {
     if (lostEvents > 0) this.#review.writtenUnknown();
     else this.#review.written(runs);
   }
+}
+
+function* collected<Item>(items: Iterable<Item | Pause>): Steps<Item[]> {
+  const list: Item[] = [];
+  for (const item of items) {
+    if (item === undefined) yield;
+    else list.push(item);
+  }
+  return list;
 }
 
 function pagesBetween(startOffset: number, endOffset: number): Extent {

@@ -1,54 +1,81 @@
-import type { HexzError } from '../errors.js';
+import { asHexzError, type HexzError } from '../errors.js';
 import { formatPages } from '../overlay/selection.js';
+import { inSlices, type Steps } from '../slices.js';
+import { BatchWindow } from './batchWindow.js';
 import type { Callable } from './calls.js';
 import type { EngineCommands } from './commands.js';
 import type { RequestOutput, RunningRequest } from './connection.js';
 import type { CommitExtras } from './jobs/commit.js';
 import { cancelled, type Job } from './jobs.js';
-import { BATCHES_AHEAD } from './protocol/messages.js';
 import type { Params } from './protocol/methods.js';
 import type { ReviewKeeper } from './reviewKeeper.js';
 
 const BATCH_LINES = 1024;
 
 /** Answers `selection`, a batch of lines for each that is taken. */
-export function selectionRequest(review: ReviewKeeper, output: RequestOutput): RunningRequest {
+export function selectionRequest(
+  review: Pick<ReviewKeeper, 'committed'>,
+  output: Pick<RequestOutput, 'items'>,
+): RunningRequest {
   const extents = review.committed();
+  const window = new BatchWindow();
   let pages = 0;
-  let batchesAhead = 0;
   let settle: { resolve: (json: string) => void; reject: (error: HexzError) => void };
   const result = new Promise<string>((resolve, reject) => {
     settle = { resolve, reject };
   });
-  const send = (): void => {
-    while (batchesAhead < BATCHES_AHEAD) {
-      const batch: string[] = [];
-      for (;;) {
-        const extent = extents.next();
-        if (extent.done === true) {
-          if (batch.length > 0) output.items(JSON.stringify(batch));
-          settle.resolve(JSON.stringify({ pages }));
-          return;
-        }
-        const { pageIndex, pageCount } = extent.value;
-        batch.push(formatPages(pageIndex, pageCount));
-        pages += pageCount;
-        if (batch.length === BATCH_LINES) break;
+  /** The next lines, fewer than wanted only at the end. */
+  function* nextLines(): Steps<readonly string[]> {
+    const lines: string[] = [];
+    while (lines.length < BATCH_LINES) {
+      const extent = extents.next();
+      if (extent.done === true) break;
+      if (extent.value === undefined) {
+        yield;
+        continue;
       }
-      batchesAhead++;
-      output.items(JSON.stringify(batch));
+      const { pageIndex, pageCount } = extent.value;
+      lines.push(formatPages(pageIndex, pageCount));
+      pages += pageCount;
+    }
+    return lines;
+  }
+  let isSending = false;
+  const send = async (): Promise<void> => {
+    if (isSending) return;
+    isSending = true;
+    try {
+      while (!window.isFull && !window.isClosed) {
+        const lines = await inSlices(nextLines());
+        if (lines.length > 0) {
+          window.sent();
+          output.items(JSON.stringify(lines));
+        }
+        if (lines.length < BATCH_LINES) {
+          window.close();
+          settle.resolve(JSON.stringify({ pages }));
+        }
+      }
+    } catch (error) {
+      // Nobody else is there to meet it, and the thread would end with all its watchers.
+      window.close();
+      settle.reject(asHexzError(error));
+    } finally {
+      isSending = false;
     }
   };
   // The first batch comes behind the caller's note that the request is running.
-  setImmediate(send);
+  setImmediate(() => void send());
   return {
     result,
     taken() {
-      if (batchesAhead === 0) return;
-      batchesAhead--;
-      send();
+      window.taken();
+      void send();
     },
-    cancel: () => settle.reject(cancelled()),
+    cancel() {
+      window.close();
+      settle.reject(cancelled());
+    },
   };
 }
 
@@ -74,9 +101,10 @@ export function commitRequest({
 }: CommitRequest): RunningRequest {
   let job: Job | undefined;
   let isCancelled = false;
-  const runJob = (extras: object): Promise<string> => {
+  const runJob = async (extras: object): Promise<string> => {
+    const takesAll = !params.usesReview || (await review.takesAll());
+    const selected = takesAll ? undefined : await inSlices(numbersOf(review));
     if (isCancelled) throw cancelled();
-    const selected = params.usesReview && !review.takesAll ? numbersOf(review) : undefined;
     job = run({ ...params, ...extras, selected } satisfies CommitExtras);
     return job.result;
   };
@@ -99,8 +127,11 @@ export function commitRequest({
   };
 }
 
-function numbersOf(review: ReviewKeeper): Float64Array {
+function* numbersOf(review: ReviewKeeper): Steps<Float64Array> {
   const numbers: number[] = [];
-  for (const { pageIndex, pageCount } of review.committed()) numbers.push(pageIndex, pageCount);
+  for (const run of review.committed()) {
+    if (run === undefined) yield;
+    else numbers.push(run.pageIndex, run.pageCount);
+  }
   return Float64Array.from(numbers);
 }

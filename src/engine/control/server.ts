@@ -10,8 +10,10 @@ export interface ControlSetting {
   /** Where it listens; nothing is there yet. */
   readonly socketPath: string;
   readonly job: JobSetting;
-  /** Where the review is kept; undefined where it is not. */
+  /** Where the review is kept; undefined without an overlay. */
   readonly review: ReviewPlace | undefined;
+  /** Whether it takes the place of one that has met a bug. */
+  readonly isSuccessor: boolean;
 }
 
 /** The first word of the control thread. */
@@ -51,20 +53,21 @@ export async function startControlServer(
   });
   answerCalls(worker, engine);
   const commands = callsTo<ControlCommands>(worker, ended);
-  await new Promise<void>((resolve, reject) => {
-    const fail = (reason: string) =>
-      reject(
-        new HexzError('REGISTRY_UNUSABLE', `cannot listen for watchers: ${reason}`, {
-          location: { file: setting.socketPath },
-        }),
-      );
-    worker.on('error', (error) => fail(error.message));
+  const greeting = new Promise<ControlGreeting>((resolve) => {
     worker.on('message', (message: ControlGreeting | object) => {
-      if (!('listening' in message)) return;
-      if (message.listening) resolve();
-      else fail(message.reason);
+      if ('listening' in message) resolve(message);
     });
   });
+  const answer = await Promise.race([greeting, ended]);
+  if (answer === undefined || answer instanceof Error || !answer.listening) {
+    await worker.terminate();
+    const reason = answer instanceof Error ? answer.message : answer?.reason;
+    throw new HexzError(
+      'REGISTRY_UNUSABLE',
+      `cannot listen for watchers: ${reason ?? 'the thread that would has ended'}`,
+      { location: { file: setting.socketPath } },
+    );
+  }
   worker.unref();
   return {
     socketPath: setting.socketPath,

@@ -28,11 +28,12 @@ if (port === null) throw new Error('this is the program of a thread');
 // Of this thread alone: Linux has one for each.
 setPriority(NICENESS);
 
-const { socketPath, job, review } = workerData as ControlSetting;
+const { socketPath, job, review, isSuccessor } = workerData as ControlSetting;
 const jobs = new Jobs(job);
 const dirtySet = job.overlay && new SharedDirtySet(job.overlay);
 const sampler = new ActivitySampler(job.activity);
-const reviewKeeper = dirtySet && new ReviewKeeper(dirtySet, sampler, review);
+const reviewKeeper =
+  dirtySet && review && new ReviewKeeper(dirtySet, sampler, review, isSuccessor ? 'now' : 'start');
 const engine = callsTo<EngineCommands>(port);
 const watchers = new Watchers(engine, jobs, sampler, dirtySet, reviewKeeper);
 const connections = new Set<Connection>();
@@ -52,7 +53,7 @@ const commands: ControlCommands = {
     await watchers.close();
     for (const connection of connections) connection.end();
     await jobs.close();
-    reviewKeeper?.close();
+    await reviewKeeper?.close();
   },
 };
 answerCalls(port, commands);

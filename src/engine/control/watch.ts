@@ -1,8 +1,9 @@
 import type { ActivityCursor, ActivitySample } from '../activity/sampler.js';
+import { BatchWindow } from './batchWindow.js';
+import type { Tick } from './clocks.js';
 import type { RequestOutput, RunningRequest } from './connection.js';
 import { cancelled } from './jobs.js';
 import type { EngineState } from './protocol/engineState.js';
-import { BATCHES_AHEAD } from './protocol/messages.js';
 import type { Item, Params } from './protocol/methods.js';
 
 /** States and lines that wait for a watcher who does not keep up; of more, the oldest are dropped. */
@@ -10,38 +11,30 @@ const MAX_WAITING = 256;
 
 type WatchItem = Item<'watch'>;
 
-/** What a watch looks at. */
-export interface Watched {
-  readonly cursor: ActivityCursor;
-  overlay(): { readonly dirtyPages: number; readonly diskLength: number };
-}
-
 /**
  * One watcher's subscription.
  *
- * At each tick one batch is sent with all that is new. While as many batches are under way as may be, nothing is: the
- * sample after that covers the whole time, so that a watcher who stalls costs one timer, and misses only events that
+ * At each tick one batch is sent with all that is new. While its window is full, nothing is: the
+ * sample after that covers the whole time, so that a watcher who stalls costs nothing, and misses only events that
  * the ring no longer has.
  */
 export class Watch implements RunningRequest {
   readonly result: Promise<string>;
   readonly #params: Params<'watch'>;
-  readonly #watched: Watched;
+  readonly #cursor: ActivityCursor;
   readonly #output: RequestOutput;
-  readonly #timer: NodeJS.Timeout;
+  readonly #window = new BatchWindow();
   #waiting: WatchItem[] = [];
-  #batchesAhead = 0;
   #lastDirty = -1;
   #end: () => void = () => {};
 
-  constructor(params: Params<'watch'>, watched: Watched, output: RequestOutput) {
+  constructor(params: Params<'watch'>, cursor: ActivityCursor, output: RequestOutput) {
     this.#params = params;
-    this.#watched = watched;
+    this.#cursor = cursor;
     this.#output = output;
     this.result = new Promise((_resolve, reject) => {
       this.#end = () => reject(cancelled());
     });
-    this.#timer = setInterval(() => this.#tick(), 1000 / params.rateHz);
   }
 
   state(state: EngineState): void {
@@ -56,27 +49,26 @@ export class Watch implements RunningRequest {
   }
 
   taken(): void {
-    this.#batchesAhead = Math.max(0, this.#batchesAhead - 1);
+    this.#window.taken();
   }
 
   cancel(): void {
-    clearInterval(this.#timer);
     this.#end();
   }
 
-  #tick(): void {
-    if (this.#batchesAhead >= BATCHES_AHEAD) return;
+  tick(tick: Tick): void {
+    if (this.#window.isFull) return;
     const { maximumEvents, sendsIdle } = this.#params;
-    const activity = this.#watched.cursor.sample(maximumEvents);
-    const overlay = this.#watched.overlay();
-    const isNews = hasHappened(activity) || overlay.dirtyPages !== this.#lastDirty;
-    this.#lastDirty = overlay.dirtyPages;
-    const items = this.#waiting;
+    const activity = this.#cursor.sample(maximumEvents, tick.moment);
+    const { dirtyPages } = tick.overlay;
+    const isNews = hasHappened(activity) || dirtyPages !== this.#lastDirty;
+    this.#lastDirty = dirtyPages;
+    const items = this.#waiting.map((item) => JSON.stringify(item));
     this.#waiting = [];
-    if (isNews || sendsIdle) items.push({ activity: { ...activity, ...overlay } });
+    if (isNews || sendsIdle) items.push(tick.textOf(activity));
     if (items.length === 0) return;
-    this.#batchesAhead++;
-    this.#output.items(JSON.stringify(items));
+    this.#window.sent();
+    this.#output.items(`[${items.join(',')}]`);
   }
 }
 

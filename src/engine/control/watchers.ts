@@ -2,10 +2,11 @@ import type { ActivitySampler } from '../activity/sampler.js';
 import { HexzError } from '../errors.js';
 import type { SharedDirtySet } from '../overlay/sharedOverlay.js';
 import type { Callable } from './calls.js';
+import { Clocks } from './clocks.js';
 import type { EngineCommands, ServedState } from './commands.js';
 import type { Connection, RequestHandler, RequestOutput, RunningRequest } from './connection.js';
 import { listDirty } from './dirty.js';
-import type { Jobs } from './jobs.js';
+import type { JobKind, Jobs } from './jobs.js';
 import { occupancyOf } from './occupancy.js';
 import type { EngineState } from './protocol/engineState.js';
 import { MAX_WATCHES } from './protocol/messages.js';
@@ -21,7 +22,7 @@ import { commitRequest, selectionRequest } from './reviewRequests.js';
 import { sharedCall } from './sharedCall.js';
 import { Watch } from './watch.js';
 
-/** Methods that a job thread answers at once. */
+/** Methods that a job thread answers at once, if no container has to be understood for them. */
 const SHORT_JOBS = new Set<MethodName>(['read', 'inspect', 'block', 'blocks', 'info']);
 /** Longer complaints about parameters are cut: they may repeat what was sent. */
 const MAX_COMPLAINT_LENGTH = 300;
@@ -61,6 +62,7 @@ export class Watchers implements RequestHandler {
   readonly #dirtySet: SharedDirtySet | undefined;
   readonly #review: ReviewKeeper | undefined;
   readonly #watches = new Map<Watch, Connection>();
+  readonly #clocks: Clocks;
   readonly #asked = new Set<Promise<unknown>>();
   #isClosed = false;
   #leaseHolder:
@@ -82,6 +84,10 @@ export class Watchers implements RequestHandler {
     this.#review = review;
     this.#dirtySet = dirtySet;
     this.#sampler = sampler;
+    this.#clocks = new Clocks(sampler, () => ({
+      dirtyPages: dirtySet?.listedPageCount ?? 0,
+      diskLength: dirtySet?.length ?? 0,
+    }));
     this.#engine = engine;
     this.#servedState = sharedCall(() => engine.state());
     this.#sync = sharedCall(() => engine.sync());
@@ -105,12 +111,12 @@ export class Watchers implements RequestHandler {
         params: parsed.data as Params<'commit'>,
         engine: this.#engine,
         review: this.#theReview,
-        run: (params) => this.#jobs.run(name, params, output, false, connection),
+        run: (params) => this.#jobs.run(name, params, output, 'long', connection),
       });
     }
     const answer = (this.#answers as Readonly<Record<string, AnyAnswer>>)[name];
     if (answer === undefined) {
-      return this.#jobs.run(name, parsed.data, output, isShort(name, parsed.data), connection);
+      return this.#jobs.run(name, parsed.data, output, kindOf(name, parsed.data), connection);
     }
     const result = answer(parsed.data, connection);
     this.#asked.add(result);
@@ -162,16 +168,13 @@ export class Watchers implements RequestHandler {
     if (own.length >= MAX_WATCHES) {
       throw new HexzError('LIMIT', `${MAX_WATCHES} subscriptions are running already`);
     }
-    const watched = {
-      cursor: this.#sampler.cursor(params.since),
-      overlay: () => ({
-        dirtyPages: this.#dirtySet?.listedPageCount ?? 0,
-        diskLength: this.#dirtySet?.length ?? 0,
-      }),
-    };
-    const watch = new Watch(params, watched, output);
+    const watch = new Watch(params, this.#sampler.cursor(params.since), output);
     this.#watches.set(watch, connection);
-    watch.result.catch(() => this.#watches.delete(watch));
+    this.#clocks.add(params.rateHz, watch);
+    watch.result.catch(() => {
+      this.#watches.delete(watch);
+      this.#clocks.remove(params.rateHz, watch);
+    });
     unheard(this.#state().then((state) => watch.state(state)));
     return watch;
   }
@@ -236,12 +239,12 @@ export class Watchers implements RequestHandler {
     dirty: async ({ fromPage, limit }) => listDirty(this.#dirtySet, fromPage, limit),
     review: async ({ fromPage, limit }) => this.#theReview.list(fromPage, limit),
     decide: async ({ change, revision }) => {
-      const counts = this.#theReview.decide(change, revision);
+      const counts = await this.#theReview.decide(change, revision);
       unheard(this.stateChanged());
       return counts;
     },
     select: async ({ selection, revision }) => {
-      const counts = this.#theReview.select(selection, revision);
+      const counts = await this.#theReview.select(selection, revision);
       unheard(this.stateChanged());
       return counts;
     },
@@ -255,9 +258,9 @@ export class Watchers implements RequestHandler {
       // What is written between choosing pages and dropping them would be lost, and nobody has seen it.
       const hold = await this.#engine.hold();
       try {
-        const runs = pages ?? review.dropped();
+        const runs = pages ?? (await review.dropped());
         const droppedPages = await this.#engine.drop(runs, force);
-        review.removed(runs);
+        await review.removed(runs);
         unheard(this.stateChanged());
         return { droppedPages };
       } finally {
@@ -304,11 +307,15 @@ const unheard = (told: Promise<unknown>): void => {
   told.catch(() => {});
 };
 
-/** Looking at all blocks of a large snapshot takes its time. */
-const isShort = (name: MethodName, params: unknown): boolean =>
-  SHORT_JOBS.has(name) &&
-  !(name === 'info' && (params as Params<'info'>).countsBlocks) &&
-  !(name === 'block' && (params as Params<'block'>).findsShared);
+function kindOf(name: MethodName, params: unknown): JobKind {
+  // Looking at all blocks of a large snapshot takes its time.
+  const looksAtAll =
+    (name === 'info' && (params as Params<'info'>).countsBlocks) ||
+    (name === 'block' && (params as Params<'block'>).findsShared);
+  if (!SHORT_JOBS.has(name) || looksAtAll) return 'long';
+  const { stream, addressing } = params as Partial<Params<'read'>>;
+  return stream === 'memory' && addressing === 'guest' ? 'guest' : 'short';
+}
 
 function firstIssue({
   issues,

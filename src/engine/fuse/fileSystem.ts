@@ -7,7 +7,7 @@ import { RequestError } from './requestError.js';
 
 /** Inode numbers. They are the same in every mount of every snapshot. */
 export const ROOT_INODE = 1;
-const streamInodes: Readonly<Record<StreamName, number>> = { disk: 2, memory: 3 };
+export const streamInodes: Readonly<Record<StreamName, number>> = { disk: 2, memory: 3 };
 
 const PERMISSIONS = 0o7777;
 const ACCESS_MODE = constants.O_WRONLY | constants.O_RDWR;

@@ -22,9 +22,13 @@ export abstract class DirtySet {
     return pageIndex < pagesIn(this.length) && this.pages.has(pageIndex);
   }
 
-  /** The first page behind `pageIndex` that is not as dirty or clean as it is; at most `endPageIndex`. */
-  runEnd(pageIndex: number, endPageIndex: number): number {
-    return this.pages.runEnd(pageIndex, endPageIndex);
+  /**
+   * The first page behind `pageIndex` that is not as dirty or clean as it is; at most `endPageIndex`.
+   *
+   * @param isDirty as it was found to be
+   */
+  runEnd(pageIndex: number, endPageIndex: number, isDirty: boolean): number {
+    return this.pages.runEnd(pageIndex, endPageIndex, isDirty);
   }
 
   /** The first dirty page from this one on, and before `endPageIndex`; undefined if there is none. */

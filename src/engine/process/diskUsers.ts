@@ -1,13 +1,14 @@
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { HexzError } from '../errors.js';
+import { streamInodes } from '../fuse/fileSystem.js';
 import { readAtMost } from './boundedFile.js';
+import { type LoopDevice, listLoopDevices } from './loopDevices.js';
 import { type Mount, parseMountTable, readMountTable } from './mountTable.js';
 import {
   informationOf,
   isForWriting,
   linkTarget,
-  loopDevices,
   mappedFiles,
   openDescriptors,
   processNumbers,
@@ -27,8 +28,8 @@ import { commandOf } from './processes.js';
  * The kernel client of an NBD server is not among them: it uses no file of the mount, its server knows it.
  *
  * Only what the kernel tells of names is read, the mount is not touched. A user of another mount of the same file system (a bind mount,
- * another mount namespace) is found by the device. Processes of other users are seen by root alone: for others the answer may
- * be too short.
+ * another mount namespace) is found by the device. Where a loop device does not say which file it lies on, the name of the file decides,
+ * in doubt against a change. Processes of other users are seen by root alone: for others the answer may be too short.
  */
 
 /** Somebody who keeps bytes of a mounted disk. */
@@ -42,16 +43,19 @@ export interface DiskUser {
   readonly detail: string;
 }
 
+/** What is looked at, be it in the table of mounts or not. */
+type MountedFileSystem = Pick<Mount, 'mountpoint' | 'deviceNumber'>;
+
 const DISK = 'disk';
 const MAX_USERS = 100;
 const MAX_NAMED = 5;
 const MAX_TABLE_BYTES = 16 * 1024 ** 2;
 
 /** Who keeps bytes of the disk of a mount, other than this process; at most 100 of them. */
-export async function findDiskUsers(mount: Mount): Promise<readonly DiskUser[]> {
+export async function findDiskUsers(mount: MountedFileSystem): Promise<readonly DiskUser[]> {
   const disk = new MountedDisk(mount.deviceNumber);
-  const users: DiskUser[] = loopDevices()
-    .filter(({ path }) => disk.paths.has(path))
+  const users: DiskUser[] = (await listLoopDevices())
+    .filter((device) => disk.isUnder(device))
     .map(({ device }) => ({ kind: 'loop', program: device, detail: detailOfLoop(device) }));
   for (const pid of processNumbers()) {
     // An engine that asks has requests to answer in between.
@@ -70,7 +74,7 @@ export async function findDiskUsers(mount: Mount): Promise<readonly DiskUser[]> 
  *
  * @throws HexzError DISK_IN_USE
  */
-export async function checkDiskUnused(mount: Mount): Promise<void> {
+export async function checkDiskUnused(mount: MountedFileSystem): Promise<void> {
   const users = await findDiskUsers(mount);
   if (users.length === 0) return;
   const named = users.slice(0, MAX_NAMED).map(describeDiskUser);
@@ -90,7 +94,8 @@ const details = {
   writer: 'has the disk open for writing',
 } as const;
 
-function describeDiskUser({ pid, program, detail }: DiskUser): string {
+/** Who it is, and what it does. */
+export function describeDiskUser({ pid, program, detail }: DiskUser): string {
   return `${program}${pid === undefined ? '' : ` (process ${pid})`} ${detail}`;
 }
 
@@ -120,14 +125,26 @@ class MountedDisk {
   readonly deviceNumber: string;
   /** In the mounts that this process sees. */
   readonly paths: ReadonlySet<string>;
+  /** Of other file systems. */
+  readonly #otherMountpoints: ReadonlySet<string>;
 
   constructor(deviceNumber: string) {
     this.deviceNumber = deviceNumber;
+    const mounts = readMountTable();
+    const own = mounts.filter((mount) => mount.deviceNumber === deviceNumber);
     this.paths = new Set(
-      readMountTable()
-        .filter((mount) => mount.deviceNumber === deviceNumber)
-        .map(({ root, mountpoint }) => (root === '/' ? join(mountpoint, DISK) : mountpoint)),
+      own.map(({ root, mountpoint }) => (root === '/' ? join(mountpoint, DISK) : mountpoint)),
     );
+    this.#otherMountpoints = new Set(
+      mounts.filter((mount) => !own.includes(mount)).map(({ mountpoint }) => mountpoint),
+    );
+  }
+
+  isUnder({ path, file }: LoopDevice): boolean {
+    if (file !== undefined) {
+      return file.deviceNumber === this.deviceNumber && file.inode === streamInodes.disk;
+    }
+    return this.mayBe(path) && !this.#otherMountpoints.has(dirname(path));
   }
 
   mayBe(path: string): boolean {

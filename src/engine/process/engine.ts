@@ -4,6 +4,8 @@ import { HexzError } from '../errors.js';
 import { ChangeGate } from '../fuse/changeGate.js';
 import { fuseNative } from '../fuse/fuseNative.js';
 import type { Snapshot } from '../snapshot/snapshot.js';
+import { findDiskUsers } from './diskUsers.js';
+import { flushMachine } from './flushMachine.js';
 import { LiveChanges } from './liveChanges.js';
 import { checkMountpoint } from './mountpoint.js';
 import { identifyProcess, type ProcessIdentity } from './processes.js';
@@ -29,6 +31,8 @@ import { servedState } from './servedState.js';
 import type { EngineSettings } from './settings.js';
 
 const STATUS_INTERVAL_MILLISECONDS = 250;
+/** Nothing of an engine whose watcher was killed is left after 3 seconds. */
+const FLUSH_LIMIT_MILLISECONDS = 1500;
 
 export interface EngineOptions {
   /** That opened the snapshot: threads of the engine open it again. */
@@ -92,11 +96,12 @@ export class Engine {
     options: EngineOptions,
   ): Promise<Engine> {
     const identity = await checkBeforehand(snapshot, settings);
-    const engine = new Engine(identity, openResources(snapshot, settings), settings, options);
+    const resources = await openResources(snapshot, settings);
+    const engine = new Engine(identity, resources, settings, options);
     try {
       const { mountpoint, allowOther } = settings;
       const steps = await Promise.allSettled([
-        engine.#listen(),
+        engine.#listen(false),
         mountpoint === undefined ? undefined : engine.#serve(mountpoint, allowOther),
       ]);
       // Only when both are over can everything be undone.
@@ -153,6 +158,12 @@ export class Engine {
     };
   }
 
+  /** Where a temporary overlay lies that is not removed in the end; undefined if there is none. */
+  get keptOverlay(): string | undefined {
+    const { overlayPath, temporaryDirectory } = this.#resources;
+    return this.#keepsOverlay && temporaryDirectory !== undefined ? overlayPath : undefined;
+  }
+
   /**
    * Takes the mount away and ends; `ended` tells when everything is closed.
    *
@@ -172,17 +183,27 @@ export class Engine {
   }
 
   /**
-   * Takes the mount away and ends, though programs still have files open: they get errors from then on.
+   * Takes the mount away and ends, though programs still have files open: they get errors from then on. What the kernel
+   * keeps of a disk that stays is flushed before, as far as that goes in a moment.
    *
    * @throws HexzError UNMOUNT_FAILED, and as `ended`
    */
   async abandon(): Promise<void> {
     try {
+      await this.#flushAbove();
       await this.unmount({ isLazy: true });
     } finally {
       this.#end();
     }
     await this.ended;
+  }
+
+  async #flushAbove(): Promise<void> {
+    const { volume, temporaryDirectory } = this.#resources;
+    const isKept = temporaryDirectory === undefined || this.#keepsOverlay;
+    if (this.#mount === undefined || !volume.isWritable || !isKept) return;
+    const users = await findDiskUsers(this.#mount).catch(() => []);
+    if (users.length > 0) await flushMachine(FLUSH_LIMIT_MILLISECONDS);
   }
 
   async #serve(mountpoint: string, allowOther: boolean): Promise<void> {
@@ -215,12 +236,13 @@ export class Engine {
     this.#tell();
   }
 
-  async #listen(): Promise<void> {
+  async #listen(isSuccessor: boolean): Promise<void> {
     const { snapshot, parentDirectories, cacheBytes } = this.#settings;
     const control = await startControlServer(
       {
         socketPath: prepareSocketPath(this.#identity),
         review: reviewPlaceOf(this.#resources),
+        isSuccessor,
         job: {
           snapshot,
           overlay: this.#resources.overlay?.share(),
@@ -249,7 +271,7 @@ export class Engine {
     this.#liveChanges.close();
     if (this.#lease === 'bound') await this.abandon().catch(() => {});
     else if (this.#lease === 'terminal') this.#setLease('orphaned');
-    if (!this.#isEnding) await this.#listen().catch(this.#onError);
+    if (!this.#isEnding) await this.#listen(true).catch(this.#onError);
   }
 
   #register(): void {
@@ -303,7 +325,7 @@ export class Engine {
       if (!isLazy) await this.#unmounted;
     },
     shutdown: async (isLazy, keepsOverlay) => {
-      const { overlayPath, temporaryDirectory, volume } = this.#resources;
+      const { volume } = this.#resources;
       if (this.#isEnding) throw new HexzError('ENGINE_GONE', 'the engine is ending');
       const isWanted = this.#keepsOverlay;
       this.#keepsOverlay = keepsOverlay && volume.dirtyBytes > 0;
@@ -314,8 +336,7 @@ export class Engine {
         this.#keepsOverlay = isWanted;
         throw error;
       }
-      const isKept = this.#keepsOverlay && temporaryDirectory !== undefined;
-      return isKept ? (overlayPath ?? null) : null;
+      return this.keptOverlay ?? null;
     },
     setLease: (lease) => this.#setLease(lease),
   };

@@ -2,6 +2,8 @@ import { pino } from 'pino';
 import { asHexzError, toPortable } from '../errors.js';
 import { openSnapshot } from '../snapshot/open.js';
 import { Engine } from './engine.js';
+import { appendToLog } from './log.js';
+import { makeTemporaryMountpoint } from './mountpoint.js';
 import { type EngineLog, serve } from './serve.js';
 import type { EngineMessage, EngineRequest, EngineSettings, UnmountRequest } from './settings.js';
 import { removeScratch } from './sweep.js';
@@ -18,7 +20,9 @@ process.once('message', (request: EngineRequest) => {
 async function run(request: EngineRequest): Promise<void> {
   const isDaemon = request.reportsTo === 'log';
   const log = isDaemon ? fileLog() : parentLog;
+  let served: Engine | undefined;
   const onReady = (engine: Engine): void => {
+    served = engine;
     const { entry, warnings } = engine;
     const where =
       entry.mountpoint === null ? 'served without a mount' : `mounted at ${entry.mountpoint}`;
@@ -35,9 +39,15 @@ async function run(request: EngineRequest): Promise<void> {
     }
   };
   let status: number;
+  let { settings } = request;
   try {
-    status = await serve(() => start(request, log), log, onReady);
-    const { mountpoint, snapshot } = request.settings;
+    settings = withMountpoint(settings);
+    status = await serve(() => start({ ...request, settings }, log), log, onReady);
+    const { mountpoint, snapshot } = settings;
+    if (served?.keptOverlay !== undefined) {
+      // Whoever wanted to know may be gone, and with him the terminal.
+      (isDaemon ? log.info : appendToLog)(`the overlay is kept: ${served.keptOverlay}`);
+    }
     log.info(mountpoint === undefined ? `${snapshot} is closed` : `${mountpoint} is unmounted`);
   } catch (error) {
     const hexzError = asHexzError(error);
@@ -45,9 +55,16 @@ async function run(request: EngineRequest): Promise<void> {
     await send({ type: 'failed', error: toPortable(hexzError) });
     status = hexzError.exitStatus;
   }
-  removeScratchOf(request.settings);
+  removeScratchOf(settings);
   // Whoever still has a file of the mount open keeps libfuse at work, and that this process.
   process.exit(status);
+}
+
+/** Made here and not by who wants it: he may be killed at any moment. */
+function withMountpoint(settings: EngineSettings): EngineSettings {
+  if (settings.hasTemporaryMountpoint !== true) return settings;
+  const mountpoint = makeTemporaryMountpoint();
+  return { ...settings, mountpoint, scratchDirectory: mountpoint };
 }
 
 async function start({ settings, passwords }: EngineRequest, log: EngineLog): Promise<Engine> {

@@ -1,10 +1,10 @@
 import { setImmediate } from 'node:timers/promises';
-import { type Mount, readMountTable } from './mountTable.js';
+import { listLoopDevices } from './loopDevices.js';
+import { type Mount, mountAt, readMountTable } from './mountTable.js';
 import {
   informationOf,
   isForWriting,
   linkTarget,
-  loopDevices,
   mappedFiles,
   openDescriptors,
   processNumbers,
@@ -27,11 +27,15 @@ const MAX_HOLDERS = 100;
 export async function findMountHolders(mountpoint: string): Promise<readonly Holder[]> {
   const prefix = mountpoint.endsWith('/') ? mountpoint : `${mountpoint}/`;
   const isUsed = (path: string): boolean => path === mountpoint || path.startsWith(prefix);
-  const nested = readMountTable().filter((mount) => mount.mountpoint.startsWith(prefix));
+  const mounts = readMountTable();
+  const nested = mounts.filter((mount) => mount.mountpoint.startsWith(prefix));
+  const mount = mountAt(mountpoint, mounts);
+  const isOn = (device: string | undefined): boolean =>
+    device !== undefined && device === mount?.deviceNumber;
   return [
     ...(await processesUsing(isUsed)),
-    ...loopDevices()
-      .filter(({ path }) => isUsed(path))
+    ...(await listLoopDevices())
+      .filter(({ path, file }) => isUsed(path) || isOn(file?.deviceNumber))
       .map(({ device }): Holder => ({ kind: 'loop device', device })),
     ...nested.map((mount): Holder => ({ kind: 'mount', mountpoint: mount.mountpoint })),
   ].slice(0, MAX_HOLDERS);

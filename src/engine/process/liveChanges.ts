@@ -5,7 +5,6 @@ import type { SharedFrozenInstant } from '../overlay/frozenInstant.js';
 import type { Overlay } from '../overlay/overlay.js';
 import { checkDiskUnused } from './diskUsers.js';
 import { evictPages } from './evictPages.js';
-import { mountAt, readMountTable } from './mountTable.js';
 import type { Resources } from './resources.js';
 import type { ServedMount } from './servedMount.js';
 
@@ -110,8 +109,8 @@ export class LiveChanges {
     const release = this.#gate.hold();
     try {
       if (mount !== undefined && !force) {
-        const present = mountAt(mount.mountpoint, readMountTable());
-        if (present !== undefined) await checkDiskUnused(present);
+        await checkDiskUnused(mount);
+        checkInPlace(mount);
       }
       const result = await change();
       if (mount !== undefined) await evictPages(mount.pathOf('disk'));
@@ -120,4 +119,13 @@ export class LiveChanges {
       release();
     }
   }
+}
+
+/** Nobody can drop the kernel's pages of a mount that nothing leads to any more. */
+function checkInPlace(mount: ServedMount): void {
+  if (mount.isInPlace) return;
+  throw new HexzError('DISK_IN_USE', 'the mount was taken away while it was in use, and still is', {
+    location: { file: mount.pathOf('disk') },
+    hint: 'end what uses it',
+  });
 }

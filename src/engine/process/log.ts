@@ -1,4 +1,4 @@
-import { closeSync, constants, fchmodSync, fstatSync, openSync } from 'node:fs';
+import { closeSync, constants, fchmodSync, fstatSync, openSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { HexzError } from '../errors.js';
@@ -37,6 +37,17 @@ export function openLog(name: string, extension: string): LogFile {
         cause,
       });
     }
+  }
+}
+
+/** Writes a line to the log of daemons, as well as that goes: for those who cannot tell anybody. */
+export function appendToLog(text: string): void {
+  try {
+    const { descriptor } = openLog('hexz', 'log');
+    writeSync(descriptor, `${new Date().toISOString()} ${text}\n`);
+    closeSync(descriptor);
+  } catch {
+    // Nobody is left to be told.
   }
 }
 

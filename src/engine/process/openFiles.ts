@@ -1,10 +1,10 @@
 /*
- * What the kernel tells of the files that processes and loop devices have open. Only names are read, the files
+ * What the kernel tells of the files that processes have open. Only names are read, the files
  * themselves are not touched: one of a mount that hangs would let its reader hang. What we may not look into, and what
  * has ended by now, is left out.
  */
 
-import { constants, opendirSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { constants, opendirSync, readdirSync, readlinkSync } from 'node:fs';
 import { readAtMost } from './boundedFile.js';
 
 /** Of the flags of an open file; 0 is for reading only. */
@@ -88,26 +88,4 @@ export function mappedFiles(pid: number): readonly MappedFile[] {
     // Another user's, or it has just ended.
   }
   return [...files.values()];
-}
-
-/** Loop devices that have a file, with its path. */
-export function loopDevices(): readonly { readonly device: string; readonly path: string }[] {
-  try {
-    return readdirSync('/sys/block')
-      .filter((name) => /^loop\d+$/.test(name))
-      .map((name) => ({ device: `/dev/${name}`, path: backingFile(name) }))
-      .filter(({ path }) => path !== '');
-  } catch {
-    // No sysfs here.
-    return [];
-  }
-}
-
-function backingFile(name: string): string {
-  try {
-    const path = readFileSync(`/sys/block/${name}/loop/backing_file`, 'utf8');
-    return withoutMark(path.replace(/\n$/, ''));
-  } catch {
-    return '';
-  }
 }

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { readAtMost } from './boundedFile.js';
 
 /** A process that cannot be taken for a later one of the same number. */
@@ -23,6 +24,21 @@ export function identifyProcess(pid: number): ProcessIdentity | undefined {
 
 export const isRunning = ({ pid, startTicks }: ProcessIdentity): boolean =>
   identifyProcess(pid)?.startTicks === startTicks;
+
+const POLL_MILLISECONDS = 10;
+
+/** Waits for the end of a process, which need not be a child, but not for ever; answers whether it has come. */
+export async function endsWithin(
+  identity: ProcessIdentity,
+  limitMilliseconds: number,
+): Promise<boolean> {
+  const deadline = performance.now() + limitMilliseconds;
+  while (isRunning(identity)) {
+    if (performance.now() > deadline) return false;
+    await sleep(POLL_MILLISECONDS);
+  }
+  return true;
+}
 
 /** The command line of a process, shortened; of those that have none, the name. */
 export function commandOf(pid: number): string {

@@ -6,10 +6,12 @@ import type { SharedActivity } from '../activity/shared.js';
 import type { ReviewPlace } from '../control/reviewKeeper.js';
 import { HexzError } from '../errors.js';
 import type { Overlay } from '../overlay/overlay.js';
+import { overlayPaths } from '../overlay/paths.js';
+import { carryReview } from '../review/reviewFile.js';
 import type { Snapshot } from '../snapshot/snapshot.js';
 import { createActivity } from '../volume/createActivity.js';
 import { openOverlay } from '../volume/openOverlay.js';
-import { createVolume, type Volume } from '../volume/volume.js';
+import { baseDiskOf, createVolume, type Volume } from '../volume/volume.js';
 import { registryPath } from './registry.js';
 import type { EngineSettings } from './settings.js';
 import { makeTemporaryDirectory, removeTemporaryDirectory } from './temporaryOverlay.js';
@@ -31,7 +33,10 @@ export interface Resources {
  *
  * @throws HexzError of the overlay; the snapshot is closed then
  */
-export function openResources(snapshot: Snapshot, settings: EngineSettings): Resources {
+export async function openResources(
+  snapshot: Snapshot,
+  settings: EngineSettings,
+): Promise<Resources> {
   const { overlay: givenPath, isWritable, mountpoint, force } = settings;
   let temporaryDirectory: string | undefined;
   try {
@@ -39,10 +44,13 @@ export function openResources(snapshot: Snapshot, settings: EngineSettings): Res
     const overlayPath =
       temporaryDirectory === undefined ? givenPath : join(temporaryDirectory, 'disk.overlay');
     const access = isWritable ? 'write' : 'read';
+    const carried =
+      isWritable && overlayPath !== undefined ? carryReview(overlayPaths(overlayPath)) : undefined;
     const overlay =
       overlayPath === undefined
         ? undefined
         : openOverlay(snapshot, { path: overlayPath, access, force, mountpoint });
+    await carried?.();
     const activity = createActivity(snapshot, overlay);
     const volume = createVolume(snapshot, overlay, new ActivityRecorder(activity));
     return { snapshot, volume, activity, overlay, overlayPath, temporaryDirectory };
@@ -66,7 +74,10 @@ export async function closeResources(
   const isRemoved =
     overlayFate === 'removed' || (overlayFate !== 'kept' && temporaryDirectory !== undefined);
   if (!isRemoved) {
+    const carried =
+      overlay?.isWritable === true ? carryReview(overlayPaths(overlay.path)) : undefined;
     await volume.close();
+    await carried?.();
     return;
   }
   await overlay?.remove();
@@ -74,10 +85,13 @@ export async function closeResources(
   snapshot.close();
 }
 
-/** Where the review of an overlay is kept: beside one that stays and that is ours to write. */
-export function reviewPlaceOf({ overlay, temporaryDirectory }: Resources): ReviewPlace | undefined {
-  if (overlay?.isWritable !== true || temporaryDirectory !== undefined) return undefined;
-  return { overlayPath: overlay.path, baseIdentity: overlay.baseIdentity };
+/** Where the review of an overlay is kept: beside it, also beside a temporary one, which may be kept in the end. */
+export function reviewPlaceOf({ overlay, snapshot }: Resources): ReviewPlace | undefined {
+  if (overlay === undefined) return undefined;
+  const { path: overlayPath, isWritable } = overlay;
+  // Only an overlay of the Rust hexz can be read without knowing it.
+  const baseIdentity = overlay.baseIdentity || baseDiskOf(snapshot).identity();
+  return { overlayPath, baseIdentity, isWritable };
 }
 
 /** What a person should know of snapshot and overlay. */

@@ -27,6 +27,8 @@ export class ServedMount {
   readonly backend = fuseNative.name;
   /** Resolves when the kernel has ended the connection. */
   readonly ended: Promise<void>;
+  /** "major:minor" of its file system; the users of a mount that was detached are found by it, too. */
+  readonly deviceNumber: string;
   readonly #mountId: number;
 
   /**
@@ -62,8 +64,15 @@ export class ServedMount {
   private constructor(mountpoint: string, ended: Promise<void>) {
     this.mountpoint = mountpoint;
     this.ended = ended;
-    // -1 stands for none.
-    this.#mountId = mountAt(mountpoint, readMountTable())?.mountId ?? -1;
+    const mount = mountAt(mountpoint, readMountTable());
+    // These stand for none.
+    this.#mountId = mount?.mountId ?? -1;
+    this.deviceNumber = mount?.deviceNumber ?? '';
+  }
+
+  /** Whether the mountpoint still leads to it. */
+  get isInPlace(): boolean {
+    return mountAt(this.mountpoint, readMountTable())?.mountId === this.#mountId;
   }
 
   /** Where a stream is found in it. */

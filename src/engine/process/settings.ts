@@ -25,6 +25,8 @@ export interface EngineSettings {
   readonly parentDirectories: readonly string[];
   /** Real path of a directory that was made for this engine, and is removed in the end with all that is in it. */
   readonly scratchDirectory?: string | undefined;
+  /** Whether it is mounted on a directory that the engine makes, and that is its scratch directory. */
+  readonly hasTemporaryMountpoint?: boolean | undefined;
 }
 
 /** What an engine is told by the process that starts it; passwords travel in no other way. */

@@ -1,4 +1,5 @@
 import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { closeSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { fromPortable, HexzError } from '../errors.js';
@@ -63,6 +64,8 @@ export { removeScratch } from './sweep.js';
 
 /** An engine that was started for a watcher. */
 export interface WatchedEngine extends ReachableEngine {
+  /** Resolves when it has ended: other than 0 when closing its overlay failed, null when it was killed. */
+  exitStatus(): Promise<number | null>;
   /**
    * Waits for its end, once it was told to end, but not long: then it is killed. Removes what it leaves behind.
    *
@@ -76,21 +79,36 @@ export interface WatchedEngine extends ReachableEngine {
  *
  * @param options.scratchDirectory real path of a directory that was made for the engine and goes with it, also if
  *   this process is killed; its mountpoint may lie there. Where the engine cannot be started, it is the caller's
+ * @param options.hasTemporaryMountpoint the engine makes its mountpoint, and removes it in the end
  * @returns when it can be reached, and its mount, if one was wanted, is ready
  * @throws HexzError with which the engine failed; MOUNT_FAILED if it ended otherwise
  */
 export async function startEngine(
-  options: ServeOptions & { readonly scratchDirectory?: string | undefined },
+  options: ServeOptions & {
+    readonly scratchDirectory?: string | undefined;
+    readonly hasTemporaryMountpoint?: boolean;
+  },
 ): Promise<WatchedEngine> {
-  const { onError = () => {}, scratchDirectory } = options;
-  const settings = { ...settingsOf(options), scratchDirectory };
+  const { onError = () => {}, scratchDirectory, hasTemporaryMountpoint } = options;
+  const settings = { ...settingsOf(options), scratchDirectory, hasTemporaryMountpoint };
   const passwords = [options.passwords ?? []].flat();
   const { process: child, entry, warnings } = await startChild({ settings, passwords }, onError);
   child.unref();
   child.channel?.unref();
-  const { mountpoint } = entry;
-  const sweep = () => sweepEngine(child, { mountpoint, scratchDirectory });
-  return { ...reachable(entry, warnings), sweep };
+  const scratch = hasTemporaryMountpoint ? (entry.mountpoint ?? undefined) : scratchDirectory;
+  return {
+    ...reachable(entry, warnings),
+    exitStatus: () => exitStatusOf(child),
+    sweep: () => sweepEngine(entry, scratch),
+  };
+}
+
+async function exitStatusOf(child: ChildProcess): Promise<number | null> {
+  if (child.exitCode === null && child.signalCode === null) {
+    child.ref();
+    await once(child, 'exit');
+  }
+  return child.exitCode;
 }
 
 /**
@@ -150,8 +168,9 @@ async function start(
   errorsAreIn: string,
   onError: (error: HexzError) => void,
 ): Promise<StartedEngine> {
-  // Passwords come in the request; nobody shall find one in the environment of a daemon.
-  const { HEXZ_PASSWORD: _, ...env } = process.env;
+  // Passwords come in the request; nobody shall find one in the environment of a daemon. Nor is an engine a program of the
+  // session from whose commands it was started: it knows when to end.
+  const { HEXZ_PASSWORD: _, HEXZ_SESSION: __, ...env } = process.env;
   const child = spawn(process.execPath, [program], { cwd: '/', env, detached: true, stdio });
   return new Promise((resolve, reject) => {
     const onEnd = (status: number | null, signal: NodeJS.Signals | null) => {

@@ -1,19 +1,13 @@
-import type { ChildProcess } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { sep } from 'node:path';
 import { HexzError } from '../errors.js';
 import { readMountTable } from './mountTable.js';
+import { endsWithin, type ProcessIdentity } from './processes.js';
 import { listMounts } from './registry.js';
 import { unmount } from './unmount.js';
 
-/** How long an engine that was told to end may take. */
+/** How long an engine that was told to end may take, and one that is killed. */
 const END_LIMIT_MILLISECONDS = 5000;
-
-/** What an engine that was started for a watcher has of the machine. */
-export interface Belongings {
-  readonly mountpoint: string | null;
-  readonly scratchDirectory: string | undefined;
-}
 
 /**
  * Waits for the end of an engine that was told to end, and ends it by force when that takes too long; then removes
@@ -21,19 +15,31 @@ export interface Belongings {
  *
  * @throws HexzError UNMOUNT_FAILED, also where something else is mounted in its scratch directory
  */
-export async function sweepEngine(child: ChildProcess, belongings: Belongings): Promise<void> {
-  await endOf(child);
-  const { mountpoint, scratchDirectory } = belongings;
-  if (mountpoint !== null) {
-    await unmount(mountpoint, { isLazy: true }).catch((error) => {
-      if (!(error instanceof HexzError) || error.code !== 'NOT_MOUNTED') throw error;
-    });
+export async function sweepEngine(
+  engine: ProcessIdentity,
+  scratchDirectory: string | undefined,
+): Promise<void> {
+  if (!(await endsWithin(engine, END_LIMIT_MILLISECONDS))) {
+    process.kill(engine.pid, 'SIGKILL');
+    await endsWithin(engine, END_LIMIT_MILLISECONDS);
   }
+  await detachDead(engine);
   // Looking at the list removes from it, and from the temporary directory, what killed engines left.
   listMounts();
   if (scratchDirectory === undefined || removeScratch(scratchDirectory)) return;
   throw new HexzError('UNMOUNT_FAILED', 'something is mounted in it, so it cannot be removed', {
     location: { file: scratchDirectory },
+  });
+}
+
+/** Takes away the mount that an engine left when it was killed; what others have mounted there since stays. */
+async function detachDead({ pid, startTicks }: ProcessIdentity): Promise<void> {
+  const left = listMounts().find(
+    (entry) => entry.pid === pid && entry.startTicks === startTicks && entry.state === 'dead',
+  );
+  if (left === undefined || left.mountpoint === null) return;
+  await unmount(left.mountpoint, { isLazy: true }).catch((error) => {
+    if (!(error instanceof HexzError) || error.code !== 'NOT_MOUNTED') throw error;
   });
 }
 
@@ -49,13 +55,4 @@ export function removeScratch(directory: string): boolean {
   );
   if (!isUsed) rmSync(directory, { recursive: true, force: true });
   return !isUsed;
-}
-
-async function endOf(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
-  child.ref();
-  const timer = setTimeout(() => child.kill('SIGKILL'), END_LIMIT_MILLISECONDS);
-  await ended;
-  clearTimeout(timer);
 }

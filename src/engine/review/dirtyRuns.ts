@@ -2,16 +2,27 @@ import { HexzError } from '../errors.js';
 import type { Extent } from '../overlay/dirtyPages.js';
 import { PAGE_BYTES, pagesIn } from '../overlay/pages.js';
 import { formatRange, type Selection } from '../overlay/selection.js';
+import type { Pause } from '../slices.js';
 import type { DirtySet } from './types.js';
 
+/** Runs that were passed over without one that was wanted. */
+const PAUSE_RUNS = 512;
+
 /** What is dirty of these runs, which are in order. */
-export function* dirtyIn(dirty: DirtySet, runs: Iterable<Extent>): Generator<Extent, void> {
+export function* dirtyIn(
+  dirty: DirtySet,
+  runs: Iterable<Extent | Pause>,
+): Generator<Extent | Pause, void> {
   const endPageIndex = pagesIn(dirty.diskLength);
-  for (const { pageIndex, pageCount } of runs) {
-    const end = Math.min(pageIndex + pageCount, endPageIndex);
-    for (let page = pageIndex; page < end; ) {
-      const runEnd = dirty.runEnd(page, end);
-      if (dirty.has(page)) yield { pageIndex: page, pageCount: runEnd - page };
+  let passed = 0;
+  for (const run of runs) {
+    if (++passed % PAUSE_RUNS === 0) yield;
+    if (run === undefined) continue;
+    const end = Math.min(run.pageIndex + run.pageCount, endPageIndex);
+    for (let page = run.pageIndex; page < end; ) {
+      const isDirty = dirty.has(page);
+      const runEnd = dirty.runEnd(page, end, isDirty);
+      if (isDirty) yield { pageIndex: page, pageCount: runEnd - page };
       page = runEnd;
     }
   }
@@ -26,10 +37,14 @@ export function* divideBySelection(
   dirty: DirtySet,
   selection: Selection,
   isSelected: boolean,
-): Generator<Extent, void> {
+): Generator<Extent | Pause, void> {
   const { diskLength } = dirty;
   const everything = { pageIndex: 0, pageCount: pagesIn(diskLength) };
-  for (const { pageIndex, pageCount } of dirtyIn(dirty, [everything])) {
+  let passed = 0;
+  for (const run of dirtyIn(dirty, [everything])) {
+    if (++passed % PAUSE_RUNS === 0) yield;
+    if (run === undefined) continue;
+    const { pageIndex, pageCount } = run;
     const endPage = pageIndex + pageCount;
     const endOffset = Math.min(endPage * PAGE_BYTES, diskLength);
     let page = pageIndex;

@@ -1,4 +1,4 @@
-import { pagesIn } from '../overlay/pages.js';
+import { MAX_PAGES, pagesIn } from '../overlay/pages.js';
 import type { Decisions } from './decisions.js';
 import { decisionOf, isViewed, seenAt, visibleOf } from './marks.js';
 import { PageCursor } from './pageMap.js';
@@ -23,9 +23,16 @@ export class HunkWalk implements Hunk {
   readonly #splits: PageCursor;
   readonly #writes: WritesReader;
 
-  constructor(dirty: DirtySet, decisions: Decisions, writes: WritesReader, fromPage: number) {
+  /** @param endPage hunks are cut there */
+  constructor(
+    dirty: DirtySet,
+    decisions: Decisions,
+    writes: WritesReader,
+    fromPage: number,
+    endPage = MAX_PAGES,
+  ) {
     this.#dirty = dirty;
-    this.#endPageIndex = pagesIn(dirty.diskLength);
+    this.#endPageIndex = Math.min(endPage, pagesIn(dirty.diskLength));
     this.#marks = new PageCursor(decisions.marks);
     this.#splits = new PageCursor(decisions.splits);
     this.#writes = writes;
@@ -69,8 +76,10 @@ export class HunkWalk implements Hunk {
   #findDirty(pageIndex: number): number {
     const end = this.#endPageIndex;
     if (pageIndex < this.#extentEnd || pageIndex >= end) return pageIndex;
-    const start = this.#dirty.has(pageIndex) ? pageIndex : this.#dirty.runEnd(pageIndex, end);
-    if (start < end) this.#extentEnd = this.#dirty.runEnd(start, end);
+    const start = this.#dirty.has(pageIndex)
+      ? pageIndex
+      : this.#dirty.runEnd(pageIndex, end, false);
+    if (start < end) this.#extentEnd = this.#dirty.runEnd(start, end, true);
     return start;
   }
 

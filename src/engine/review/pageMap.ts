@@ -1,6 +1,7 @@
 import { upperBound } from '../format/search.js';
 import type { Extent } from '../overlay/dirtyPages.js';
 import { MAX_PAGES } from '../overlay/pages.js';
+import { atOnce, type Pause, type Steps } from '../slices.js';
 
 /** Runs of a leaf; page `starts[i]` up to the next start has `values[i]`. */
 interface Leaf {
@@ -11,6 +12,10 @@ interface Leaf {
 const MAX_LEAF_RUNS = 512;
 /** A leaf with fewer runs is joined with its neighbour when it is made anew. */
 const MIN_LEAF_RUNS = 128;
+
+/** Ranges or leaves, and runs, after which whoever asks may do something else. */
+const PAUSE_PIECES = 32;
+const PAUSE_RUNS = 2048;
 
 /**
  * A number for each page that a disk can have, 0 where nothing was painted. Kept as runs of pages with the same number, in leaves
@@ -34,33 +39,80 @@ export class PageMap {
     this.changedRuns = changedRuns;
   }
 
+  /** Whether all numbers are 0. */
+  get isEmpty(): boolean {
+    return this.leaves.every(({ values }) => values.every((value) => value === 0));
+  }
+
   /** The same map with other numbers in some ranges, which must be in order. */
-  paint(
-    ranges: Iterable<Extent>,
-    change: (value: number, startIndex: number, endIndex: number) => number,
-  ): PageMap {
+  paint(ranges: Iterable<Extent | Pause>, change: ChangeNumber): PageMap {
+    return atOnce(this.painting(ranges, change));
+  }
+
+  /** `paint` in steps. */
+  *painting(ranges: Iterable<Extent | Pause>, change: ChangeNumber): Steps<PageMap> {
     const copy = new Copy(this);
-    for (const { pageIndex, pageCount } of ranges) {
-      copy.keepUntil(pageIndex);
-      copy.changeUntil(pageIndex + pageCount, change);
+    let pieces = 0;
+    for (const range of ranges) {
+      if (++pieces % PAUSE_PIECES === 0) yield;
+      if (range === undefined) continue;
+      const endIndex = range.pageIndex + range.pageCount;
+      copy.keepUntil(range.pageIndex);
+      while (copy.page < endIndex) {
+        if (++pieces % PAUSE_PIECES === 0) yield;
+        copy.changeUntil(Math.min(endIndex, copy.leafEnd), change);
+      }
     }
     copy.keepUntil(MAX_PAGES);
     return new PageMap(copy.leaves(), copy.changedRuns);
   }
 
+  /** The runs of pages whose number is another one in another map. Leaves that both have are passed over. */
+  *differences(other: PageMap): Generator<Extent | Pause, void> {
+    if (other === this) return;
+    const [one, two] = [new PageCursor(this), new PageCursor(other)];
+    let [leaf, otherLeaf] = [0, 0];
+    for (let page = 0; page < MAX_PAGES; ) {
+      const [end, otherEnd] = [
+        startOf(this.leaves, leaf + 1),
+        startOf(other.leaves, otherLeaf + 1),
+      ];
+      const stop = Math.min(end, otherEnd);
+      const isShared = this.leaves[leaf] === other.leaves[otherLeaf];
+      while (!isShared && page < stop) {
+        one.seek(page);
+        two.seek(page);
+        const runEnd = Math.min(one.endIndex, two.endIndex, stop);
+        if (one.value !== two.value) yield { pageIndex: page, pageCount: runEnd - page };
+        page = runEnd;
+      }
+      yield;
+      page = stop;
+      if (end === stop) leaf++;
+      if (otherEnd === stop) otherLeaf++;
+    }
+  }
+
   /** All runs, in order. */
-  *runs(): Generator<Extent & { readonly value: number }, void> {
+  *runs(): Generator<(Extent & { readonly value: number }) | Pause, void> {
     const cursor = new PageCursor(this);
+    let runs = 0;
     for (let page = 0; page < MAX_PAGES; page = cursor.endIndex) {
+      if (++runs % PAUSE_RUNS === 0) yield;
       cursor.seek(page);
       yield { pageIndex: page, pageCount: cursor.endIndex - page, value: cursor.value };
     }
   }
 
   /** The runs of pages whose number passes, in order; neighbours are joined. */
-  *runsOf(isWanted: (value: number) => boolean): Generator<Extent, void> {
+  *runsOf(isWanted: (value: number) => boolean): Generator<Extent | Pause, void> {
     let start = -1;
-    for (const { pageIndex, value } of this.runs()) {
+    for (const run of this.runs()) {
+      if (run === undefined) {
+        yield;
+        continue;
+      }
+      const { pageIndex, value } = run;
       const isIn = isWanted(value);
       if (isIn && start < 0) start = pageIndex;
       if (isIn || start < 0) continue;
@@ -70,6 +122,9 @@ export class PageMap {
     if (start >= 0) yield { pageIndex: start, pageCount: MAX_PAGES - start };
   }
 }
+
+/** The new number of a run of pages that has one. */
+type ChangeNumber = (value: number, startIndex: number, endIndex: number) => number;
 
 /** Looks up pages; fastest when each lies at or behind the one before. */
 export class PageCursor {
@@ -118,8 +173,8 @@ export class PageCursor {
 /**
  * A map in the making: reads one from its first page to its last and writes it anew, leaves that nobody changes as they are.
  *
- * State: everything before `#page` is written, to `#done` and, the last `#count` runs, to `#starts` and `#values`; it
- * ends with the number `#lastValue`. Page `#page` lies in run `#run` of leaf `#leaf`.
+ * State: everything before `page` is written, to `#done` and, the last `#count` runs, to `#starts` and `#values`; it
+ * ends with the number `#lastValue`. Page `page` lies in run `#run` of leaf `#leaf`.
  */
 class Copy {
   changedRuns: number;
@@ -129,7 +184,7 @@ class Copy {
   readonly #values = new Float64Array(MAX_LEAF_RUNS);
   #count = 0;
   #lastValue = Number.NaN;
-  #page = 0;
+  page = 0;
   #leaf = 0;
   #run = 0;
 
@@ -140,22 +195,24 @@ class Copy {
   }
 
   keepUntil(endIndex: number): void {
-    while (this.#page < endIndex) {
+    while (this.page < endIndex) {
       const leaf = leafAt(this.#old, this.#leaf);
-      const isWhole = this.#page === leaf.starts[0];
+      const isWhole = this.page === leaf.starts[0];
       if (isWhole && startOf(this.#old, this.#leaf + 1) <= endIndex) this.#keepLeaf(leaf);
       else this.#advance(endIndex, leaf.values[this.#run] as number);
     }
   }
 
-  changeUntil(
-    endIndex: number,
-    change: (value: number, startIndex: number, endIndex: number) => number,
-  ): void {
-    while (this.#page < endIndex) {
+  /** Where the leaf of the old map ends that is being read. */
+  get leafEnd(): number {
+    return startOf(this.#old, this.#leaf + 1);
+  }
+
+  changeUntil(endIndex: number, change: ChangeNumber): void {
+    while (this.page < endIndex) {
       const value = leafAt(this.#old, this.#leaf).values[this.#run] as number;
       const pieceEnd = Math.min(endIndex, this.#runEnd());
-      this.#advance(endIndex, change(value, this.#page, pieceEnd));
+      this.#advance(endIndex, change(value, this.page, pieceEnd));
     }
   }
 
@@ -172,9 +229,9 @@ class Copy {
   /** Writes the rest of a run, as far as it goes, with a number. */
   #advance(endIndex: number, value: number): void {
     const runEnd = this.#runEnd();
-    this.#add(this.#page, value);
-    this.#page = Math.min(endIndex, runEnd);
-    if (this.#page < runEnd) return;
+    this.#add(this.page, value);
+    this.page = Math.min(endIndex, runEnd);
+    if (this.page < runEnd) return;
     this.#run++;
     if (this.#run < leafAt(this.#old, this.#leaf).starts.length) return;
     this.#run = 0;
@@ -193,7 +250,7 @@ class Copy {
       this.changedRuns -= leaf.starts.length;
     }
     this.#leaf++;
-    this.#page = startOf(this.#old, this.#leaf);
+    this.page = startOf(this.#old, this.#leaf);
   }
 
   #add(startIndex: number, value: number): void {

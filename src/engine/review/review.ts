@@ -2,7 +2,8 @@ import { HexzError } from '../errors.js';
 import type { Extent } from '../overlay/dirtyPages.js';
 import { MAX_PAGES, PAGE_BYTES } from '../overlay/pages.js';
 import type { Selection } from '../overlay/selection.js';
-import { countHunks } from './counts.js';
+import type { Pause, Steps } from '../slices.js';
+import { HunkCounts } from './counts.js';
 import { checked, type Decisions } from './decisions.js';
 import { dirtyIn, divideBySelection } from './dirtyRuns.js';
 import { History } from './history.js';
@@ -15,6 +16,8 @@ import { Writes } from './writes.js';
 
 /** Runs that may be kept for undoing, of 16 bytes each. */
 const MAX_HISTORY_RUNS = 2 ** 22;
+/** Hunks that are passed over at once. */
+const PAUSE_HUNKS = 512;
 
 /**
  * What is decided about the dirty pages of one overlay: the one state that all watchers share.
@@ -36,6 +39,9 @@ const MAX_HISTORY_RUNS = 2 ** 22;
  * Invariant: `#decisions` never changes, only its place is taken by others, so that undoing is putting the last ones back. A mark
  * holds the revision that was seen when it was made, and `#writes` when pages were written: whether one has changed
  * since follows, also after undoing. Memory grows with the number of runs, not of pages, and each is bounded.
+ *
+ * What may take long is done in steps. Between them hunks may be listed and writes be told; changes, removals and counts are
+ * made one after the other, and each is of the moment in which it began.
  */
 export class Review {
   readonly #dirty: DirtySet;
@@ -45,7 +51,7 @@ export class Review {
   #revision = 1;
   /** When somebody decided something last. */
   #decidedAt = 1;
-  #counts: { readonly of: ReviewCounts; readonly diskLength: number } | undefined;
+  readonly #counts = new HunkCounts();
 
   /**
    * @param earlier what was decided earlier; counts for pages that are still dirty
@@ -67,8 +73,7 @@ export class Review {
   /** Whether nothing is said of any page. */
   get isEmpty(): boolean {
     const { marks, splits } = this.#decisions;
-    const isSaid = (value: number) => value !== 0;
-    return marks.runsOf(isSaid).next().done === true && splits.runsOf(isSaid).next().done === true;
+    return marks.isEmpty && splits.isEmpty;
   }
 
   /**
@@ -77,26 +82,26 @@ export class Review {
    * @param revision what the one who decides has looked at; without, what is there now
    * @throws HexzError REVIEW_CHANGED; USAGE where there is nothing to split or to undo; LIMIT; nothing has changed then
    */
-  change(change: ReviewChange, revision?: number): void {
+  *change(change: ReviewChange, revision?: number): Steps<void> {
     this.#checkRevision(revision);
     const seen = revision ?? this.#revision;
     const writes = this.#writes.reader();
     switch (change.action) {
       case 'keep':
       case 'drop':
-        this.#mark(change.pages, seeing(change.action, seen, writes));
+        yield* this.#mark(change.pages, seeing(change.action, seen, writes));
         break;
       case 'keepOpen':
-        this.#mark(undefined, seeing('keepOpen', seen, writes));
+        yield* this.#mark(undefined, seeing('keepOpen', seen, writes));
         break;
       case 'viewed':
-        this.#mark(
+        yield* this.#mark(
           change.pages,
           change.isViewed ? seeing('viewed', seen, writes) : unsaying('viewed'),
         );
         break;
       case 'clear':
-        this.#mark(change.pages, unsaying('decision'));
+        yield* this.#mark(change.pages, unsaying('decision'));
         break;
       case 'split':
         this.#split(change.pageIndex);
@@ -118,14 +123,20 @@ export class Review {
    *
    * @throws HexzError USAGE where it holds a part of a dirty page; REVIEW_CHANGED, LIMIT
    */
-  select(selection: Selection, revision?: number): void {
+  *select(selection: Selection, revision?: number): Steps<void> {
     this.#checkRevision(revision);
     const seen = revision ?? this.#revision;
     const writes = this.#writes.reader();
     const [keeping, dropping] = [seeing('keep', seen, writes), seeing('drop', seen, writes)];
     const { marks, splits } = this.#decisions;
-    const kept = marks.paint(divideBySelection(this.#dirty, selection, true), keeping.change);
-    const both = kept.paint(divideBySelection(this.#dirty, selection, false), dropping.change);
+    const kept = yield* marks.painting(
+      divideBySelection(this.#dirty, selection, true),
+      keeping.change,
+    );
+    const both = yield* kept.painting(
+      divideBySelection(this.#dirty, selection, false),
+      dropping.change,
+    );
     if (keeping.hasChanged || dropping.hasChanged) {
       this.#replace({ marks: both, splits }, kept.changedRuns + both.changedRuns);
     }
@@ -143,11 +154,11 @@ export class Review {
    * Tells that pages are dirty no more. What was said of them is forgotten, and nothing that was decided before can be
    * undone: the pages that it was about are not there any more.
    */
-  removed(runs: Iterable<Extent>): void {
+  *removed(runs: Iterable<Extent>): Steps<void> {
     const sorted = inOrder(runs);
     if (sorted.length === 0) return;
     const { marks, splits } = this.#decisions;
-    this.#decisions = { marks: marks.paint(sorted, () => 0), splits };
+    this.#decisions = { marks: yield* marks.painting(sorted, () => 0), splits };
     this.#history.clear();
     this.#decided();
   }
@@ -170,23 +181,21 @@ export class Review {
     return { hunks, nextPage: walk.next() ? endIndex : null };
   }
 
-  /** Counts, once for each revision: the time grows with the number of hunks, the memory does not. */
-  counts(): ReviewCounts {
-    const { diskLength } = this.#dirty;
-    if (this.#counts?.of.revision !== this.#revision || this.#counts.diskLength !== diskLength) {
-      const { revision } = this;
-      const { canUndo, canRedo } = this.#history;
-      const counted = countHunks(this.#walk(0), diskLength);
-      this.#counts = { of: { revision, ...counted, canUndo, canRedo }, diskLength };
-    }
-    return this.#counts.of;
+  /** Counts; the time grows with the number of hunks near what has changed since the last time. */
+  *counts(): Steps<ReviewCounts> {
+    const { revision } = this;
+    const { canUndo, canRedo } = this.#history;
+    const counted = yield* this.#counts.count(this.#dirty, this.#decisions, this.#writes.known);
+    return { revision, ...counted, canUndo, canRedo };
   }
 
   /** What a commit takes: all that is dirty and not dropped. */
-  *committed(): Generator<Extent, void> {
+  *committed(): Generator<Extent | Pause, void> {
     let start = 0;
     let end = 0;
+    let passed = 0;
     for (const walk = this.#walk(0); walk.next(); ) {
+      if (++passed % PAUSE_HUNKS === 0) yield;
       if (walk.decision === 'drop') continue;
       if (walk.pageIndex !== end) {
         if (end > start) yield { pageIndex: start, pageCount: end - start };
@@ -198,8 +207,10 @@ export class Review {
   }
 
   /** What may be taken out of the overlay: dropped hunks, but for those that hold bytes which nobody has seen. */
-  *dropped(): Generator<Extent, void> {
+  *dropped(): Generator<Extent | Pause, void> {
+    let passed = 0;
     for (const walk = this.#walk(0); walk.next(); ) {
+      if (++passed % PAUSE_HUNKS === 0) yield;
       const { pageIndex, pageCount, decision, hasChangedSince } = walk;
       if (decision === 'drop' && !hasChangedSince) yield { pageIndex, pageCount };
     }
@@ -222,9 +233,12 @@ export class Review {
     });
   }
 
-  #mark(pages: Extent | undefined, marking: Marking): void {
+  *#mark(pages: Extent | undefined, marking: Marking): Steps<void> {
     const { marks, splits } = this.#decisions;
-    const painted = marks.paint(dirtyIn(this.#dirty, [pages ?? EVERYTHING]), marking.change);
+    const painted = yield* marks.painting(
+      dirtyIn(this.#dirty, [pages ?? EVERYTHING]),
+      marking.change,
+    );
     if (marking.hasChanged) this.#replace({ marks: painted, splits }, painted.changedRuns);
   }
 

@@ -1,11 +1,13 @@
 import { statSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { z } from 'zod';
 import { HexzError } from '../errors.js';
-import { onFile } from '../overlay/failures.js';
-import { systemFiles } from '../overlay/files.js';
+import { asOverlayError } from '../overlay/failures.js';
+import { type OverlayFile, systemFiles } from '../overlay/files.js';
 import type { OverlayPaths } from '../overlay/paths.js';
 import { createBeside } from '../overlay/sideFile.js';
+import { inSlices, type Pause, type Steps } from '../slices.js';
 import { describeSystemError } from '../systemErrors.js';
 import { formatRuns, parseRuns } from './runText.js';
 import type { SavedReview } from './savedReview.js';
@@ -74,9 +76,8 @@ export function readReview(
 }
 
 /**
- * Puts a review in place of the last one, whole and on the disk, or not at all. While the overlay is written to, tell the review what was
- * written after asking for `dataState` and before saving it; the last time save it when the overlay is closed, which may still cut or
- * pad its data file.
+ * Puts a review in place of the last one, whole and on the disk, or not at all; in slices, so that the thread is never
+ * held. While the overlay is written to, tell the review what was written after asking for `dataState` and before saving it.
  *
  * @param dataState of `stateOf`
  * @throws HexzError LIMIT where it would be longer than what is read; NO_SPACE, OVERLAY_UNUSABLE
@@ -86,46 +87,101 @@ export function writeReview(
   baseIdentity: string,
   review: SavedReview,
   dataState: string,
-): void {
-  const { review: path } = paths;
-  const bytes = Buffer.from(
-    `${JSON.stringify(
-      {
-        version: VERSION,
-        baseIdentity,
-        dataState,
-        keep: formatRuns(review.keep),
-        drop: formatRuns(review.drop),
-        viewed: formatRuns(review.viewed),
-        changedSince: formatRuns(review.changedSince),
-        splits: formatRuns(review.splits),
-      },
-      undefined,
-      2,
-    )}\n`,
-  );
-  if (bytes.length > MAX_BYTES) {
-    throw new HexzError('LIMIT', 'the review is in too many pieces to be saved', {
-      location: { file: path },
-    });
+): Promise<void> {
+  return putInPlace(paths.review, textOf(baseIdentity, review, dataState));
+}
+
+function* textOf(
+  baseIdentity: string,
+  { keep, drop, viewed, changedSince, splits }: SavedReview,
+  dataState: string,
+): Generator<string | Pause, void> {
+  const head = JSON.stringify({ version: VERSION, baseIdentity, dataState }, undefined, 2);
+  yield head.slice(0, head.lastIndexOf('\n'));
+  for (const [name, of] of Object.entries({ keep, drop, viewed, changedSince, splits })) {
+    yield `,\n  "${name}": "`;
+    yield* formatRuns(of);
+    yield '"';
   }
-  onFile(path, 'save the review', () => {
+  yield '\n}\n';
+}
+
+/**
+ * Opening an overlay may cut its data file, and closing it pad it, which changes no page: a review that was of the data
+ * before then becomes one of what they are afterwards. One that was of others, or cannot be read, stays as it is.
+ *
+ * @returns to be called when that is done
+ */
+export function carryReview(paths: OverlayPaths): () => Promise<void> {
+  const before = stateIfThere(paths.data);
+  return async () => {
+    const after = stateIfThere(paths.data);
+    if (before === undefined || after === undefined || after === before) return;
+    try {
+      const text = readText(paths.review);
+      if (text === undefined) return;
+      const saved: { readonly dataState?: unknown } = JSON.parse(text);
+      if (saved.dataState !== before) return;
+      const carried = JSON.stringify({ ...saved, dataState: after }, undefined, 2);
+      await putInPlace(paths.review, [`${carried}\n`]);
+    } catch {
+      // What was said then counts as said of other bytes, and somebody looks again.
+    }
+  };
+}
+
+async function putInPlace(path: string, chunks: Iterable<string | Pause>): Promise<void> {
+  try {
     const file = createBeside(systemFiles, path);
     try {
-      file.write(bytes, 0);
-      file.sync();
+      await inSlices(writeChunks(file, path, chunks));
+      await file.syncLater();
+    } catch (error) {
+      systemFiles.remove(file.path);
+      throw error;
     } finally {
       file.close();
     }
     systemFiles.rename(file.path, path);
-    systemFiles.syncDirectory(dirname(path));
-  });
+    const directory = await open(dirname(path));
+    await directory.sync().finally(() => directory.close());
+  } catch (error) {
+    throw asOverlayError(error, path, 'save the review');
+  }
+}
+
+function* writeChunks(
+  file: OverlayFile,
+  path: string,
+  chunks: Iterable<string | Pause>,
+): Steps<void> {
+  let offset = 0;
+  for (const chunk of chunks) {
+    yield;
+    if (chunk === undefined) continue;
+    const bytes = Buffer.from(chunk);
+    if (offset + bytes.length > MAX_BYTES) {
+      throw new HexzError('LIMIT', 'the review is in too many pieces to be saved', {
+        location: { file: path },
+      });
+    }
+    file.write(bytes, offset);
+    offset += bytes.length;
+  }
 }
 
 /** The state of a data file: another after every write, as far as the clock of the file system tells. */
 export function stateOf(dataPath: string): string {
   const { size, mtimeNs } = statSync(dataPath, { bigint: true });
   return `${size}@${mtimeNs}`;
+}
+
+function stateIfThere(dataPath: string): string | undefined {
+  try {
+    return stateOf(dataPath);
+  } catch {
+    return undefined;
+  }
 }
 
 function readText(path: string): string | undefined {

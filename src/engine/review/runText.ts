@@ -1,12 +1,26 @@
 import type { Extent } from '../overlay/dirtyPages.js';
 import { MAX_PAGES } from '../overlay/pages.js';
 import { formatPages } from '../overlay/selection.js';
+import type { Pause } from '../slices.js';
 
-/** Runs of pages as text: `7 9-12`. */
-export function formatRuns(runs: Iterable<Extent>): string {
-  const texts: string[] = [];
-  for (const { pageIndex, pageCount } of runs) texts.push(formatPages(pageIndex, pageCount));
-  return texts.join(' ');
+const CHUNK_RUNS = 512;
+
+/** Runs of pages as text, `7 9-12`, in chunks. */
+export function* formatRuns(runs: Iterable<Extent | Pause>): Generator<string | Pause, void> {
+  let texts: string[] = [];
+  let isFirst = true;
+  for (const run of runs) {
+    if (run === undefined) {
+      yield;
+      continue;
+    }
+    texts.push(formatPages(run.pageIndex, run.pageCount));
+    if (texts.length < CHUNK_RUNS) continue;
+    yield `${isFirst ? '' : ' '}${texts.join(' ')}`;
+    isFirst = false;
+    texts = [];
+  }
+  if (texts.length > 0) yield `${isFirst ? '' : ' '}${texts.join(' ')}`;
 }
 
 /** What `formatRuns` has written, one run at a time; undefined if it is anything else. Runs are in order and apart. */

@@ -1,4 +1,5 @@
 import type { Extent } from '../overlay/dirtyPages.js';
+import type { Pause } from '../slices.js';
 import { checked, type Decisions } from './decisions.js';
 import { dirtyIn } from './dirtyRuns.js';
 import {
@@ -16,13 +17,13 @@ import type { WritesReader } from './writes.js';
 
 /** What of a review outlives its engine. Runs are in order. */
 export interface SavedReview {
-  readonly keep: Iterable<Extent>;
-  readonly drop: Iterable<Extent>;
-  readonly viewed: Iterable<Extent>;
+  readonly keep: Iterable<Extent | Pause>;
+  readonly drop: Iterable<Extent | Pause>;
+  readonly viewed: Iterable<Extent | Pause>;
   /** Pages that were written after they were decided or viewed. */
-  readonly changedSince: Iterable<Extent>;
+  readonly changedSince: Iterable<Extent | Pause>;
   /** Pages at which a hunk begins because somebody said so. */
-  readonly splits: Iterable<Extent>;
+  readonly splits: Iterable<Extent | Pause>;
 }
 
 export function saved({ marks, splits }: Decisions, writes: WritesReader): SavedReview {
@@ -57,9 +58,11 @@ export function restored(dirty: DirtySet, review: SavedReview, revision: number)
   return checked({ marks, splits: PageMap.empty.paint(splits, () => 1) });
 }
 
-function* changedSince(marks: PageMap, writes: WritesReader): Generator<Extent, void> {
-  for (const { pageIndex, pageCount, value } of marks.runs()) {
-    if (visibleOf(value) === 0) continue;
+function* changedSince(marks: PageMap, writes: WritesReader): Generator<Extent | Pause, void> {
+  for (const run of marks.runs()) {
+    if (run === undefined) yield;
+    if (run === undefined || visibleOf(run.value) === 0) continue;
+    const { pageIndex, pageCount, value } = run;
     yield* writes.since(pageIndex, pageIndex + pageCount, seenAt(value));
   }
 }

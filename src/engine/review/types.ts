@@ -53,7 +53,13 @@ export type ReviewChange =
 /** The dirty pages of a disk, which change while they are reviewed: `DirtyPages` with the length of the disk. */
 export interface DirtySet {
   readonly diskLength: number;
+  /** Another one whenever pages have become clean. */
+  readonly version: number;
   has(pageIndex: number): boolean;
-  /** The first page behind `pageIndex` that is not as dirty or clean as it is; at most `endPageIndex`. */
-  runEnd(pageIndex: number, endPageIndex: number): number;
+  /**
+   * The first page behind `pageIndex` that is not as dirty or clean as it is; at most `endPageIndex`.
+   *
+   * @param isDirty as `has` has answered: asked again, it might say something else
+   */
+  runEnd(pageIndex: number, endPageIndex: number, isDirty: boolean): number;
 }

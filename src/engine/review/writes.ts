@@ -1,4 +1,5 @@
 import type { Extent } from '../overlay/dirtyPages.js';
+import type { Pause } from '../slices.js';
 import { PageCursor, PageMap } from './pageMap.js';
 
 const MAX_RUNS = 2 ** 21;
@@ -16,7 +17,7 @@ export class Writes {
   #latest = 0;
 
   /** @param runs in order */
-  record(runs: Iterable<Extent>, revision: number): void {
+  record(runs: Iterable<Extent | Pause>, revision: number): void {
     this.#latest = revision;
     this.#pages = this.#pages.paint(runs, () => revision);
     if (this.#pages.runCount > MAX_RUNS) this.forget(revision);
@@ -29,9 +30,21 @@ export class Writes {
     this.#latest = revision;
   }
 
-  reader(): WritesReader {
-    return new WritesReader(this.#pages, this.#forgottenAt, this.#latest);
+  /** What is known now; it never changes. */
+  get known(): KnownWrites {
+    return { pages: this.#pages, forgottenAt: this.#forgottenAt, latest: this.#latest };
   }
+
+  reader(): WritesReader {
+    return new WritesReader(this.known);
+  }
+}
+
+/** When pages were written, as far as that is known: later than `forgottenAt`, and up to `latest`. */
+export interface KnownWrites {
+  readonly pages: PageMap;
+  readonly forgottenAt: number;
+  readonly latest: number;
 }
 
 /** Asks about pages in their order. */
@@ -40,7 +53,7 @@ export class WritesReader {
   readonly #forgottenAt: number;
   readonly #latest: number;
 
-  constructor(pages: PageMap, forgottenAt: number, latest: number) {
+  constructor({ pages, forgottenAt, latest }: KnownWrites) {
     this.#cursor = new PageCursor(pages);
     this.#forgottenAt = forgottenAt;
     this.#latest = latest;

@@ -17,8 +17,12 @@ export interface SessionState {
   /** For each stream, where the last command that looked there ended. */
   readonly cursors: Map<StreamName, number>;
   readonly commands: readonly CommandDefinition[];
+  /** Whether the engine is there for this session. */
+  readonly ownsEngine: boolean;
   /** No command is read any more. */
   quit(): void;
+  /** The engine is going to end because of a command. */
+  expectEnd(): void;
 }
 
 /** What a command is run with. */

@@ -5,14 +5,14 @@ import { formatBytes, formatOffset } from '../rendering/values.js';
 import { writeWhole } from '../wholeFile.js';
 import { defineCommand, flag, required } from './definition.js';
 import { fileKind, lengthKind, offsetKind, streamKind } from './kinds.js';
-import { placeOf, placeOptions, readStretch, type Stretch } from './place.js';
+import { endsBefore, placeOf, placeOptions, readStretch, type Stretch } from './place.js';
 
 export const exportCommand = defineCommand({
   name: 'export',
   group: 'Look',
   summary: 'Writes bytes of a stream into a file',
   details: [
-    'The file takes its name when it is complete. Addresses that no range of a memory holds are refused, because a file would show zeros in their place; `--holes` says that it may, and leaves holes.',
+    'The file takes its name when it is complete. Addresses that no range of a memory holds are refused, because a file would show zeros in their place; `--holes` says that it may, and leaves holes. A stretch that goes beyond the end of the stream is refused.',
   ],
   examples: ['export disk 0 1M boot.img', 'export memory 0 end memory.raw --holes'],
   arguments: {
@@ -34,7 +34,10 @@ export const exportCommand = defineCommand({
     const written = await writeWhole(file, force, async (output) => {
       for (;;) {
         const next = await stretches.next();
-        if (next.done === true) return next.value.length;
+        if (next.done === true) {
+          if (next.value.length < length) throw endsBefore(stream, offset, next.value.endOffset);
+          return length;
+        }
         const stretch = next.value;
         const at = stretch.offset - offset;
         if (stretch.bytes === undefined) {

@@ -255,6 +255,7 @@ export const hashCommand = defineCommand({
   name: 'hash',
   group: 'Look',
   summary: 'SHA-256 of a stretch of a stream',
+  details: ['A stretch that goes beyond the end of the stream has none.'],
   examples: ['hash disk', 'hash disk 0 4K --base'],
   arguments: {
     stream: required(streamKind, 'where to look'),

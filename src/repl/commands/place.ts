@@ -1,3 +1,4 @@
+import { HexzError } from '../../engine/errors.js';
 import type { EngineClient } from '../client.js';
 import type { Column } from '../rendering/rendering.js';
 import { formatOffset } from '../rendering/values.js';
@@ -63,6 +64,16 @@ const CHUNK_BYTES = 256 * 1024;
 export interface Stretch extends Found {
   readonly bytes: Buffer | undefined;
 }
+
+/**
+ * That a stream ends within a stretch of it, for those who need the whole.
+ */
+export const endsBefore = (stream: StreamName, offset: number, endOffset: number): HexzError =>
+  new HexzError(
+    'NOT_PRESENT',
+    `the ${stream} ends at ${formatOffset(endOffset)}, before what was asked for does`,
+    { location: { stream, offset } },
+  );
 
 /** What a stretch of a stream holds, in order, as far as the stream goes; gaps are told as they are met. */
 export async function* readStretch(

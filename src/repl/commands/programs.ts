@@ -1,5 +1,5 @@
 import type { EngineState } from '../../engine/control/protocol/engineState.js';
-import { programFailure, runProgram } from '../program.js';
+import { outputOf, programFailure, runProgram } from '../program.js';
 import { facts } from '../rendering/rendering.js';
 import { defineCommand, flag, required, type SessionState, verbatim } from './definition.js';
 import { directoryKind, textKind } from './kinds.js';
@@ -36,11 +36,7 @@ export const shellCommand = defineCommand({
     return runProgram(command, { env, output: programOutput, signal });
   },
   failure: programFailure,
-}).shownAs({
-  // What it prints has been printed.
-  text: () => [],
-  table: () => [],
-});
+}).shownAs({ text: outputOf, table: outputOf });
 
 const mountedAt = facts<EngineState>(({ mount }) => [['mount', mount?.mountpoint ?? 'none']]);
 
@@ -60,8 +56,32 @@ export const unmountCommand = defineCommand({
   aliases: ['umount'],
   group: 'Mount and programs',
   summary: 'Takes the mount away; the session goes on without',
+  details: [
+    'In a session that is attached to a mount which others have made, `--force` has to say that it is meant. An engine that is there for its mount alone, as a daemon is, ends with it; commands that need it then fail.',
+  ],
   arguments: {},
-  options: { lazy: flag('detach it now, and serve what is open until it is closed') },
-  run: ({ session, signal }, { lazy }) =>
-    session.client.request('unmount', { isLazy: lazy }, { signal }),
-}).shownAs({ text: () => [], table: () => [] });
+  options: {
+    lazy: flag('detach it now, and serve what is open until it is closed'),
+    force: flag('also a mount that is not of this session'),
+  },
+  async run({ session, signal, usageError }, { lazy, force }) {
+    const { lease } = await session.client.request('state', {}, { signal });
+    const isLast = lease === 'mount' || lease === 'orphaned';
+    if (!session.ownsEngine && !force) {
+      const consequence = isLast ? ', and the engine ends with it' : '';
+      throw usageError(
+        `the mount is not of this session, which is attached to it${consequence}`,
+        'unmount --force takes it away all the same',
+      );
+    }
+    await session.client.request('unmount', { isLazy: lazy }, { signal });
+    if (isLast) session.expectEnd();
+    if (isLast && !lazy) await session.client.closed;
+    return { endsEngine: isLast };
+  },
+}).shownAs({
+  *text({ endsEngine }) {
+    if (endsEngine) yield 'the engine ends with its mount\n';
+  },
+  table: () => [],
+});

@@ -20,6 +20,12 @@ interface ReadPiece extends Found {
   readonly bytes: string | null;
 }
 
+interface ReadHead extends Place {
+  readonly offset: number;
+  /** Bytes that were asked for. */
+  readonly askedLength: number;
+}
+
 interface ReadTail {
   readonly length: number;
   readonly endOffset: number;
@@ -31,7 +37,7 @@ export const readCommand = defineCommand({
   group: 'Look',
   summary: 'Shows bytes of a stream',
   details: [
-    `Without OFFSET it goes on where the last command of the stream ended. Without LENGTH it shows ${DEFAULT_BYTES} bytes. Rows of zeros that follow each other are told with their number. An address that no range of a memory holds is "not present", which is not the same as zeros.`,
+    `Without OFFSET it goes on where the last command of the stream ended. Without LENGTH it shows ${DEFAULT_BYTES} bytes. Rows of zeros that follow each other are told with their number. An address that no range of a memory holds is "not present", which is not the same as zeros. At the end of the stream it shows what there is, and says so: in \`--json\`, \`length\` is then less than \`askedLength\`.`,
   ],
   examples: [
     'read disk 0x438 16',
@@ -49,8 +55,8 @@ export const readCommand = defineCommand({
     const { stream, length = DEFAULT_BYTES } = values;
     const offset = values.offset ?? session.cursors.get(stream) ?? 0;
     const place = placeOf(values);
-    return new Listing<ReadPiece, Place & { offset: number }, ReadTail>(
-      { ...place, offset },
+    return new Listing<ReadPiece, ReadHead, ReadTail>(
+      { ...place, offset, askedLength: length },
       'pieces',
       async function* () {
         const pieces = readStretch(session.client, place, offset, length, signal);
@@ -77,7 +83,7 @@ export const readCommand = defineCommand({
 });
 
 async function* hexText(
-  listing: Listing<ReadPiece, Place & { offset: number }, ReadTail>,
+  listing: Listing<ReadPiece, ReadHead, ReadTail>,
   view: View,
 ): AsyncGenerator<string, void> {
   const rows = new HexRows(chooseRowLayout(view.columns, view.isColoured, listing.head.offset));
@@ -90,9 +96,10 @@ async function* hexText(
   }
   yield rows.end();
   const { tail, head } = listing;
-  if (tail?.length === 0) {
-    yield `nothing at ${formatOffset(head.offset)}: the ${head.stream} ends at ${formatOffset(tail.endOffset)}\n`;
-  }
+  if (head.askedLength === 0) yield 'no bytes were asked for\n';
+  if (tail === undefined || tail.length >= head.askedLength) return;
+  const end = `the ${head.stream} ends at ${formatOffset(tail.endOffset)}`;
+  yield tail.length === 0 ? `nothing at ${formatOffset(head.offset)}: ${end}\n` : `${end}\n`;
 }
 
 /**

@@ -19,10 +19,13 @@ import { fileKind, pagesKind, pagesOr } from './kinds.js';
 const countsLine = ({ hunks, keep, drop, open, viewed }: ReviewCounts): string =>
   `${keep + drop} of ${countOf(hunks, 'hunk')} decided: keep ${keep}, drop ${drop}, open ${open}; viewed ${viewed}`;
 
+const linesOf = (counts: ReviewCounts): readonly string[] =>
+  counts.unsaved === null ? [countsLine(counts)] : [countsLine(counts), counts.unsaved];
+
 const countsRendering: Rendering<ReviewCounts> = {
-  text: (counts) => [`${countsLine(counts)}\n`],
+  text: (counts) => linesOf(counts).map((line) => `${line}\n`),
   table: facts<ReviewCounts>((counts) =>
-    Object.entries(counts).map(([name, value]) => [name, `${value}`]),
+    Object.entries(counts).map(([name, value]) => [name, `${value ?? 'no'}`]),
   ).table,
 };
 
@@ -34,7 +37,7 @@ export const reviewCommand = defineCommand({
   group: 'Review',
   summary: 'Lists the hunks: what is dirty, and what was decided about it',
   details: [
-    'The review is one for all who watch the engine, and is kept beside an overlay that stays. `commit` leaves out what is dropped. A hunk that was written after it was decided or viewed is marked.',
+    'The review is one for all who watch the engine, and is kept beside the overlay. Where that is open for reading only, its review is taken up, but what is decided lives as long as the engine, and that is said. `commit` leaves out what is dropped. A hunk that was written after it was decided or viewed is marked.',
   ],
   examples: ['review', 'review > review.txt'],
   arguments: {},
@@ -78,7 +81,7 @@ export const reviewCommand = defineCommand({
       },
     ],
     empty: () => 'nothing is dirty',
-    after: ({ hunksCount: hunks, ...counts }) => [countsLine({ ...counts, hunks })],
+    after: ({ hunksCount: hunks, ...counts }) => linesOf({ ...counts, hunks }),
   }),
 );
 

@@ -1,5 +1,7 @@
 /** Paints of what happens by itself; keys do not wait for them. */
 const TICK_MS = 125;
+/** Of keys that come faster, one paint shows several; one that comes alone is shown at once. */
+const KEY_GAP_MS = 33;
 
 /**
  * The one clock of the screen: whoever has something new says so, and everything that is new is painted at once.
@@ -9,13 +11,14 @@ const TICK_MS = 125;
  *   ticking  at the next tick            `changed`, or `changedIn` for what is known to change later
  *   due      when the caller is done     `changedNow`, until it is painted
  *
- * Invariant: nothing is painted when nothing has changed, and there is one timer at most.
+ * Invariant: nothing is painted when nothing has changed, and there is one timer at most for each of both.
  */
 export class Clock {
   #revision = 0;
   #timer: NodeJS.Timeout | undefined;
   #tickAt = 0;
-  #isDue = false;
+  #due: NodeJS.Timeout | undefined;
+  #paintedAt = 0;
   readonly #listeners = new Set<() => void>();
   readonly #tickListeners = new Set<() => void>();
 
@@ -51,16 +54,16 @@ export class Clock {
 
   /** A person waits for it. */
   readonly changedNow = (): void => {
-    if (this.#isDue) return;
-    this.#isDue = true;
-    setImmediate(() => {
-      this.#isDue = false;
+    const wait = Math.max(0, this.#paintedAt + KEY_GAP_MS - performance.now());
+    this.#due ??= setTimeout(() => {
+      this.#due = undefined;
       this.#paint();
-    });
+    }, wait);
   };
 
   stop(): void {
     clearTimeout(this.#timer);
+    clearTimeout(this.#due);
     this.#listeners.clear();
     this.#tickListeners.clear();
   }
@@ -68,5 +71,6 @@ export class Clock {
   #paint(): void {
     this.#revision++;
     for (const listener of this.#listeners) listener();
+    this.#paintedAt = performance.now();
   }
 }

@@ -36,7 +36,12 @@ test('a page that is written before changes are held is not dropped', async () =
   write(3);
   const sampler = new ActivitySampler(activity);
   const dirtySet = new SharedDirtySet(overlay.share());
-  const keeper = new ReviewKeeper(dirtySet, sampler, undefined);
+  const place = {
+    overlayPath: overlay.path,
+    baseIdentity: overlay.baseIdentity,
+    isWritable: true,
+  };
+  const keeper = new ReviewKeeper(dirtySet, sampler, place, 'start');
   const calls: string[] = [];
   let dropped: readonly Extent[] = [];
   const engine = {
@@ -65,6 +70,6 @@ test('a page that is written before changes are held is not dropped', async () =
     expect(dropped).toEqual([{ pageIndex: 3, pageCount: 1 }]);
     expect(calls).toEqual(['hold', 'drop', 'release 7']);
   } finally {
-    keeper.close();
+    await keeper.close();
   }
 });

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { BATCHES_AHEAD } from '../../../src/engine/control/protocol/messages.js';
 import { engines, type RawWatcher, residentBytesOf } from '../../support/engines.js';
+import { goldenPath } from '../../support/fixtures.js';
 import { requires } from '../../support/requires.js';
 import { packNoise } from '../../support/snapshots.js';
 import { SnapshotWriter } from '../../support/snapshotWriter.js';
@@ -130,6 +131,36 @@ describe('cancelling', () => {
     }
   });
 
+  test.each(['selection', 'search', 'watch'])(
+    'ends what %s yields: nothing comes behind its last word',
+    async (method) => {
+      const path = all.hexz.sandbox.path('noise.hxz');
+      packNoise(path, MEBIBYTE);
+      const engine = await all.start({ snapshot: path, rw: true });
+      const client = await all.connect(engine);
+      const bytes = Buffer.alloc(4096, 1).toString('base64');
+      for (let page = 0; page < 200; page += 2) {
+        await client.request('write', { offset: page * 4096, bytes });
+      }
+      const watcher = await all.raw(engine);
+      const params = {
+        selection: {},
+        search: everything.params,
+        watch: { rateHz: 30, sendsIdle: true },
+      }[method];
+      for (let id = 1; id <= 20; id++) watcher.send({ id, method, params }, { cancel: id });
+      const ended = new Set<unknown>();
+      while (ended.size < 20) {
+        const message = await watcher.next();
+        expect(ended).not.toContain(message?.id);
+        expect(message).not.toHaveProperty('items');
+        if (message !== undefined && 'error' in message) ended.add(message.id);
+      }
+      watcher.send({ id: 1000, method: 'block', params: { stream: 'disk', offset: 0 } });
+      expect(await watcher.next()).toMatchObject({ id: 1000, result: {} });
+    },
+  );
+
   test('again and again never loses a request', async () => {
     const watcher = await all.raw(await all.start({ snapshot: packZeros(4) }));
     for (let id = 1; id <= 300; id++) {
@@ -202,4 +233,20 @@ describe.runIf(requires('FUSE'))('watchers of a mount', () => {
     });
     expect(await client.request('hash', { stream: 'disk' })).toHaveProperty('sha256');
   });
+});
+
+test('a container of memory that is understood first holds up nobody who reads something else', async () => {
+  const { client } = await all.leased({ snapshot: goldenPath('a-lz4-4k-both.hxz') });
+  const read = (stream: 'disk' | 'memory') =>
+    client.request('read', { stream, offset: 0, length: 16 });
+  await read('disk');
+  const order: string[] = [];
+  await Promise.all(
+    (['memory', 'disk'] as const).map(async (stream) => {
+      await read(stream);
+      order.push(stream);
+    }),
+  );
+  // The thread of the disk is there already; that of the memory begins, and has a container to look at.
+  expect(order).toEqual(['disk', 'memory']);
 });

@@ -7,6 +7,7 @@ import { pathToFileURL } from 'node:url';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { ServeOptions } from '../../../src/engine/process/settings.js';
 import { findEngine, type ReachableEngine } from '../../../src/engine/process/start.js';
+import { breakControlThread } from '../../support/breakControlThread.js';
 import { engines } from '../../support/engines.js';
 import { projectDirectory } from '../../support/fixtures.js';
 import { isMounted } from '../../support/mounts.js';
@@ -216,30 +217,14 @@ describe('a lease', () => {
 });
 
 describe.runIf(isFusable)('when the thread that answers watchers meets a bug', () => {
-  /** Loaded in every thread of the engine: ends the control thread when a file appears. */
-  const breakable = (path: string): string => `
-    import { existsSync, unlinkSync } from 'node:fs';
-    import { isMainThread, workerData } from 'node:worker_threads';
-    if (!isMainThread && workerData?.socketPath !== undefined) {
-      const timer = setInterval(() => {
-        if (!existsSync(${JSON.stringify(path)})) return;
-        // Only one thread, not its successor too.
-        unlinkSync(${JSON.stringify(path)});
-        throw new Error('a bug');
-      }, 20);
-      timer.unref();
-    }
-  `;
-
   test.each([
     ['mount', true],
     ['terminal', true],
     ['bound', false],
   ])('an engine with the lease %s goes on: %s', async (lease, goesOn) => {
     const trigger = all.hexz.sandbox.path('trigger');
-    const breaker = `data:text/javascript,${encodeURIComponent(breakable(trigger))}`;
     const daemon = await all.hexz.daemon(repeated.snapshot, [], {
-      env: { NODE_OPTIONS: `--import=${breaker}` },
+      env: { NODE_OPTIONS: breakControlThread(trigger) },
     });
     const client = await all.connect(findEngine(daemon.mountpoint));
     if (lease !== 'mount') await client.request('lease', { kind: lease as 'bound' });

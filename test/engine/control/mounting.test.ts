@@ -124,6 +124,23 @@ describe.runIf(requires('FUSE'))('a mount', () => {
     all.hexz.expectNothingLeft();
   });
 
+  test('that was detached and is still open keeps its disk from being changed', async () => {
+    const mountpoint = all.hexz.newMountpoint();
+    const { client } = await all.leased({ snapshot: repeated.snapshot, mountpoint, rw: true });
+    const bytes = Buffer.from('x').toString('base64');
+    await client.request('write', { offset: 0, bytes });
+    const file = await open(join(mountpoint, 'disk'));
+    await client.request('unmount', { isLazy: true });
+    const drop = () => client.request('drop', { pages: [{ pageIndex: 0, pageCount: 1 }] });
+    await expect(drop()).rejects.toMatchObject({ code: 'DISK_IN_USE' });
+    expect(await client.request('state', {})).toMatchObject({ overlay: { dirtyPages: 1 } });
+    await file.close();
+    await until('the end of the mount', async () => {
+      return (await client.request('state', {})).mount === null;
+    });
+    expect(await drop()).toEqual({ droppedPages: 1 });
+  });
+
   test('of a daemon is found by its mountpoint and by its process, and ended', async () => {
     const daemon = await all.hexz.daemon(repeated.snapshot);
     for (const name of [daemon.mountpoint, String(daemon.pid)]) {

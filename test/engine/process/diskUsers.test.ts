@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, mkdirSync, openSync, readFileSync, readSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { checkDiskUnused, findDiskUsers } from '../../../src/engine/process/diskUsers.js';
 import { evictPages } from '../../../src/engine/process/evictPages.js';
+import { findMountHolders } from '../../../src/engine/process/holders.js';
 import { type Mount, mountAt, readMountTable } from '../../../src/engine/process/mountTable.js';
 import { codeOfAsync } from '../../support/errors.js';
 import { MountServer } from '../../support/fuse/mountServer.js';
@@ -55,6 +56,12 @@ async function start(program: string, ...parameters: string[]): Promise<ChildPro
   if (child.stdout !== null) await within(program, once(child.stdout, 'data'));
   return child;
 }
+
+const outputOf = (program: string, ...parameters: string[]): string =>
+  execFileSync(program, parameters, {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'ignore'],
+  }).trim();
 
 const startShell = (script: string, disk: string): Promise<ChildProcess> =>
   start('sh', '-c', `${script}; echo ready; read line`, 'sh', disk);
@@ -128,6 +135,46 @@ describe.runIf(requires('FUSE'))('the disk of a mount', () => {
       runTool('sh', '-c', 'losetup -n -O NAME -j "$1" | xargs losetup -d', 'sh', disk);
     }
   });
+
+  test.runIf(requires('root', 'loop devices'))(
+    'is used by a loop device that was set up in another mount namespace',
+    async () => {
+      const { mount } = await serve();
+      const elsewhere = newDirectory();
+      const device = outputOf(
+        'unshare',
+        '--mount',
+        'sh',
+        '-c',
+        'mount --bind "$1" "$2"; losetup --find --show --read-only "$2/disk"; umount -l "$2"',
+        'sh',
+        mount.mountpoint,
+        elsewhere,
+      );
+      try {
+        await expect(checkDiskUnused(mount)).rejects.toThrow(`${device} lies on the disk`);
+        const holder = { kind: 'loop device', device };
+        expect(await findMountHolders(mount.mountpoint)).toContainEqual(holder);
+      } finally {
+        runTool('losetup', '--detach', device);
+      }
+    },
+  );
+
+  test.runIf(requires('root', 'loop devices'))(
+    'is not used by a loop device on the disk of another mount',
+    async () => {
+      const { mount } = await serve();
+      const other = await serve();
+      const device = outputOf('losetup', '--find', '--show', '--read-only', other.disk);
+      try {
+        expect(await findDiskUsers(mount)).toEqual([]);
+        expect(await findDiskUsers(other.mount)).toHaveLength(1);
+      } finally {
+        runTool('losetup', '--detach', device);
+      }
+    },
+  );
 });
 
 const read = (path: string, offset: number): number => {

@@ -2,20 +2,20 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { DirtyPages, type Extent } from '../../../src/engine/overlay/dirtyPages.js';
 import { Selection } from '../../../src/engine/overlay/selection.js';
-import { Review } from '../../../src/engine/review/review.js';
 import type { ReviewChange } from '../../../src/engine/review/types.js';
 import { errorOf } from '../../support/errors.js';
 import { DirtyDisk } from '../../support/review/dirtyDisk.js';
 import { NaiveReview } from '../../support/review/naiveReview.js';
+import { ReviewAtOnce } from '../../support/review/reviewAtOnce.js';
 
 const DISK_PAGES = 40;
 const run = (pageIndex: number, pageCount: number): Extent => ({ pageIndex, pageCount });
-const hunksOf = (review: Review) => review.hunks(0, 1000).hunks;
+const hunksOf = (review: ReviewAtOnce) => review.hunks(0, 1000).hunks;
 
-function reviewOf(...dirtyRuns: readonly Extent[]): { dirty: DirtyDisk; review: Review } {
+function reviewOf(...dirtyRuns: readonly Extent[]): { dirty: DirtyDisk; review: ReviewAtOnce } {
   const dirty = new DirtyDisk(DISK_PAGES * 4096 - 1000);
   dirty.add(...dirtyRuns);
-  return { dirty, review: new Review(dirty) };
+  return { dirty, review: new ReviewAtOnce(dirty) };
 }
 
 const keep = (pageIndex: number, pageCount: number): ReviewChange => ({
@@ -240,7 +240,7 @@ test('a review is like one that remembers everything of every page', () => {
   fc.assert(
     fc.property(steps, fc.integer({ min: 1, max: 5 }), (list, limit) => {
       const dirty = new DirtyDisk(DISK_PAGES * 4096 - 1);
-      let review = new Review(dirty);
+      let review = new ReviewAtOnce(dirty);
       const naive = new NaiveReview(DISK_PAGES);
       for (const step of list) {
         if (step.kind === 'write') {
@@ -252,7 +252,7 @@ test('a review is like one that remembers everything of every page', () => {
           review.removed([step.pages]);
           naive.remove(step.pages);
         } else if (step.kind === 'reload') {
-          review = new Review(dirty, review.save());
+          review = new ReviewAtOnce(dirty, review.save());
           naive.reload();
         } else if (step.kind === 'select') {
           review.select(Selection.ofPages(step.runs));
@@ -309,13 +309,14 @@ function outcome(action: () => void): string {
 describe('a million hunks', () => {
   const COUNT = 1_000_000;
 
-  function million(): Review {
+  function million(): ReviewAtOnce {
     const pages = new DirtyPages();
     for (let index = 0; index < COUNT; index++) pages.add(index * 3);
-    return new Review({
+    return new ReviewAtOnce({
       diskLength: COUNT * 3 * 4096,
+      version: 0,
       has: (page) => pages.has(page),
-      runEnd: (page, end) => pages.runEnd(page, end),
+      runEnd: (page, end, isDirty) => pages.runEnd(page, end, isDirty),
     });
   }
 
@@ -356,4 +357,144 @@ describe('a million hunks', () => {
     expect(undone).toBeGreaterThan(0);
     expect(undone).toBeLessThan(8);
   });
+});
+
+test('a hunk over a long stretch of the disk is one, and changed once', () => {
+  const dirty = new DirtyDisk(60_000 * 4096);
+  dirty.add(run(100, 50_000));
+  const review = new ReviewAtOnce(dirty);
+  review.change({ action: 'keep' });
+  review.written([run(100, 1), run(50_099, 1)]);
+  expect(review.counts()).toMatchObject({ hunks: 1, keep: 1, changed: 1, keepPages: 50_000 });
+  review.change({ action: 'split', pageIndex: 16_384 });
+  expect(review.counts()).toMatchObject({ hunks: 2, keep: 2, changed: 2 });
+});
+
+describe('a page that changes while it is looked at', () => {
+  /** Another thread makes a page dirty or clean, right after it was asked whether it is. */
+  class ChangingDisk extends DirtyDisk {
+    changing: number | undefined;
+
+    override has(pageIndex: number): boolean {
+      const isDirty = super.has(pageIndex);
+      if (pageIndex === this.changing) {
+        this.changing = undefined;
+        const page = { pageIndex, pageCount: 1 };
+        if (isDirty) this.remove(page);
+        else this.add(page);
+      }
+      return isDirty;
+    }
+  }
+
+  const changingDisk = (): ChangingDisk => {
+    const dirty = new ChangingDisk(64 * 4096);
+    dirty.add({ pageIndex: 0, pageCount: 1 }, { pageIndex: 10, pageCount: 1 });
+    return dirty;
+  };
+
+  test.each([
+    ['is dirty no more', 0],
+    ['becomes dirty', 1],
+  ])('and %s makes no hunk of clean pages', (_, changing) => {
+    const dirty = changingDisk();
+    dirty.changing = changing;
+    const { hunks } = new ReviewAtOnce(dirty).hunks(0, 10);
+    expect(hunks.map(({ pageIndex, pageCount }) => [pageIndex, pageCount])).toContainEqual([10, 1]);
+    for (const { pageCount } of hunks) expect(pageCount).toBeLessThanOrEqual(2);
+  });
+
+  test.each([0, 1])('makes nobody decide about clean pages: %d', (changing) => {
+    const dirty = changingDisk();
+    const review = new ReviewAtOnce(dirty);
+    dirty.changing = changing;
+    review.change({ action: 'drop' });
+    dirty.add({ pageIndex: 5, pageCount: 1 });
+    const [found] = review.hunks(5, 1).hunks;
+    expect(found).toMatchObject({ pageIndex: 5, decision: 'open' });
+  });
+});
+
+test('counts are those of the list, wherever on a large disk something changes', () => {
+  const PAGES = 40_000;
+  // Long runs, with ends near each other, so that many hunks reach over many pages.
+  const pageIndex = fc.oneof(
+    fc.nat(PAGES - 1),
+    fc
+      .tuple(fc.constantFrom(8192, 16_384, 24_576), fc.integer({ min: -2, max: 2 }))
+      .map(([near, by]) => near + by),
+  );
+  const pages = fc
+    .tuple(pageIndex, pageIndex)
+    .map(([one, other]) => run(Math.min(one, other), Math.abs(one - other) + 1));
+  const step = fc.oneof(
+    fc.record({ kind: fc.constant('write' as const), pages }),
+    fc.record({ kind: fc.constant('clean' as const), pages }),
+    fc.record({ kind: fc.constant('forget' as const) }),
+    fc.record({
+      kind: fc.constant('change' as const),
+      change: fc.oneof(
+        fc.record({
+          action: fc.constantFrom('keep' as const, 'drop' as const, 'clear' as const),
+          pages,
+        }),
+        fc.record({ action: fc.constant('viewed' as const), pages, isViewed: fc.boolean() }),
+        fc.record({ action: fc.constant('split' as const), pageIndex }),
+        fc.record({ action: fc.constant('join' as const), pages }),
+        fc.record({
+          action: fc.constantFrom('undo' as const, 'redo' as const, 'keepOpen' as const),
+        }),
+      ),
+    }),
+  );
+  fc.assert(
+    fc.property(fc.array(step, { minLength: 3, maxLength: 25 }), (steps) => {
+      const dirty = new DirtyPages();
+      let version = 0;
+      const diskLength = PAGES * 4096 - 1000;
+      const review = new ReviewAtOnce({
+        diskLength,
+        get version() {
+          return version;
+        },
+        has: (page) => dirty.has(page),
+        runEnd: (page, end, isDirty) => dirty.runEnd(page, end, isDirty),
+      });
+      const each = ({ pageIndex, pageCount }: Extent, action: (page: number) => void) => {
+        const end = Math.min(PAGES, pageIndex + pageCount);
+        for (let page = pageIndex; page < end; page++) action(page);
+      };
+      for (const next of steps) {
+        if (next.kind === 'write') {
+          each(next.pages, (page) => dirty.add(page));
+          review.written([next.pages]);
+        } else if (next.kind === 'clean') {
+          each(next.pages, (page) => dirty.remove(page));
+          version += 2;
+          review.removed([next.pages]);
+        } else if (next.kind === 'forget') review.writtenUnknown();
+        else outcome(() => review.change(next.change));
+        const { hunks } = review.hunks(0, 100_000);
+        const counts = review.counts();
+        const sum = (of: (hunk: (typeof hunks)[number]) => number) =>
+          hunks.reduce((total, hunk) => total + of(hunk), 0);
+        const bytesOf = ({ pageIndex: first, pageCount }: Extent) =>
+          Math.min(diskLength, (first + pageCount) * 4096) - first * 4096;
+        expect(counts).toMatchObject({
+          hunks: hunks.length,
+          viewed: sum(({ isViewed }) => Number(isViewed)),
+          changed: sum(({ hasChangedSince }) => Number(hasChangedSince)),
+        });
+        for (const decision of ['keep', 'drop', 'open'] as const) {
+          const isIt = (hunk: (typeof hunks)[number]) => Number(hunk.decision === decision);
+          expect(counts).toMatchObject({
+            [decision]: sum(isIt),
+            [`${decision}Pages`]: sum((hunk) => isIt(hunk) * hunk.pageCount),
+            [`${decision}Bytes`]: sum((hunk) => isIt(hunk) * bytesOf(hunk)),
+          });
+        }
+      }
+    }),
+    { numRuns: 300 },
+  );
 });

@@ -5,12 +5,12 @@ import { describe, expect, test } from 'vitest';
 import { Overlay } from '../../../src/engine/overlay/overlay.js';
 import { type OverlayPaths, overlayPaths } from '../../../src/engine/overlay/paths.js';
 import { Selection } from '../../../src/engine/overlay/selection.js';
-import { Review } from '../../../src/engine/review/review.js';
 import { readReview, stateOf, writeReview } from '../../../src/engine/review/reviewFile.js';
 import { commit } from '../../../src/engine/write/commit.js';
 import { openSnapshot } from '../../../src/index.js';
 import { MemoryBase, markedBytes } from '../../support/overlay/memoryBase.js';
 import { DirtyDisk } from '../../support/review/dirtyDisk.js';
+import { ReviewAtOnce } from '../../support/review/reviewAtOnce.js';
 import { packSnapshot } from '../../support/snapshots.js';
 import { readStream } from '../../support/streams.js';
 import { temporaryDirectories } from '../../support/temporary.js';
@@ -32,8 +32,8 @@ function dirtyDisk(): DirtyDisk {
   return dirty;
 }
 
-function reviewed(): Review {
-  const review = new Review(dirtyDisk());
+function reviewed(): ReviewAtOnce {
+  const review = new ReviewAtOnce(dirtyDisk());
   review.change({ action: 'keep', pages: { pageIndex: 2, pageCount: 8 } });
   review.change({ action: 'drop', pages: { pageIndex: 30, pageCount: 1 } });
   review.change({ action: 'viewed', pages: { pageIndex: 8, pageCount: 6 }, isViewed: true });
@@ -42,20 +42,20 @@ function reviewed(): Review {
   return review;
 }
 
-const save = (paths: OverlayPaths, review: Review): void =>
+const save = (paths: OverlayPaths, review: ReviewAtOnce): Promise<void> =>
   writeReview(paths, BASE, review.save(), stateOf(paths.data));
 
-const hunksOf = (review: Review) => review.hunks(0, 1000).hunks;
+const hunksOf = (review: ReviewAtOnce) => review.hunks(0, 1000).hunks;
 
 describe('a saved review', () => {
-  test('is read back', () => {
+  test('is read back', async () => {
     const paths = newPaths();
     const review = reviewed();
-    save(paths, review);
-    save(paths, review);
+    await save(paths, review);
+    await save(paths, review);
     const found = readReview(paths, BASE, true);
     expect(found).toMatchObject({ isStale: false, warning: undefined });
-    expect(hunksOf(new Review(dirtyDisk(), found.review))).toEqual(hunksOf(review));
+    expect(hunksOf(new ReviewAtOnce(dirtyDisk(), found.review))).toEqual(hunksOf(review));
     expect(readdirSync(join(paths.data, '..')).sort()).toEqual([
       'changes.overlay',
       'changes.overlay.hexz-review.json',
@@ -71,12 +71,12 @@ describe('a saved review', () => {
     });
   });
 
-  test('says nothing of pages that are not dirty any more, and of new ones', () => {
+  test('says nothing of pages that are not dirty any more, and of new ones', async () => {
     const paths = newPaths();
-    save(paths, reviewed());
+    await save(paths, reviewed());
     const dirty = new DirtyDisk(DISK_PAGES * 4096);
     dirty.add({ pageIndex: 9, pageCount: 2 }, { pageIndex: 29, pageCount: 1 });
-    const review = new Review(dirty, readReview(paths, BASE, true).review);
+    const review = new ReviewAtOnce(dirty, readReview(paths, BASE, true).review);
     const known = { pageCount: 1, hasChangedSince: false };
     expect(hunksOf(review)).toEqual([
       { ...known, pageIndex: 9, decision: 'keep', isViewed: true },
@@ -85,42 +85,48 @@ describe('a saved review', () => {
     ]);
   });
 
-  test('tells whether others have written since', () => {
+  test('tells whether others have written since', async () => {
     const paths = newPaths();
-    save(paths, reviewed());
+    await save(paths, reviewed());
     utimesSync(paths.data, 1, 1);
     const { review, isStale } = readReview(paths, BASE, true);
     expect(isStale).toBe(true);
-    const later = new Review(dirtyDisk(), review);
+    const later = new ReviewAtOnce(dirtyDisk(), review);
     later.writtenUnknown();
     for (const { decision, isViewed, hasChangedSince } of hunksOf(later)) {
       expect(hasChangedSince).toBe(decision !== 'open' || isViewed);
     }
   });
 
-  test('is that of any review', () => {
+  test('is that of any review', async () => {
     const run = fc.record({
       pageIndex: fc.nat(DISK_PAGES - 1),
       pageCount: fc.integer({ min: 1, max: 9 }),
     });
     const paths = newPaths();
-    fc.assert(
-      fc.property(fc.array(run), fc.array(run), fc.array(run), fc.array(run), (...lists) => {
-        const [dirtyRuns, keep, drop, viewed] = lists;
-        const dirty = new DirtyDisk(DISK_PAGES * 4096);
-        dirty.add(...dirtyRuns);
-        const review = new Review(dirty);
-        for (const pages of keep) review.change({ action: 'keep', pages });
-        review.written(viewed);
-        for (const pages of drop) review.change({ action: 'drop', pages });
-        for (const pages of viewed) review.change({ action: 'viewed', pages, isViewed: true });
-        save(paths, review);
-        const again = new Review(dirty, readReview(paths, BASE, true).review);
-        expect(hunksOf(again)).toEqual(hunksOf(review));
-        const text = readFileSync(paths.review, 'utf8');
-        save(paths, again);
-        expect(readFileSync(paths.review, 'utf8')).toBe(text);
-      }),
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(run),
+        fc.array(run),
+        fc.array(run),
+        fc.array(run),
+        async (...lists) => {
+          const [dirtyRuns, keep, drop, viewed] = lists;
+          const dirty = new DirtyDisk(DISK_PAGES * 4096);
+          dirty.add(...dirtyRuns);
+          const review = new ReviewAtOnce(dirty);
+          for (const pages of keep) review.change({ action: 'keep', pages });
+          review.written(viewed);
+          for (const pages of drop) review.change({ action: 'drop', pages });
+          for (const pages of viewed) review.change({ action: 'viewed', pages, isViewed: true });
+          await save(paths, review);
+          const again = new ReviewAtOnce(dirty, readReview(paths, BASE, true).review);
+          expect(hunksOf(again)).toEqual(hunksOf(review));
+          const text = readFileSync(paths.review, 'utf8');
+          await save(paths, again);
+          expect(readFileSync(paths.review, 'utf8')).toBe(text);
+        },
+      ),
       { numRuns: 50 },
     );
   });
@@ -196,7 +202,7 @@ describe('the review of an overlay', () => {
     const paths = overlayPaths(join(newDirectory(), 'changes.overlay'));
     const overlay = open(paths.data);
     overlay.write(0, Buffer.from('x'));
-    save(paths, reviewed());
+    await save(paths, reviewed());
     await overlay.remove();
     expect(readdirSync(join(paths.data, '..'))).toEqual([]);
   });
@@ -204,7 +210,7 @@ describe('the review of an overlay', () => {
   test('that was deleted by hand says nothing of a new one', async () => {
     const paths = overlayPaths(join(newDirectory(), 'changes.overlay'));
     writeFileSync(paths.data, '');
-    save(paths, reviewed());
+    await save(paths, reviewed());
     rmSync(paths.data);
     const overlay = open(paths.data);
     await overlay.close();
@@ -234,7 +240,7 @@ test('what a review gives to commit is all that it does not drop', async () => {
   );
   const dirty = new DirtyDisk(disk.length);
   dirty.add(...runs);
-  const review = new Review(dirty);
+  const review = new ReviewAtOnce(dirty);
   review.change({ action: 'keep', pages: { pageIndex: 2, pageCount: 4 } });
   review.change({ action: 'drop', pages: { pageIndex: 4, pageCount: 3 } });
   review.change({ action: 'drop', pages: { pageIndex: 63, pageCount: 1 } });

@@ -46,6 +46,7 @@ export function fakeEngine(
     return answering(params, signal);
   };
   return {
+    pid: 1,
     closed,
     requests,
     request: async (method, params, options) =>

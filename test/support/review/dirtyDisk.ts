@@ -4,6 +4,7 @@ import type { DirtySet } from '../../../src/engine/review/types.js';
 /** Dirty pages of a small disk, that come and go. */
 export class DirtyDisk implements DirtySet {
   readonly diskLength: number;
+  version = 0;
   readonly #pages = new Set<number>();
 
   constructor(diskLength: number) {
@@ -15,6 +16,7 @@ export class DirtyDisk implements DirtySet {
   }
 
   remove(...runs: readonly Extent[]): void {
+    this.version++;
     for (const page of pagesOf(runs)) this.#pages.delete(page);
   }
 
@@ -22,9 +24,9 @@ export class DirtyDisk implements DirtySet {
     return this.#pages.has(pageIndex);
   }
 
-  runEnd(pageIndex: number, endPageIndex: number): number {
+  runEnd(pageIndex: number, endPageIndex: number, isDirty: boolean): number {
     let page = pageIndex + 1;
-    while (page < endPageIndex && this.has(page) === this.has(pageIndex)) page++;
+    while (page < endPageIndex && this.#pages.has(page) === isDirty) page++;
     return Math.min(page, endPageIndex);
   }
 }

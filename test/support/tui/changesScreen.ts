@@ -154,6 +154,7 @@ export const noCounts: ReviewCounts = {
   openBytes: 0,
   canUndo: false,
   canRedo: false,
+  unsaved: null,
 };
 
 /** The sums of a comparison in which nothing differs. */

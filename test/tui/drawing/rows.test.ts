@@ -6,7 +6,7 @@ import { printable } from '../../../src/repl/rendering/values.js';
 import { Line } from '../../../src/tui/drawing/line.js';
 import { beside, framed } from '../../../src/tui/drawing/panel.js';
 import { sparkline } from '../../../src/tui/drawing/sparkline.js';
-import { cut, fit, shorten, shortenStart, wrap } from '../../../src/tui/drawing/text.js';
+import { cut, fit as inCells, shorten, shortenStart, wrap } from '../../../src/tui/drawing/text.js';
 import { Theme } from '../../../src/tui/drawing/theme.js';
 
 const plain = new Theme({ isColoured: false });
@@ -48,7 +48,7 @@ describe('a text', () => {
         expect(stringWidth(cut(given, columns))).toBeLessThanOrEqual(columns);
         expect(stringWidth(shorten(given, columns))).toBeLessThanOrEqual(columns);
         expect(stringWidth(shortenStart(given, columns))).toBeLessThanOrEqual(columns);
-        expect(stringWidth(fit(given, columns))).toBe(columns);
+        expect(stringWidth(inCells(given, columns))).toBe(columns);
       }),
     );
   });

@@ -181,6 +181,33 @@ export function endOf(
   return Math.min(view.source.length, offset + (length ?? view.source.length));
 }
 
+/**
+ * Refuses a stretch that goes beyond the end of its view, for those who would say something of the whole.
+ *
+ * @throws HexzError NOT_PRESENT
+ */
+export function checkWithin(
+  { source }: View,
+  {
+    stream,
+    offset,
+    length = 0,
+  }: Pick<Place, 'stream'> & {
+    readonly offset: number;
+    readonly length?: number | undefined;
+  },
+): void {
+  if (offset + length <= source.length) return;
+  const end = `0x${source.length.toString(16)}`;
+  throw new HexzError(
+    'NOT_PRESENT',
+    `the ${stream} ends at ${end}, before what was asked for does`,
+    {
+      location: { stream, offset },
+    },
+  );
+}
+
 /** What a found place says of itself beside its offset. */
 export const streamOffsetIn = (
   view: View,

@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
 import { HexzError } from '../../errors.js';
 import type { Params, Result } from '../protocol/methods.js';
-import { endOf, type JobContext } from './context.js';
+import { checkWithin, endOf, type JobContext } from './context.js';
 import type { JobProgress } from './output.js';
 
 const PIECE_BYTES = 1024 * 1024;
 
-/** Answers `hash`; what is not present has none. */
+/** Answers `hash`; what is not present, or goes beyond the end, has none. */
 export function hash(
   context: JobContext,
   params: Params<'hash'>,
@@ -14,8 +14,9 @@ export function hash(
 ): Result<'hash'> {
   const { offset } = params;
   const view = context.view(params, output);
+  checkWithin(view, params);
   const endOffset = endOf(view, params);
-  const totalBytes = Math.max(0, endOffset - offset);
+  const totalBytes = endOffset - offset;
   const sha256 = createHash('sha256');
   const piece = Buffer.allocUnsafeSlow(Math.min(PIECE_BYTES, totalBytes));
   for (let doneBytes = 0; doneBytes < totalBytes; ) {

@@ -1,6 +1,6 @@
 import { HexzError } from '../../errors.js';
-import { type JobMessage, SHARED_CANCELLED, SHARED_TAKEN } from '../jobMessages.js';
-import { BATCHES_AHEAD } from '../protocol/messages.js';
+import type { BatchWindow } from '../batchWindow.js';
+import type { JobMessage } from '../jobMessages.js';
 import type { Progress } from '../protocol/values.js';
 
 /** A batch is sent when it has so many characters of JSON, or is so old. */
@@ -17,36 +17,35 @@ export interface JobProgress {
 /**
  * What a job says before its result: items in batches, and how far it is.
  *
- * A job runs synchronously and its thread has nothing else to do: when so many batches are under way that nobody has
- * taken, it sleeps until one is, or the job is cancelled. So a search with a million matches needs no more memory than one.
+ * A job runs synchronously and its thread has nothing else to do: while its window is full, it sleeps. So a search with a
+ * million matches needs no more memory than one.
  */
 export class JobOutput<Item> implements JobProgress {
   /** Aborted when the job is cancelled, for those that wait for promises. */
   readonly signal: AbortSignal;
   readonly #job: number;
-  readonly #shared: Int32Array;
+  readonly #window: BatchWindow;
   readonly #tell: (message: JobMessage) => void;
   #batch: string[] = [];
   #batchCharacters = 0;
   #batchBegan = 0;
-  #sentBatches = 0;
   #toldProgress = 0;
 
   constructor(
     job: number,
-    shared: Int32Array,
+    window: BatchWindow,
     signal: AbortSignal,
     tell: (message: JobMessage) => void,
   ) {
     this.#job = job;
-    this.#shared = shared;
+    this.#window = window;
     this.signal = signal;
     this.#tell = tell;
   }
 
   /** @throws HexzError CANCELLED */
   check(): void {
-    if (Atomics.load(this.#shared, SHARED_CANCELLED) !== 0) throw this.cancelled();
+    if (this.#window.isClosed) throw this.cancelled();
   }
 
   cancelled(): HexzError {
@@ -76,24 +75,15 @@ export class JobOutput<Item> implements JobProgress {
   /** @throws HexzError CANCELLED */
   flush(): void {
     if (this.#batch.length === 0) return;
-    this.#awaitRoom();
+    if (!this.#window.awaitRoom()) throw this.cancelled();
+    // Before whoever gets it asks how full the window is.
+    this.#window.sent();
     this.#tell({ job: this.#job, items: `[${this.#batch.join(',')}]` });
     this.#batch = [];
     this.#batchCharacters = 0;
-    this.#sentBatches++;
   }
 
   #flushIfOld(): void {
     if (this.#batch.length > 0 && performance.now() - this.#batchBegan >= BATCH_MS) this.flush();
-  }
-
-  #awaitRoom(): void {
-    for (;;) {
-      // In this order: who cancels sets the flag first and then changes the number, and so ends the wait.
-      const taken = Atomics.load(this.#shared, SHARED_TAKEN);
-      this.check();
-      if (this.#sentBatches - taken < BATCHES_AHEAD) return;
-      Atomics.wait(this.#shared, SHARED_TAKEN, taken);
-    }
   }
 }

@@ -160,7 +160,8 @@ export const methods = {
     result: occupancy,
   },
   hash: {
-    summary: 'SHA-256 of a stretch of a stream, hexadecimal.',
+    summary:
+      'SHA-256 of a stretch of a stream, hexadecimal. One that goes beyond the end has none (NOT_PRESENT).',
     params: z.strictObject(stretch),
     result: z.object({ offset: count, length: count, sha256: z.string() }),
   },

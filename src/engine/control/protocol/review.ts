@@ -29,6 +29,8 @@ export const reviewCounts = z.object({
   openBytes: count,
   canUndo: z.boolean(),
   canRedo: z.boolean(),
+  /** Why what was decided is in memory only; null where it is saved, or will be soon. */
+  unsaved: z.string().nullable(),
 });
 
 /** What can be done to the review; without `pages` to everything that is dirty. */

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { attempt } from '../temporaryFile.js';
@@ -53,7 +53,10 @@ export async function buildFixtures(options: FixtureOptions): Promise<readonly F
   const directory = purpose === 'check' ? tmpdir() : (options.directory ?? '.');
   const prefix = join(resolve(directory), '.hexz-fixture-');
   signal?.throwIfAborted();
-  const stage = attempt(directory, () => mkdtempSync(prefix));
+  const stage = attempt(directory, () => {
+    mkdirSync(directory, { recursive: true });
+    return mkdtempSync(prefix);
+  });
   const removeStage = () => rmSync(stage, { recursive: true, force: true });
   // At once: who aborts may end the process right behind it.
   signal?.addEventListener('abort', removeStage);

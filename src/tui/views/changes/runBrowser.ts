@@ -4,7 +4,6 @@ import { beside, type Size } from '../../drawing/panel.js';
 import type { Place, ScreenContext } from '../view.js';
 import type { DecidingCommand, OverlayCommand, SidesCommand } from './bindings.js';
 import type { Changes } from './changes.js';
-import { showOnDisk } from './diskPlace.js';
 import { endPageOf, startOffsetOf } from './pageRuns.js';
 import { RunList } from './runList.js';
 import type { RunSource } from './runWindow.js';
@@ -215,7 +214,7 @@ export class RunBrowser<Item extends PageRange> {
 
   #showOnDisk(): void {
     const { run, sides } = this;
-    if (run !== undefined) showOnDisk(this.#context, sides.offset ?? startOffsetOf(run));
+    if (run !== undefined) this.#context.showOffset('disk', sides.offset ?? startOffsetOf(run));
   }
 
   async #decide(command: DecidingCommand): Promise<void> {
