@@ -5,7 +5,6 @@ import { countOf, formatBytes, printable } from '../repl/rendering/values.js';
 import { Line } from './drawing/line.js';
 import { fitRows, type Size } from './drawing/panel.js';
 import { shortenStart, widthOf, wrap } from './drawing/text.js';
-import type { Theme } from './drawing/theme.js';
 import { type Binding, keyLabel, paneBindings, screenBindings } from './keys/bindings.js';
 import type { Screen, TabPlace } from './screen.js';
 
@@ -185,5 +184,3 @@ function keyRow(screen: Screen, columns: number): string {
   }
   return line.end();
 }
-
-export type { Theme };

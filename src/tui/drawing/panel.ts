@@ -15,7 +15,7 @@ export const inside = ({ rows, columns }: Size): Size => ({
 });
 
 /** Blank rows. */
-export const blank = (theme: Theme, { rows, columns }: Size): string[] =>
+const blank = (theme: Theme, { rows, columns }: Size): string[] =>
   Array.from({ length: rows }, () => new Line(theme, columns).end());
 
 /** Exactly so many rows: cut, or filled up with blank ones. */
