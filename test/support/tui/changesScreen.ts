@@ -7,9 +7,9 @@ import type { ReviewCounts } from '../../../src/engine/control/protocol/review.j
 import type { EngineClient } from '../../../src/repl/client.js';
 import { History } from '../../../src/repl/history.js';
 import { Session } from '../../../src/repl/session.js';
-import { drawScreen } from '../../../src/tui/app.js';
 import type { Size } from '../../../src/tui/drawing/panel.js';
 import { Theme } from '../../../src/tui/drawing/theme.js';
+import { drawScreen } from '../../../src/tui/drawScreen.js';
 import { Screen } from '../../../src/tui/screen.js';
 import type { ViewName } from '../../../src/tui/views/view.js';
 import { temporaryDirectories } from '../temporary.js';

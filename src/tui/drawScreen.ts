@@ -1,0 +1,216 @@
+import { basename } from 'node:path';
+import { countOf, formatBytes, printable } from '../repl/rendering/values.js';
+import { Line } from './drawing/line.js';
+import { fitRows, type Size } from './drawing/panel.js';
+import { shortenStart, widthOf, wrap } from './drawing/text.js';
+import { type Binding, keyLabel, paneBindings, screenBindings } from './keys/bindings.js';
+import type { Screen, TabPlace } from './screen.js';
+
+/** What has no room for it is left out, in this order: first what can be done, then what is said of the snapshot. */
+const ROWS_FOR_KEYS = 4;
+const ROWS_FOR_HEADER = 6;
+const MAX_ERROR_ROWS = 4;
+const GAP = '   ';
+
+/** Exactly so many rows. */
+export function drawScreen(screen: Screen, size: Size): string[] {
+  const { rows, columns } = size;
+  if (rows < 1) return [];
+  const { theme } = screen;
+  const above: string[] = [];
+  if (rows >= ROWS_FOR_HEADER) above.push(header(screen, columns));
+  const tabRow = above.length;
+  const { line, places } = tabs(screen, columns);
+  above.push(line);
+  above.push(...banners(screen, columns));
+  const below = [...candidateRows(screen, columns), ...messageRows(screen, columns)];
+  if (rows >= ROWS_FOR_KEYS) below.push(keyRow(screen, columns));
+  const height = Math.max(0, rows - above.length - below.length);
+  screen.tabs = { row: tabRow, places };
+  screen.bodyRow = above.length;
+  screen.columns = columns;
+  const body = (screen.pane ?? screen.view).draw({ rows: height, columns });
+  return fitRows(
+    [...above, ...fitRows(body, theme, { rows: height, columns }), ...below],
+    theme,
+    size,
+  );
+}
+
+/** `hexz  web-01.hxz   lz4 64 KiB   8.0 GiB in 2.1 GiB (3.8x)   rw web-01.overlay   /mnt   ● live` */
+function header(screen: Screen, columns: number): string {
+  const { engine, theme } = screen;
+  const { snapshot, mount, overlay, isQuiesced } = engine.state;
+  const condition = engine.end !== undefined ? '✗ ended' : isQuiesced ? '‖ held' : '● live';
+  const line = new Line(theme, columns).add('hexz', 'strong').add('  ');
+  const room = columns - widthOf(condition) - 2;
+  const decoded = Object.values(snapshot.streams).reduce((sum, { length }) => sum + length, 0);
+  const ratio = snapshot.fileBytes === 0 ? 0 : decoded / snapshot.fileBytes;
+  const facts = [
+    { rank: 0, text: printable(basename(snapshot.path)) },
+    {
+      rank: 3,
+      text: `${snapshot.compression} ${formatBytes(snapshot.blockBytes).replace('.00', '')}`,
+    },
+    {
+      rank: 4,
+      text: `${formatBytes(decoded)} in ${formatBytes(snapshot.fileBytes)} (${ratio.toFixed(1)}x)`,
+    },
+    { rank: 1, text: overlay === null ? 'ro' : overlayText(overlay) },
+    {
+      rank: 2,
+      text: mount === null ? 'not mounted' : shortenStart(printable(mount.mountpoint), 32),
+    },
+  ];
+  for (const fact of thoseWithRoom(facts, room - line.column)) {
+    line.add(fact.rank === 0 ? fact.text : GAP + fact.text, fact.rank === 0 ? 'strong' : 'plain');
+  }
+  return line.right(condition, engine.end === undefined ? 'good' : 'error').end();
+}
+
+/** Of facts in a row, those that matter most; the order stays. */
+function thoseWithRoom<Fact extends { readonly rank: number; readonly text: string }>(
+  facts: readonly Fact[],
+  columns: number,
+): Fact[] {
+  let room = columns;
+  const shown = new Set<Fact>();
+  for (const fact of [...facts].sort((a, b) => a.rank - b.rank)) {
+    const width = widthOf(fact.text) + (shown.size === 0 ? 0 : GAP.length);
+    if (width > room) continue;
+    room -= width;
+    shown.add(fact);
+  }
+  return facts.filter((fact) => shown.has(fact));
+}
+
+const overlayText = ({
+  path,
+  isTemporary,
+  isWritable,
+}: {
+  path: string;
+  isTemporary: boolean;
+  isWritable: boolean;
+}): string =>
+  `${isWritable ? 'rw' : 'ro'} ${isTemporary ? 'temporary overlay' : printable(basename(path))}`;
+
+function tabs(screen: Screen, columns: number): { line: string; places: readonly TabPlace[] } {
+  const line = new Line(screen.theme, columns);
+  const places: TabPlace[] = [];
+  // Where not all names have room, the numbers and the name of the one that is shown.
+  const full = [...screen.views.values()].map((view, index) => tabText(view, index, true));
+  const isNarrow = full.reduce((sum, text) => sum + text.length + 1, 0) > columns;
+  [...screen.views].forEach(([name, view], index) => {
+    const isShown = name === screen.name;
+    const text = isNarrow && !isShown ? ` ${index + 1} ` : tabText(view, index, !isNarrow);
+    const start = line.column;
+    line.add(text, isShown ? 'strong' : 'dim', isShown).add(' ');
+    places.push({ name, start, end: start + widthOf(text) });
+  });
+  return { line: line.right('? help ', 'dim').end(), places };
+}
+
+function tabText(
+  view: { readonly title: string; badge(): string },
+  index: number,
+  hasBadge: boolean,
+): string {
+  const badge = hasBadge ? view.badge() : '';
+  return ` ${index + 1} ${view.title}${badge === '' ? '' : ` ${badge}`} `;
+}
+
+/** What holds all the time: that the engine is gone and what can be done, or why there is no mount. */
+function banners(screen: Screen, columns: number): string[] {
+  const { engine, theme, banner } = screen;
+  const rows: string[] = [];
+  const add = (text: string): void => {
+    rows.push(new Line(theme, columns).add(`! ${printable(text)}`, 'error').end());
+  };
+  if (engine.end !== undefined) {
+    add(
+      `The engine, process ${engine.state.pid}, has ended. What is shown is what was known last; q leaves.`,
+    );
+    const { overlay } = engine.state;
+    if (overlay !== null && !overlay.isTemporary) {
+      add(`Every answered write is in the overlay; check it: hexz overlay verify ${overlay.path}`);
+    }
+  } else if (banner !== undefined && engine.state.mount === null) {
+    add(banner);
+  }
+  return rows;
+}
+
+/** What the word that is being typed can become. */
+function candidateRows(screen: Screen, columns: number): string[] {
+  const candidates = screen.question?.candidates ?? [];
+  if (candidates.length === 0) return [];
+  const line = new Line(screen.theme, columns);
+  let shown = 0;
+  for (const candidate of candidates) {
+    const text = printable(candidate);
+    const more = shown < candidates.length - 1 ? ` … ${candidates.length}`.length : 0;
+    if (shown > 0 && line.column + widthOf(text) + 2 + more > columns) break;
+    line.add(shown === 0 ? text : `  ${text}`, 'dim');
+    shown++;
+  }
+  if (shown < candidates.length)
+    line.add(` … ${countOf(candidates.length - shown, 'more', 'more')}`, 'dim');
+  return [line.end()];
+}
+
+/** The question, or what was said last: of what went wrong, all that a few rows hold. */
+function messageRows(screen: Screen, columns: number): string[] {
+  const { question, message, theme } = screen;
+  if (question === undefined && message?.style === 'error') {
+    return wrap(message.text, Math.max(1, columns))
+      .slice(0, MAX_ERROR_ROWS)
+      .map((text) => new Line(theme, columns).add(text, 'error').end());
+  }
+  const line = new Line(theme, columns);
+  if (question !== undefined) question.draw(line);
+  else if (message !== undefined) line.add(message.text, message.style);
+  return [line.end()];
+}
+
+/** What keys do here: those that work everywhere at the right, because they are always there, before them those of the view. */
+function keyRow(screen: Screen, columns: number): string {
+  const line = new Line(screen.theme, columns);
+  if (screen.question !== undefined) return line.end();
+  const here: readonly Binding[] =
+    screen.pane === undefined ? screen.view.bindings() : paneBindings;
+  const bound = new Set(here.flatMap(({ keys }) => keys));
+  const everywhere = (screenBindings as readonly Binding[]).map((binding) => ({
+    ...binding,
+    keys: binding.keys.filter((key) => !bound.has(key)),
+  }));
+  const always = hintsWithRoom(everywhere, columns);
+  const own = hintsWithRoom(here, columns - widthOfHints(always));
+  for (const { key, hint } of [...own, ...always]) {
+    line.add(key, 'key').add(` ${hint}`, 'dim').add('  ');
+  }
+  return line.end();
+}
+
+interface Hint {
+  readonly key: string;
+  readonly hint: string;
+}
+
+const widthOfHint = ({ key, hint }: Hint): number => widthOf(key) + widthOf(hint) + 3;
+const widthOfHints = (hints: readonly Hint[]): number =>
+  hints.reduce((sum, hint) => sum + widthOfHint(hint), 0);
+
+function hintsWithRoom(bindings: readonly Binding[], columns: number): Hint[] {
+  const shown: Hint[] = [];
+  let room = columns;
+  for (const { keys, hint } of bindings) {
+    const [key] = keys;
+    if (hint === undefined || key === undefined) continue;
+    const each = { key: keyLabel(key), hint };
+    if (widthOfHint(each) > room) continue;
+    room -= widthOfHint(each);
+    shown.push(each);
+  }
+  return shown;
+}
