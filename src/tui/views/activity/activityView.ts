@@ -235,8 +235,7 @@ export class ActivityView implements AnswerView {
   #readBlock({ stream, blocks, selected }: CellDetail): void {
     const block = blocks[selected];
     if (block === undefined) return;
-    const raw = stream === 'memory' ? ' --raw' : '';
-    void this.#context.run(`read ${stream} ${block.offset} ${Math.min(block.length, 4096)}${raw}`);
+    this.#context.showOffset(stream, block.offset, 'raw');
   }
 
   #shownStream(): ShownStream {

@@ -263,21 +263,21 @@ describe('the review', () => {
 
   test('shows what is typed: decisions, plans and commits', async () => {
     const { screen } = await reviewScreen([4, 20, 40]);
-    screen.press('3');
+    screen.press('6');
     screen.command('keep 0x14000');
     await screen.shows(/▸\[k\] 0x0001_4000/);
-    screen.press('3');
+    screen.press('6');
     screen.command('split 500');
     await screen.shows('no hunk reaches over the beginning of page 500');
     screen.press('escape');
     screen.command('review');
     await screen.shows(/▸.*0x0001_4000/);
     const output = join(newDirectory(), 'typed.hxz');
-    screen.press('3');
+    screen.press('6');
     screen.command(`commit ${output} --thin --message typed`);
     await screen.shows('3 pages committed');
     expect(screen.text).toContain('"typed"');
-    screen.press('3');
+    screen.press('6');
     screen.command('undo > /dev/null');
     await screen.shows('done');
     expect(screen.screen.name).toBe('log');
