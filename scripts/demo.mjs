@@ -1,7 +1,10 @@
 // Shows a newcomer what hexz does, on a small snapshot that it makes first. `npm run demo` builds before.
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { closeSync, mkdirSync, openSync, readdirSync, rmSync, statSync, writeSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 const RECIPE = 'fixtures/recipes/demo.yaml';
 /** Made by the recipe where e2fsprogs is missing. */
@@ -49,6 +52,42 @@ function showMount(snapshot, overlay) {
   }
 }
 
+/** The screen, until the person leaves it; something to see happens meanwhile. Answers the exit status. */
+async function showScreen() {
+  const mountpoint = join(DIRECTORY, 'mnt');
+  const place = canMount ? [mountpoint] : [];
+  const commandArguments = ['inspect', snapshot, ...place, '--rw', '--overlay', overlay];
+  say(`$ hexz ${commandArguments.join(' ')}`);
+  const parameters = ['dist/cli/main.js', ...commandArguments];
+  const screen = spawn(process.execPath, parameters, { cwd: root, stdio: 'inherit' });
+  // It is for the screen to say what these do.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => {});
+  const left = once(screen, 'exit');
+  const stop = new AbortController();
+  const reading = canMount
+    ? readNowAndThen(join(root, mountpoint, 'disk'), stop.signal)
+    : undefined;
+  const [status] = await left;
+  stop.abort();
+  await reading;
+  return status ?? 1;
+}
+
+async function readNowAndThen(path, signal) {
+  const piece = Buffer.alloc(96 * 1024);
+  for (let offset = 0; !signal.aborted; offset += piece.length) {
+    try {
+      const disk = await open(path);
+      const { bytesRead } = await disk.read(piece, 0, piece.length, offset);
+      await disk.close();
+      if (bytesRead < piece.length) offset = 0;
+    } catch {
+      // It is not mounted yet, or not any more.
+    }
+    await sleep(200, undefined, { signal }).catch(() => {});
+  }
+}
+
 rmSync(join(root, DIRECTORY), { recursive: true, force: true });
 mkdirSync(join(root, DIRECTORY));
 const tools = hexz(['fixture', 'build', RECIPE, '-o', DIRECTORY], [0, 1, 6, 8], 'ignore');
@@ -71,3 +110,6 @@ show(['commit', snapshot, overlay, child, '--thin', '--keep-overlay', '--message
 show(['verify', child]);
 
 say(`In this checkout, "hexz" is "node dist/cli/main.js"; the files are in ${DIRECTORY}/.`);
+
+if (process.stdin.isTTY && process.stdout.isTTY) process.exitCode = await showScreen();
+else show(['inspect', snapshot, '--overlay', overlay]);

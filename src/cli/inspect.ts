@@ -13,7 +13,9 @@ import { JsonReporter, type Reporter, TextReporter } from '../repl/report.js';
 import { OUTPUT_UNWANTED, runLines, runText } from '../repl/script.js';
 import { Session } from '../repl/session.js';
 import { type EngineOptions, InspectedEngine } from './inspectedEngine.js';
+import { summarize } from './inspectSummary.js';
 import { goOnWithoutOutput, printable, reportError } from './output.js';
+import { hasBeenEmpty, hasInput } from './standardInput.js';
 
 /** Where commands come from that nobody types. */
 export type ScriptSource =
@@ -45,6 +47,11 @@ export async function inspect(
   check(path, mountpoint, options);
   const isTyped = isInteractive(options);
   const texts = isTyped ? [] : textsOf(options);
+  const isFed = !isTyped && options.sources.length === 0;
+  if (isFed && !(await hasInput())) {
+    await summarize(path, options);
+    return 0;
+  }
   // A reader who has enough ends the script; what was begun has to be cleaned up first.
   goOnWithoutOutput();
   const engine =
@@ -57,6 +64,8 @@ export async function inspect(
     if (!isTyped) status = await runScript(engine, texts, options);
     else if (options.plain === true) status = await talk(engine);
     else status = await showScreen(engine, options);
+    // Of a pipe it may turn out late that nothing comes through it.
+    if (isFed && hasBeenEmpty()) await summarize(path, options);
   } catch (error) {
     failure = asHexzError(error);
   }
@@ -111,7 +120,7 @@ const isInteractive = ({ sources, json }: InspectCommandOptions): boolean =>
 
 /** A person at a terminal. */
 async function talk(engine: InspectedEngine): Promise<number> {
-  const { client, isOurs } = engine;
+  const { client, isOurs, mountProblem } = engine;
   const interactive = new Interactive({
     session: new Session(client, { ownsEngine: isOurs }),
     input: process.stdin,
@@ -123,6 +132,8 @@ async function talk(engine: InspectedEngine): Promise<number> {
   const { snapshot, mount } = await client.request('state', {});
   const place = mount === null ? 'not mounted' : `mounted at ${mount.mountpoint}`;
   process.stdout.write(`${printable(`${snapshot.path}, ${place}`)}; help lists the commands\n`);
+  if (mountProblem !== undefined)
+    process.stdout.write(`${printable(whyUnmounted(mountProblem))}\n`);
   const sendAway = (): void => interactive.sendAway();
   for (const signal of ['SIGHUP', 'SIGTERM'] as const) process.once(signal, sendAway);
   ({ keepsOverlay: engine.keepsOverlay } = await interactive.run());
@@ -135,11 +146,12 @@ async function showScreen(
   { altScreen, mouse }: InspectCommandOptions,
 ): Promise<number> {
   const { runScreen } = await loadScreen();
-  const { client, isOurs } = engine;
+  const { client, isOurs, mountProblem } = engine;
   ({ keepsOverlay: engine.keepsOverlay } = await runScreen({
     session: new Session(client, { ownsEngine: isOurs }),
     history: new History(),
     endsEngine: isOurs,
+    banner: mountProblem === undefined ? undefined : whyUnmounted(mountProblem),
     input: process.stdin,
     output: process.stdout,
     usesAlternateScreen: altScreen,
@@ -147,6 +159,10 @@ async function showScreen(
   }));
   return 0;
 }
+
+/** The remedy of the one thing that is missing may be followed by others: `doctor` knows all. */
+const whyUnmounted = (problem: HexzError): string =>
+  `Not mounted: ${problem.message}; hexz doctor says what mends it`;
 
 /** React looks once, when it is loaded, whether it is to check everything at each paint. Programs need not know. */
 async function loadScreen(): Promise<typeof import('../tui/run.js')> {
@@ -218,6 +234,7 @@ async function runInput(
   reporter: Reporter,
   signal: AbortSignal,
 ): Promise<HexzError | undefined> {
+  if (process.stdin.readableEnded) return undefined;
   const lines = createInterface({ input: process.stdin, crlfDelay: Number.POSITIVE_INFINITY });
   signal.addEventListener('abort', () => lines.close(), { once: true });
   try {

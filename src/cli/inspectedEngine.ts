@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { ControlClient } from '../engine/control/client.js';
-import { type HexzCode, HexzError } from '../engine/errors.js';
+import { asHexzError, type HexzCode, HexzError } from '../engine/errors.js';
 import { describeDiskUser, findDiskUsers } from '../engine/process/diskUsers.js';
 import { flushMachine } from '../engine/process/flushMachine.js';
 import { mountAt, readMountTable } from '../engine/process/mountTable.js';
@@ -45,6 +45,8 @@ export class InspectedEngine {
   readonly client: ControlClient;
   /** Whether it ends with the session. */
   readonly isOurs: boolean;
+  /** Why nothing is mounted, although that was wanted. */
+  readonly mountProblem: HexzError | undefined;
   /** Whether a temporary overlay with changes stays. */
   keepsOverlay = false;
   /** Whether those who use the mount have time to end. */
@@ -53,7 +55,11 @@ export class InspectedEngine {
   readonly #identity: ProcessIdentity | undefined;
   readonly #started: WatchedEngine | undefined;
 
-  /** @throws HexzError of the snapshot, the overlay, the mount */
+  /**
+   * A person at a terminal who named no mountpoint gets an engine without a mount where the machine cannot mount.
+   *
+   * @throws HexzError of the snapshot, the overlay, the mount
+   */
   static async start(
     path: string,
     mountpoint: string | undefined,
@@ -64,23 +70,26 @@ export class InspectedEngine {
     // The engine opens it for itself; here it was to be found out whether that can work.
     snapshot.close();
     const { overlay, cacheSize, rw = false, allowOther = false, force = false } = options;
-    const engine = await startEngine({
-      snapshot: path,
-      mountpoint,
-      hasTemporaryMountpoint: mountpoint === undefined && options.mount,
-      ...(overlay === undefined ? {} : { overlay }),
-      ...(cacheSize === undefined ? {} : { cacheSize }),
-      rw,
-      allowOther,
-      force,
-      passwords,
-      parentDirectories: options.parentDir ?? [],
-      onError: (error) => reportError(error, undefined),
-    });
+    const { engine, mountProblem } = await startWhereItCan(
+      (isMounted) =>
+        startReporting({
+          snapshot: path,
+          mountpoint,
+          hasTemporaryMountpoint: mountpoint === undefined && isMounted,
+          ...(overlay === undefined ? {} : { overlay }),
+          ...(cacheSize === undefined ? {} : { cacheSize }),
+          rw,
+          allowOther,
+          force,
+          passwords,
+          parentDirectories: options.parentDir ?? [],
+        }),
+      { isMounted: options.mount, canDoWithout: mountpoint === undefined && lease === 'terminal' },
+    );
     engine.warnings.forEach(warn);
     const client = await ControlClient.connect(engine.socketPath);
     await client.request('lease', { kind: lease });
-    return new InspectedEngine(client, true, engine);
+    return new InspectedEngine(client, true, engine, mountProblem);
   }
 
   /**
@@ -93,12 +102,18 @@ export class InspectedEngine {
     const { lease } = await client.request('state', {});
     const adopts = isTyped && lease === 'orphaned';
     if (adopts) await client.request('lease', { kind: 'terminal' });
-    return new InspectedEngine(client, adopts, undefined);
+    return new InspectedEngine(client, adopts);
   }
 
-  private constructor(client: ControlClient, isOurs: boolean, started: WatchedEngine | undefined) {
+  private constructor(
+    client: ControlClient,
+    isOurs: boolean,
+    started?: WatchedEngine,
+    mountProblem?: HexzError,
+  ) {
     this.client = client;
     this.isOurs = isOurs;
+    this.mountProblem = mountProblem;
     this.#started = started;
     this.#identity = identifyProcess(client.pid);
   }
@@ -219,6 +234,43 @@ export class InspectedEngine {
     throw new HexzError('ENGINE_GONE', `the engine, process ${this.client.pid}, was killed`, {
       hint: 'its mount was taken away; what programs had written is in the overlay, if one was named',
     });
+  }
+}
+
+/** What stands between a machine, or a user, and any mount. */
+const MOUNT_PROBLEMS: readonly HexzCode[] = [
+  'FUSE_UNAVAILABLE',
+  'MOUNT_FAILED',
+  'MOUNTPOINT_UNUSABLE',
+];
+
+async function startWhereItCan(
+  start: (isMounted: boolean) => Promise<WatchedEngine>,
+  { isMounted, canDoWithout }: { isMounted: boolean; canDoWithout: boolean },
+): Promise<{ engine: WatchedEngine; mountProblem?: HexzError }> {
+  try {
+    return { engine: await start(isMounted) };
+  } catch (error) {
+    if (!isMounted || !canDoWithout || !(error instanceof HexzError)) throw error;
+    if (!MOUNT_PROBLEMS.includes(error.code)) throw error;
+    return { engine: await start(false), mountProblem: error };
+  }
+}
+
+/** What an engine meets is told at once when it serves; before, it may be what it fails with, which is told once. */
+async function startReporting(options: Parameters<typeof startEngine>[0]): Promise<WatchedEngine> {
+  const report = (error: HexzError): void => reportError(error, undefined);
+  const early: HexzError[] = [];
+  let tell = (error: HexzError): void => void early.push(error);
+  try {
+    const engine = await startEngine({ ...options, onError: (error) => tell(error) });
+    early.forEach(report);
+    tell = report;
+    return engine;
+  } catch (error) {
+    const failure = asHexzError(error).toLine();
+    early.filter((met) => met.toLine() !== failure).forEach(report);
+    throw error;
   }
 }
 

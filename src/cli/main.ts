@@ -195,8 +195,8 @@ function inspectCommand(): Command {
       },
     )
     .option('--no-mount', 'serve no mount')
-    .option('--plain', 'lines instead of a screen')
-    .option('--no-alt-screen', 'leave what the terminal showed before where it is')
+    .option('--plain', 'on a terminal: lines instead of the screen')
+    .option('--no-alt-screen', 'show the screen below what the terminal shows, not instead of it')
     .option('--no-mouse', 'leave the mouse to the terminal')
     .option('--allow-other', 'let other users use the mount')
     .option('--force', 'take an overlay that was made on another snapshot')
@@ -208,9 +208,11 @@ function inspectCommand(): Command {
     .addHelpText(
       'after',
       `
--c and --script are run in the order in which they stand.
-Without them, commands are read from standard input; on a terminal with a prompt.
-"help" lists them, docs/repl.md explains them.
+On a terminal it opens a screen (docs/screen.md): ? shows its keys, : takes commands. --plain asks for
+commands line by line instead. Where nothing can be mounted and no mountpoint is named, both go on without.
+-c and --script are run in the order in which they stand. Without them, and without a terminal, commands
+are read from standard input; where none come, it says what the snapshot is, without mounting it.
+"-c help" lists the commands, docs/repl.md explains them.
 Exit status: that of the first error, which ends a script; 1 when an assertion or a program fails.`,
     )
     .action(

@@ -4,6 +4,7 @@ import { cliPath } from '../support/cli.js';
 import { goldenPath } from '../support/fixtures.js';
 import { type ScreenTerminal, screens } from '../support/screen.js';
 import { temporaryDirectories } from '../support/temporary.js';
+import { withoutFuse } from '../support/withoutFuse.js';
 
 const newDirectory = temporaryDirectories();
 const open = screens();
@@ -97,6 +98,26 @@ describe('the screen', () => {
     expect(screen.wipes).toBe(0);
     screen.type('q');
     expect(await screen.end()).toBe(0);
+  });
+});
+
+describe('where nothing can be mounted', () => {
+  test('it opens without a mount, and says why and what tells more', async () => {
+    const screen = open([cliPath, 'inspect', snapshot], {
+      env: { XDG_STATE_HOME: newDirectory(), ...withoutFuse },
+      size: { columns: 120, rows: 28 },
+    });
+    const shown = await screen.shows(READY);
+    expect(shown).toMatch(/^! Not mounted: fuse-native cannot be loaded: .*hexz doctor/m);
+    expect(shown.split('\n')[0]).toContain('not mounted');
+    screen.type('q');
+    expect(await screen.end()).toBe(0);
+  });
+
+  test('a mountpoint that was named is a must', async () => {
+    const screen = open([cliPath, 'inspect', snapshot, newDirectory()], { env: withoutFuse });
+    expect(await screen.end()).toBe(6);
+    expect(screen.sent).toContain('fuse-native cannot be loaded');
   });
 });
 

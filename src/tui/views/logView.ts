@@ -7,7 +7,7 @@ import type { Binding } from '../keys/bindings.js';
 import type { LogLine } from '../model/engineWatch.js';
 import type { ScreenContext, View } from './view.js';
 
-const logBindings = [
+export const logBindings = [
   { command: 'up', keys: ['up', 'k'], about: 'a line up' },
   { command: 'down', keys: ['down', 'j'], about: 'a line down', hint: 'scroll' },
   { command: 'pageUp', keys: ['pageup', 'ctrl+b'], about: 'a page up' },
