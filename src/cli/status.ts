@@ -52,7 +52,8 @@ function table(mounts: readonly ListedMount[]): readonly string[] {
 const cells = (mount: ListedMount, snapshot: string): readonly string[] => [
   String(mount.pid),
   mount.mode,
-  mount.state,
+  // Whoever inspected it was killed, and `inspect --attach` takes it.
+  mount.state === 'serving' && mount.lease === 'orphaned' ? 'orphaned' : mount.state,
   mount.mode === 'rw' ? formatBytes(mount.dirtyBytes) : '-',
   ageOf(mount),
   mount.mountpoint ?? '-',

@@ -5,6 +5,9 @@ import type { Input } from '../terminal/input.js';
 import type { Choice } from '../views/view.js';
 import type { LineInput } from './lineInput.js';
 
+/** The second half of a character. */
+const LOW_SURROGATE = /[\udc00-\udfff]/;
+
 /** What the screen waits for; it takes the keys before anything else does. */
 export interface Question {
   /** Answers whether it is settled. */
@@ -43,13 +46,16 @@ export class LineQuestion implements Question {
     line.add(this.#label, 'strong');
     const { text, cursor } = this.#input;
     const room = Math.max(1, line.room - 1);
-    let start = 0;
+    // However long the text is, no more of it than has room is looked at: it is drawn with every key.
+    let start = Math.max(0, cursor - room);
     while (start < cursor && widthOf(text.slice(start, cursor)) >= room) start++;
-    const at = [...text.slice(cursor)][0] ?? ' ';
+    if (LOW_SURROGATE.test(text.charAt(start))) start++;
+    const behind = text.slice(cursor, cursor + room);
+    const at = [...behind][0] ?? ' ';
     line
       .add(printable(text.slice(start, cursor)))
       .add(printable(at), 'plain', true)
-      .add(printable(text.slice(cursor + at.length)));
+      .add(printable(behind.slice(at.length)));
   }
 }
 
