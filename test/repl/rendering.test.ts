@@ -316,6 +316,30 @@ describe('JSON', () => {
     `);
   });
 
+  test('has bytes as hexadecimal digits everywhere, and an addressing for memories only', async () => {
+    const methods: FakeMethods = {
+      search: () => ({
+        batches: [[{ offset: 4, length: 2, preview: base64('hi'), previewOffset: 4 }]],
+        result: { found: 1, searchedBytes: 8 },
+      }),
+    };
+    const { output } = await runRepl('find disk hi; read disk 0 2; read memory 0x1000 2', {
+      methods,
+      json: true,
+    });
+    const results = output
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line).result);
+    expect(results).toMatchObject([
+      { matches: [{ preview: '6869' }] },
+      { pieces: [{ bytes: '7061' }] },
+      { addressing: 'guest', pieces: [{ bytes: '7061' }] },
+    ]);
+    expect(results[0]).not.toHaveProperty('addressing');
+    expect(results[1]).not.toHaveProperty('addressing');
+  });
+
   test('an error in the middle of a list leaves a line that is complete', async () => {
     const methods: FakeMethods = {
       strings: () => ({

@@ -13,6 +13,7 @@ import {
   placeOf,
   placeOptions,
   rawOption,
+  shownPlace,
   streamOffsetColumn,
 } from './place.js';
 
@@ -187,7 +188,7 @@ export const classesCommand = defineCommand({
     const place = placeOf(values);
     const params = { ...place, offset, length };
     return listingOf(
-      { ...place, offset },
+      { ...shownPlace(place), offset },
       'runs',
       () => session.client.stream('classify', params, { signal }),
       (run) => run,

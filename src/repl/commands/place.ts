@@ -30,6 +30,12 @@ export const placeOf = ({ stream, base, raw }: PlaceValues): Place => ({
   addressing: raw ? 'raw' : 'guest',
 });
 
+/** Of a place, what results say of it: only a memory can be addressed in several ways. */
+export type ShownPlace = Omit<Place, 'addressing'> & Partial<Pick<Place, 'addressing'>>;
+
+export const shownPlace = ({ stream, side, addressing }: Place): ShownPlace =>
+  stream === 'disk' ? { stream, side } : { stream, side, addressing };
+
 /** Something that was found in a stream, as the engine says it. */
 export interface Found {
   readonly offset: number;

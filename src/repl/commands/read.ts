@@ -7,10 +7,11 @@ import { lengthKind, offsetKind, streamKind } from './kinds.js';
 import {
   besideOffset,
   type Found,
-  type Place,
   placeOf,
   placeOptions,
   readStretch,
+  type ShownPlace,
+  shownPlace,
 } from './place.js';
 
 const DEFAULT_BYTES = 256;
@@ -20,7 +21,7 @@ interface ReadPiece extends Found {
   readonly bytes: string | null;
 }
 
-interface ReadHead extends Place {
+interface ReadHead extends ShownPlace {
   readonly offset: number;
   /** Bytes that were asked for. */
   readonly askedLength: number;
@@ -56,7 +57,7 @@ export const readCommand = defineCommand({
     const offset = values.offset ?? session.cursors.get(stream) ?? 0;
     const place = placeOf(values);
     return new Listing<ReadPiece, ReadHead, ReadTail>(
-      { ...place, offset, askedLength: length },
+      { ...shownPlace(place), offset, askedLength: length },
       'pieces',
       async function* () {
         const pieces = readStretch(session.client, place, offset, length, signal);

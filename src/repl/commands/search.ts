@@ -12,7 +12,15 @@ import {
   patternKind,
   streamKind,
 } from './kinds.js';
-import { offsetColumn, type Place, placeOf, placeOptions, streamOffsetColumn } from './place.js';
+import {
+  offsetColumn,
+  type Place,
+  placeOf,
+  placeOptions,
+  type ShownPlace,
+  shownPlace,
+  streamOffsetColumn,
+} from './place.js';
 
 /** An error of the engine names a column of the pattern; people look for it in their line. */
 function inLine(error: unknown, pattern: PlacedText): unknown {
@@ -22,7 +30,7 @@ function inLine(error: unknown, pattern: PlacedText): unknown {
   return new HexzError(error.code, message, { location, hint: error.hint, cause: error });
 }
 
-interface FindHead extends Place {
+interface FindHead extends ShownPlace {
   readonly offset: number;
   readonly pattern: string;
 }
@@ -34,6 +42,12 @@ interface SearchTail {
 
 const searchedText = ({ found, searchedBytes }: SearchTail, one: string, many: string): string =>
   `${countOf(found, one, many)} in ${formatBytes(searchedBytes)}`;
+
+/** The bytes around a match as hexadecimal digits: results have all bytes so. */
+const withHexPreview = (match: Match): Match => ({
+  ...match,
+  preview: Buffer.from(match.preview, 'base64').toString('hex'),
+});
 
 /** Searches; counts without looking at what was found if there is nobody who shows it. */
 export function search(
@@ -50,10 +64,10 @@ export function search(
   const { offset = 0 } = range;
   const params = { ...place, ...range, offset, pattern: pattern.text };
   const found = listingOf(
-    { ...place, offset, pattern: pattern.text },
+    { ...shownPlace(place), offset, pattern: pattern.text },
     'matches',
     () => session.client.stream('search', params, { signal, onProgress }),
-    (match: Match) => match,
+    withHexPreview,
     (answer: SearchTail) => answer,
   );
   return new Listing(found.head, found.name, async function* () {
@@ -67,7 +81,7 @@ export function search(
 }
 
 const previewText = ({ preview }: Match): string =>
-  Buffer.from(preview, 'base64')
+  Buffer.from(preview, 'hex')
     .toString('latin1')
     .replace(/[^\x20-\x7e]/g, '.');
 
@@ -131,7 +145,7 @@ export const stringsCommand = defineCommand({
     const place = placeOf(values);
     const params = { ...place, offset, length, minimumLength: min, maximum: max };
     return listingOf(
-      { ...place, offset },
+      { ...shownPlace(place), offset },
       'strings',
       () => session.client.stream('strings', params, { signal, onProgress }),
       (found: FoundString) => found,
