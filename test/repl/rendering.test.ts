@@ -30,6 +30,44 @@ describe('bytes', () => {
     `);
   });
 
+  test('with --raw, the address of the guest is told beside', async () => {
+    const methods: FakeMethods = {
+      locate: ({ stretches }) => ({
+        isContainer: true,
+        runs: stretches.flatMap(({ offset, length }) =>
+          length < 16
+            ? [{ offset, length, guestOffset: offset + 0x1000 }]
+            : [
+                { offset, length: 8, guestOffset: null },
+                { offset: offset + 8, length: length - 8, guestOffset: offset + 0x1008 },
+              ],
+        ),
+      }),
+      search: () => ({
+        batches: [[{ offset: 4, length: 2, preview: base64('hi'), previewOffset: 4 }]],
+        result: { found: 1, searchedBytes: 8 },
+      }),
+    };
+    expect(
+      await shown('read memory 0 24 --raw; find memory hi --raw', methods),
+    ).toMatchInlineSnapshot(`
+      "0x00000000 (-)            70 61 67 65 20 30 00 00                         page 0..
+      0x00000008 (0x0000_1008)  00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 ................
+      offset       of guest       length  around
+      0x0000_0004  (0x0000_1004)       2  hi
+      1 match in 8 B
+      "
+    `);
+    const damaged: FakeMethods = {
+      locate: () => {
+        throw new HexzError('MEMORY_DAMAGED', 'it ends in a header');
+      },
+    };
+    expect(await shown('read memory 0 8 --raw', damaged)).toBe(
+      '0x00000000  70 61 67 65 20 30 00 00                         page 0..\n',
+    );
+  });
+
   test('a read goes on where the one before ended, and says where the stream ends', async () => {
     expect(await shown('read disk end-16; read disk')).toMatchInlineSnapshot(`
       "0x0000fff0  0f 0f 0f 0f 0f 0f 0f 0f 0f 0f 0f 0f 0f 0f 0f 0f ................

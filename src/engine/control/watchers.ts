@@ -312,6 +312,7 @@ function kindOf(name: MethodName, params: unknown): JobKind {
   const looksAtAll =
     (name === 'info' && (params as Params<'info'>).countsBlocks) ||
     (name === 'block' && (params as Params<'block'>).findsShared);
+  if (name === 'locate') return 'guest';
   if (!SHORT_JOBS.has(name) || looksAtAll) return 'long';
   const { stream, addressing } = params as Partial<Params<'read'>>;
   return stream === 'memory' && addressing === 'guest' ? 'guest' : 'short';

@@ -42,6 +42,8 @@ export interface Found {
   readonly length: number;
   /** Of memory in a container; null where the stream has no such bytes. */
   readonly streamOffset?: number | null | undefined;
+  /** The same turned round, with --raw: null where no address of the guest has such bytes. */
+  readonly guestOffset?: number | null | undefined;
 }
 
 export const offsetColumn: Column<{ readonly offset: number }> = {
@@ -51,17 +53,23 @@ export const offsetColumn: Column<{ readonly offset: number }> = {
   value: ({ offset }) => offset,
 };
 
-export const streamOffsetColumn: Column<Found> = {
-  title: 'in stream',
+const besideColumn = (title: string, member: 'streamOffset' | 'guestOffset'): Column<Found> => ({
+  title,
   width: 13,
-  text: (found) => besideOffset(found.streamOffset),
-  value: ({ streamOffset }) => streamOffset,
+  text: (found) => besideOffset(found[member]),
+  value: (found) => found[member],
   style: () => 'dim',
-  isShownFor: ({ streamOffset }) => streamOffset !== undefined,
-};
+  isShownFor: (found) => found[member] !== undefined,
+});
 
-export const besideOffset = (streamOffset: number | null | undefined): string =>
-  streamOffset === undefined || streamOffset === null ? '(-)' : `(${formatOffset(streamOffset)})`;
+/** What stands beside an offset of a memory in a container: one of the two. */
+export const besideColumns: readonly Column<Found>[] = [
+  besideColumn('in stream', 'streamOffset'),
+  besideColumn('of guest', 'guestOffset'),
+];
+
+export const besideOffset = (offset: number | null | undefined): string =>
+  offset === undefined || offset === null ? '(-)' : `(${formatOffset(offset)})`;
 
 /** Bytes of a stretch without one that the engine is asked for at a time. */
 const CHUNK_BYTES = 256 * 1024;

@@ -4,6 +4,7 @@ import { Listing, listingOf } from '../listing.js';
 import { rows } from '../rendering/rendering.js';
 import { countOf, formatBytes } from '../rendering/values.js';
 import { defineCommand, flag, option, optional, type RunContext, required } from './definition.js';
+import { withGuestOffsets } from './guestOffsets.js';
 import {
   countKind,
   lengthKind,
@@ -13,13 +14,13 @@ import {
   streamKind,
 } from './kinds.js';
 import {
+  besideColumns,
   offsetColumn,
   type Place,
   placeOf,
   placeOptions,
   type ShownPlace,
   shownPlace,
-  streamOffsetColumn,
 } from './place.js';
 
 /** An error of the engine names a column of the pattern; people look for it in their line. */
@@ -111,13 +112,15 @@ export const findCommand = defineCommand({
   async run(context, values) {
     const { pattern, offset, length, max, backward } = values;
     const range = { offset, length, isBackward: backward, maximum: max };
-    return search(context, placeOf(values), pattern, range);
+    const place = placeOf(values);
+    const { session, signal } = context;
+    return withGuestOffsets(search(context, place, pattern, range), session.client, place, signal);
   },
 }).shownAs(
   rows({
     columns: [
       offsetColumn,
-      streamOffsetColumn,
+      ...besideColumns,
       { title: 'length', width: 6, isRight: true, text: ({ length }) => `${length}` },
       { title: 'around', width: 0, text: previewText },
     ],
@@ -144,19 +147,20 @@ export const stringsCommand = defineCommand({
     const { offset = 0, length, min, max } = values;
     const place = placeOf(values);
     const params = { ...place, offset, length, minimumLength: min, maximum: max };
-    return listingOf(
+    const strings = listingOf(
       { ...shownPlace(place), offset },
       'strings',
       () => session.client.stream('strings', params, { signal, onProgress }),
       (found: FoundString) => found,
       (answer: SearchTail) => answer,
     );
+    return withGuestOffsets(strings, session.client, place, signal);
   },
 }).shownAs(
   rows({
     columns: [
       offsetColumn,
-      streamOffsetColumn,
+      ...besideColumns,
       { title: 'encoding', width: 8, text: ({ encoding }) => encoding, style: () => 'dim' },
       { title: 'text', width: 0, text: ({ text }) => text },
     ],
