@@ -3,7 +3,15 @@ import { HexzError } from '../../engine/errors.js';
 import { Listing, listingOf } from '../listing.js';
 import { rows } from '../rendering/rendering.js';
 import { countOf, formatBytes } from '../rendering/values.js';
-import { defineCommand, flag, option, optional, type RunContext, required } from './definition.js';
+import {
+  defineCommand,
+  flag,
+  option,
+  optional,
+  type RunContext,
+  required,
+  type SessionState,
+} from './definition.js';
 import { withGuestOffsets } from './guestOffsets.js';
 import {
   countKind,
@@ -81,6 +89,26 @@ export function search(
   });
 }
 
+/** Of what was found, as many places as people choose from. */
+const MAX_HITS = 16;
+
+/** Keeps the last places of a search for completion. */
+function remembering(
+  { hits }: SessionState,
+  { stream }: Place,
+  found: Listing<Match, FindHead, SearchTail>,
+): typeof found {
+  return new Listing(found.head, found.name, async function* () {
+    hits.set(stream, []);
+    for await (const batch of found.batches()) {
+      const offsets = batch.slice(-MAX_HITS).map(({ offset }) => offset);
+      hits.set(stream, [...(hits.get(stream) ?? []), ...offsets].slice(-MAX_HITS));
+      yield batch;
+    }
+    return found.tail ?? { found: 0, searchedBytes: 0 };
+  });
+}
+
 const previewText = ({ preview }: Match): string =>
   Buffer.from(preview, 'hex')
     .toString('latin1')
@@ -114,7 +142,8 @@ export const findCommand = defineCommand({
     const range = { offset, length, isBackward: backward, maximum: max };
     const place = placeOf(values);
     const { session, signal } = context;
-    return withGuestOffsets(search(context, place, pattern, range), session.client, place, signal);
+    const found = remembering(session, place, search(context, place, pattern, range));
+    return withGuestOffsets(found, session.client, place, signal);
   },
 }).shownAs(
   rows({
