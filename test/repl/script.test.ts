@@ -38,6 +38,22 @@ describe('a script', () => {
     else expect(run.errors).toContain(message);
   });
 
+  test('holds writes for a time, and lets them go on', async () => {
+    const session = newSession({ quiesce: () => ({}), resume: () => ({}) });
+    const run = await runRepl('quiesce 5s; resume; quiesce; quiesce 11s', { session });
+    expect(run.output).toBe(
+      'writes are held for 5 s, or until resume\nwrites go on\nwrites are held for 10 s, or until resume\n',
+    );
+    expect(run.errors).toContain('writes can be held for 1ms to 10s');
+    expect(session.client).toMatchObject({
+      requests: [
+        { method: 'quiesce', params: { milliseconds: 5000 } },
+        { method: 'resume' },
+        { method: 'quiesce', params: { milliseconds: 10_000 } },
+      ],
+    });
+  });
+
   test('does not export less than was asked for', async () => {
     const file = join(newDirectory(), 'end');
     const run = await runRepl(`export disk 64K-1 2 ${file}`);

@@ -1,12 +1,20 @@
 import { readFile } from 'node:fs/promises';
-import { MAX_WRITE_BYTES } from '../../engine/control/protocol/methods.js';
+import { MAX_QUIESCE_MS, MAX_WRITE_BYTES } from '../../engine/control/protocol/methods.js';
 import { HexzError } from '../../engine/errors.js';
 import { readPassword, unreadable } from '../files.js';
 import { documentRendering } from '../rendering/document.js';
 import { facts } from '../rendering/rendering.js';
 import { countOf, formatOffset } from '../rendering/values.js';
 import { defineCommand, flag, option, optional, required } from './definition.js';
-import { bytesKind, choice, fileKind, lengthKind, offsetKind, textKind } from './kinds.js';
+import {
+  bytesKind,
+  choice,
+  durationKind,
+  fileKind,
+  lengthKind,
+  offsetKind,
+  textKind,
+} from './kinds.js';
 
 export const writeCommand = defineCommand({
   name: 'write',
@@ -102,6 +110,37 @@ export const commitCommand = defineCommand({
     return session.client.request(dryRun ? 'planCommit' : 'commit', params, { signal, onProgress });
   },
 }).shownAs(documentRendering);
+
+export const quiesceCommand = defineCommand({
+  name: 'quiesce',
+  group: 'Changes',
+  summary: 'Brings everything onto the disk of this machine, and holds further writes for a time',
+  details: [
+    `Programs that write to the mount wait until \`resume\`, until TIME is over, or until the session ends. TIME is at most ${MAX_QUIESCE_MS / 1000}s, which is also what holds without it.`,
+  ],
+  examples: ['quiesce 5s; sh cp "$HEXZ_OVERLAY"* backup/; resume'],
+  arguments: { time: optional(durationKind, 'how long') },
+  options: {},
+  async run({ session, signal, usageError }, { time = MAX_QUIESCE_MS }) {
+    if (time < 1 || time > MAX_QUIESCE_MS) {
+      throw usageError(`writes can be held for 1ms to ${MAX_QUIESCE_MS / 1000}s`);
+    }
+    await session.client.request('quiesce', { milliseconds: time }, { signal });
+    return { milliseconds: time };
+  },
+}).shownAs({
+  text: ({ milliseconds }) => [`writes are held for ${milliseconds / 1000} s, or until resume\n`],
+  table: ({ milliseconds }) => [`milliseconds\t${milliseconds}\n`],
+});
+
+export const resumeCommand = defineCommand({
+  name: 'resume',
+  group: 'Changes',
+  summary: 'Lets writes go on that `quiesce` holds',
+  arguments: {},
+  options: {},
+  run: ({ session, signal }) => session.client.request('resume', {}, { signal }),
+}).shownAs({ text: () => ['writes go on\n'], table: () => [] });
 
 export const syncCommand = defineCommand({
   name: 'sync',

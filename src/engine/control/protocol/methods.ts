@@ -49,7 +49,7 @@ export const MAX_RATE_HZ = 30;
 /** Events in one sample: as many as an engine remembers. */
 export const MAX_SAMPLE_EVENTS = 16_384;
 /** How long writes can be held, in milliseconds. */
-const MAX_QUIESCE_MS = 10_000;
+export const MAX_QUIESCE_MS = 10_000;
 
 const nothing = z.strictObject({});
 
