@@ -341,6 +341,28 @@ test('what a file says is shown, never sent to the terminal', async () => {
   );
 });
 
+test('without an overlay, what has changed is nothing, and why is said', async () => {
+  const fails = (): never => {
+    throw new HexzError('NO_OVERLAY', 'there is no overlay');
+  };
+  const methods: FakeMethods = { diff: fails, diffRows: fails, review: fails };
+  expect(await shown('diff; diff --hex; review', methods)).toMatchInlineSnapshot(`
+    "nothing differs
+    there is no overlay
+    there is no overlay
+    nothing is dirty
+    there is no overlay
+    "
+  `);
+  const { output, code } = await runRepl('diff', { methods, json: true });
+  expect(code).toBeUndefined();
+  expect(JSON.parse(output).result).toEqual({
+    offset: 0,
+    differences: [],
+    note: 'there is no overlay',
+  });
+});
+
 describe('JSON', () => {
   test('is a line for each command, with what is known before, the items, and what is known behind them', async () => {
     const { output } = await runRepl('dirty\nsh echo out; echo err >&2\nassert dirty = 5\nset', {

@@ -280,6 +280,16 @@ describe('what can be asked of an engine', () => {
     ).rejects.toMatchObject({ code: 'USAGE', location: { column: 4 } });
   });
 
+  test('dirty knows the length of a disk without an overlay', async () => {
+    const { client } = await all.leased({ snapshot: repeated.snapshot });
+    expect(await client.request('dirty', {})).toEqual({
+      extents: [],
+      nextPage: null,
+      dirtyPages: 0,
+      diskLength: 200 * 16_384,
+    });
+  });
+
   test('sync and resume with nothing to do', async () => {
     const { client } = await all.leased({ snapshot: repeated.snapshot });
     expect(await client.request('sync', {})).toEqual({});
