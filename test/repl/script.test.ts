@@ -30,7 +30,9 @@ describe('a script', () => {
     ['sh kill $$', 'PROGRAM_FAILED', 'the program ended by SIGTERM'],
     ['dirty | grep -q 0x0000_4000', undefined, ''],
     ['dirty | grep -q nothing', 'PROGRAM_FAILED', 'the program ended with status 1'],
-    ['write disk 0 x', 'READ_ONLY', 'writing is off in this session; set write on'],
+    ['write disk 0 x', 'READ_ONLY', 'writing is off in this session; `set write on` allows it'],
+    ['write disk 0', 'USAGE', 'BYTES are missing; or --from FILE, which holds them'],
+    ['write disk 0 x --from y', 'USAGE', 'give either BYTES or --from FILE, not both'],
   ])('%s: %s', async (text, code, message) => {
     const run = await runRepl(text);
     expect(run.code).toBe(code);

@@ -21,7 +21,7 @@ export const writeCommand = defineCommand({
   group: 'Changes',
   summary: 'Writes bytes into the overlay, once `set write on` allows it',
   details: [
-    'The snapshot is never written. BYTES are text, or hexadecimal digits behind `x:`; `--from` takes them from a file.',
+    'The snapshot is never written. BYTES are text, or hexadecimal digits behind `x:`; `--from` takes them from a file. It is refused (exit status 7) while something above the mount keeps bytes of its own: a loop device, an NBD client, a mapping, a writer. `--force` does it all the same; what is mounted on the disk may then be corrupted.',
   ],
   examples: [
     'write disk 0x438 x:53ef',
@@ -33,18 +33,27 @@ export const writeCommand = defineCommand({
     offset: required(offsetKind, 'where to begin'),
     bytes: optional(bytesKind, 'what to write'),
   },
-  options: { from: option(fileKind, 'write what is in this file') },
-  async run({ session, signal, usageError, onProgress }, { offset, bytes, from }) {
-    if (session.settings.write !== 'on') {
-      throw new HexzError('READ_ONLY', 'writing is off in this session', { hint: 'set write on' });
+  options: {
+    from: option(fileKind, 'write what is in this file'),
+    force: flag('also while something uses the disk'),
+  },
+  async run({ session, signal, usageError, onProgress }, { offset, bytes, from, force }) {
+    if (bytes === undefined && from === undefined) {
+      throw usageError('BYTES are missing', 'or --from FILE, which holds them');
     }
-    if ((bytes === undefined) === (from === undefined)) {
-      throw usageError('give either BYTES or --from FILE');
+    if (bytes !== undefined && from !== undefined) {
+      throw usageError('give either BYTES or --from FILE, not both');
+    }
+    if (session.settings.write !== 'on') {
+      throw new HexzError('READ_ONLY', 'writing is off in this session', {
+        hint: '`set write on` allows it',
+      });
     }
     const all = bytes ?? (await readBytes(from ?? ''));
     for (let at = 0; at < all.length; at += MAX_WRITE_BYTES) {
       const chunk = all.subarray(at, at + MAX_WRITE_BYTES).toString('base64');
-      await session.client.request('write', { offset: offset + at, bytes: chunk }, { signal });
+      const params = { offset: offset + at, bytes: chunk, force };
+      await session.client.request('write', params, { signal });
       onProgress({ doneBytes: at, totalBytes: all.length });
     }
     session.cursors.set('disk', offset + all.length);
