@@ -153,13 +153,16 @@ async function ofKind(
 const bookmarks = (session: SessionState): string[] =>
   [...session.bookmarks.keys()].map((name) => `$${name}`);
 
-/** Names, and where the disk has changed. */
+/** Names, what was found last, and where the disk has changed. */
 async function offsets(session: SessionState, stream: string | undefined): Promise<string[]> {
   const dirty = stream === 'memory' ? [] : await extents(session);
+  const hits = session.hits.get(stream === 'memory' ? 'memory' : 'disk') ?? [];
   return [
     ...bookmarks(session),
     'end',
-    ...dirty.map(({ pageIndex }) => `0x${(pageIndex * PAGE_BYTES).toString(16)}`),
+    ...[...hits, ...dirty.map(({ pageIndex }) => pageIndex * PAGE_BYTES)].map(
+      (offset) => `0x${offset.toString(16)}`,
+    ),
   ];
 }
 

@@ -1,3 +1,4 @@
+import { HexzError } from '../engine/errors.js';
 import type { EngineStream } from './client.js';
 
 /**
@@ -48,6 +49,34 @@ export function listingOf<Given, Answer, Item, Head extends object, Tail extends
     for await (const batch of stream.batches()) yield batch.map(itemOf);
     return tailOf(await stream.result);
   });
+}
+
+/**
+ * The same, but where there is no overlay, an empty one that says why: a question does not fail for what it finds.
+ */
+export function orWithoutOverlay<Item, Head extends object, Tail extends object>(
+  listing: Listing<Item, Head, Tail>,
+): Listing<Item, Head, Tail | WithoutOverlay> {
+  return new Listing<Item, Head, Tail | WithoutOverlay>(
+    listing.head,
+    listing.name,
+    async function* () {
+      try {
+        yield* listing.batches();
+      } catch (error) {
+        if (error instanceof HexzError && error.code === 'NO_OVERLAY')
+          return { note: error.message };
+        throw error;
+      }
+      // It has one now: all its items were taken.
+      return listing.tail as Tail;
+    },
+  );
+}
+
+/** What is known behind an answer that has nothing in it. */
+export interface WithoutOverlay {
+  readonly note: string;
 }
 
 interface Page<Item, Rest> {

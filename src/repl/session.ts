@@ -23,7 +23,7 @@ export interface SessionOptions {
 }
 
 /**
- * What commands leave to those that come after them: settings, bookmarks, cursors, and whether they are to go on.
+ * What commands leave to those that come after them: settings, bookmarks, cursors, what was found, and whether they are to go on.
  * It shows nothing itself.
  *
  *   state   begins with    commands
@@ -40,6 +40,7 @@ export class Session implements SessionState {
   readonly settings: Settings = defaultSettings();
   readonly bookmarks = new Map<string, number>();
   readonly cursors = new Map<StreamName, number>();
+  readonly hits = new Map<StreamName, readonly number[]>();
   readonly commands: readonly CommandDefinition[] = commands;
   readonly ownsEngine: boolean;
   readonly #gone = new AbortController();

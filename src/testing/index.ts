@@ -1,4 +1,5 @@
 /** For test authors: mount fixtures, and say what is to become of them (docs/testing.md). */
+export type { ControlClient } from '../engine/control/client.js';
 export { HexzError } from '../engine/errors.js';
 export type { Activity, RecordedActivity } from './activity.js';
 export { expectOverlay, type OverlayExpectation } from './expectOverlay.js';

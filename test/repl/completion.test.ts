@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { complete } from '../../src/repl/completion.js';
-import { newSession } from '../support/repl/runRepl.js';
+import { newSession, runRepl } from '../support/repl/runRepl.js';
 import { temporaryDirectories } from '../support/temporary.js';
 
 const newDirectory = temporaryDirectories();
@@ -51,6 +51,29 @@ test.each([
   ['dirty # re', []],
 ])('%j', async (line, expected) => {
   expect(await completions(line)).toEqual(expected);
+});
+
+test('offsets of what was found last, in the stream where it was found', async () => {
+  const session = newSession({
+    search: ({ pattern }) => ({
+      batches: [
+        Array.from({ length: pattern === 'many' ? 20 : 2 }, (_, index) => ({
+          offset: 0x900 + index * 0x1000,
+          length: 4,
+          preview: '',
+          previewOffset: 0,
+        })),
+      ],
+      result: { found: 2, searchedBytes: 4 },
+    }),
+  });
+  const candidatesOf = async (line: string) => (await complete(session, line)).candidates;
+  await runRepl('find disk few', { session });
+  expect(await candidatesOf('read disk ')).toEqual(['end', '0x900', '0x1900', '0x1000', '0x4000']);
+  expect(await candidatesOf('read memory ')).toEqual(['end']);
+  await runRepl('find memory many', { session });
+  expect(await candidatesOf('read memory 0x')).toHaveLength(16);
+  expect(await candidatesOf('read memory 0x13')).toEqual(['0x13900']);
 });
 
 test('files, quoted in the manner in which they were begun', async () => {

@@ -30,6 +30,44 @@ describe('bytes', () => {
     `);
   });
 
+  test('with --raw, the address of the guest is told beside', async () => {
+    const methods: FakeMethods = {
+      locate: ({ stretches }) => ({
+        isContainer: true,
+        runs: stretches.flatMap(({ offset, length }) =>
+          length < 16
+            ? [{ offset, length, guestOffset: offset + 0x1000 }]
+            : [
+                { offset, length: 8, guestOffset: null },
+                { offset: offset + 8, length: length - 8, guestOffset: offset + 0x1008 },
+              ],
+        ),
+      }),
+      search: () => ({
+        batches: [[{ offset: 4, length: 2, preview: base64('hi'), previewOffset: 4 }]],
+        result: { found: 1, searchedBytes: 8 },
+      }),
+    };
+    expect(
+      await shown('read memory 0 24 --raw; find memory hi --raw', methods),
+    ).toMatchInlineSnapshot(`
+      "0x00000000 (-)            70 61 67 65 20 30 00 00                         page 0..
+      0x00000008 (0x0000_1008)  00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 ................
+      offset       of guest       length  around
+      0x0000_0004  (0x0000_1004)       2  hi
+      1 match in 8 B
+      "
+    `);
+    const damaged: FakeMethods = {
+      locate: () => {
+        throw new HexzError('MEMORY_DAMAGED', 'it ends in a header');
+      },
+    };
+    expect(await shown('read memory 0 8 --raw', damaged)).toBe(
+      '0x00000000  70 61 67 65 20 30 00 00                         page 0..\n',
+    );
+  });
+
   test('a read goes on where the one before ended, and says where the stream ends', async () => {
     expect(await shown('read disk end-16; read disk')).toMatchInlineSnapshot(`
       "0x0000fff0  0f 0f 0f 0f 0f 0f 0f 0f 0f 0f 0f 0f 0f 0f 0f 0f ................
@@ -303,6 +341,28 @@ test('what a file says is shown, never sent to the terminal', async () => {
   );
 });
 
+test('without an overlay, what has changed is nothing, and why is said', async () => {
+  const fails = (): never => {
+    throw new HexzError('NO_OVERLAY', 'there is no overlay');
+  };
+  const methods: FakeMethods = { diff: fails, diffRows: fails, review: fails };
+  expect(await shown('diff; diff --hex; review', methods)).toMatchInlineSnapshot(`
+    "nothing differs
+    there is no overlay
+    there is no overlay
+    nothing is dirty
+    there is no overlay
+    "
+  `);
+  const { output, code } = await runRepl('diff', { methods, json: true });
+  expect(code).toBeUndefined();
+  expect(JSON.parse(output).result).toEqual({
+    offset: 0,
+    differences: [],
+    note: 'there is no overlay',
+  });
+});
+
 describe('JSON', () => {
   test('is a line for each command, with what is known before, the items, and what is known behind them', async () => {
     const { output } = await runRepl('dirty\nsh echo out; echo err >&2\nassert dirty = 5\nset', {
@@ -314,6 +374,30 @@ describe('JSON', () => {
       {"command":"assert dirty = 5","result":{"passed":false,"actual":4,"expected":5},"error":{"code":"ASSERTION_FAILED","exitStatus":1,"message":"it is 4, not 5","file":"test","line":3,"column":1}}
       "
     `);
+  });
+
+  test('has bytes as hexadecimal digits everywhere, and an addressing for memories only', async () => {
+    const methods: FakeMethods = {
+      search: () => ({
+        batches: [[{ offset: 4, length: 2, preview: base64('hi'), previewOffset: 4 }]],
+        result: { found: 1, searchedBytes: 8 },
+      }),
+    };
+    const { output } = await runRepl('find disk hi; read disk 0 2; read memory 0x1000 2', {
+      methods,
+      json: true,
+    });
+    const results = output
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line).result);
+    expect(results).toMatchObject([
+      { matches: [{ preview: '6869' }] },
+      { pieces: [{ bytes: '7061' }] },
+      { addressing: 'guest', pieces: [{ bytes: '7061' }] },
+    ]);
+    expect(results[0]).not.toHaveProperty('addressing');
+    expect(results[1]).not.toHaveProperty('addressing');
   });
 
   test('an error in the middle of a list leaves a line that is complete', async () => {

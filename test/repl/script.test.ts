@@ -30,12 +30,30 @@ describe('a script', () => {
     ['sh kill $$', 'PROGRAM_FAILED', 'the program ended by SIGTERM'],
     ['dirty | grep -q 0x0000_4000', undefined, ''],
     ['dirty | grep -q nothing', 'PROGRAM_FAILED', 'the program ended with status 1'],
-    ['write disk 0 x', 'READ_ONLY', 'writing is off in this session; set write on'],
+    ['write disk 0 x', 'READ_ONLY', 'writing is off in this session; `set write on` allows it'],
+    ['write disk 0', 'USAGE', 'BYTES are missing; or --from FILE, which holds them'],
+    ['write disk 0 x --from y', 'USAGE', 'give either BYTES or --from FILE, not both'],
   ])('%s: %s', async (text, code, message) => {
     const run = await runRepl(text);
     expect(run.code).toBe(code);
     if (message === '') expect(run.errors).toBe('');
     else expect(run.errors).toContain(message);
+  });
+
+  test('holds writes for a time, and lets them go on', async () => {
+    const session = newSession({ quiesce: () => ({}), resume: () => ({}) });
+    const run = await runRepl('quiesce 5s; resume; quiesce; quiesce 11s', { session });
+    expect(run.output).toBe(
+      'writes are held for 5 s, or until resume\nwrites go on\nwrites are held for 10 s, or until resume\n',
+    );
+    expect(run.errors).toContain('writes can be held for 1ms to 10s');
+    expect(session.client).toMatchObject({
+      requests: [
+        { method: 'quiesce', params: { milliseconds: 5000 } },
+        { method: 'resume' },
+        { method: 'quiesce', params: { milliseconds: 10_000 } },
+      ],
+    });
   });
 
   test('does not export less than was asked for', async () => {

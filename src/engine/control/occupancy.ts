@@ -1,7 +1,7 @@
 import type { CachedBlocks } from '../activity/cachedBlocks.js';
 import { HexzError } from '../errors.js';
 import { PAGE_BYTES } from '../overlay/pages.js';
-import type { SharedDirtySet } from '../overlay/sharedOverlay.js';
+import { lengthOf, type ServedDisk } from './dirty.js';
 import { MAX_OCCUPANCY_CELLS, type Params, type Result } from './protocol/methods.js';
 
 /**
@@ -10,11 +10,12 @@ import { MAX_OCCUPANCY_CELLS, type Params, type Result } from './protocol/method
  * @throws HexzError LIMIT for more cells than one answer may tell of
  */
 export function occupancyOf(
-  dirtySet: SharedDirtySet | undefined,
+  disk: ServedDisk,
   cachedBlocks: CachedBlocks,
   { stream, cellBytes, offset, length = Number.POSITIVE_INFINITY }: Params<'occupancy'>,
 ): Result<'occupancy'> {
-  const diskLength = dirtySet?.length ?? 0;
+  const { dirtySet } = disk;
+  const diskLength = lengthOf(disk);
   const streamEnd = Math.max(cachedBlocks.endOf(stream), stream === 'disk' ? diskLength : 0);
   const firstCell = Math.floor(offset / cellBytes);
   const endCell = Math.ceil(Math.min(offset + length, streamEnd) / cellBytes);

@@ -10,6 +10,8 @@ export interface ControlSetting {
   /** Where it listens; nothing is there yet. */
   readonly socketPath: string;
   readonly job: JobSetting;
+  /** Length of the disk of the snapshot, in bytes. */
+  readonly baseLength: number;
   /** Where the review is kept; undefined without an overlay. */
   readonly review: ReviewPlace | undefined;
   /** Whether it takes the place of one that has met a bug. */

@@ -28,14 +28,14 @@ if (port === null) throw new Error('this is the program of a thread');
 // Of this thread alone: Linux has one for each.
 setPriority(NICENESS);
 
-const { socketPath, job, review, isSuccessor } = workerData as ControlSetting;
+const { socketPath, job, baseLength, review, isSuccessor } = workerData as ControlSetting;
 const jobs = new Jobs(job);
 const dirtySet = job.overlay && new SharedDirtySet(job.overlay);
 const sampler = new ActivitySampler(job.activity);
 const reviewKeeper =
   dirtySet && review && new ReviewKeeper(dirtySet, sampler, review, isSuccessor ? 'now' : 'start');
 const engine = callsTo<EngineCommands>(port);
-const watchers = new Watchers(engine, jobs, sampler, dirtySet, reviewKeeper);
+const watchers = new Watchers(engine, jobs, sampler, { dirtySet, baseLength }, reviewKeeper);
 const connections = new Set<Connection>();
 
 const server = createServer({ allowHalfOpen: false }, (socket) => {

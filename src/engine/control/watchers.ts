@@ -1,11 +1,10 @@
 import type { ActivitySampler } from '../activity/sampler.js';
 import { HexzError } from '../errors.js';
-import type { SharedDirtySet } from '../overlay/sharedOverlay.js';
 import type { Callable } from './calls.js';
 import { Clocks } from './clocks.js';
 import type { EngineCommands, ServedState } from './commands.js';
 import type { Connection, RequestHandler, RequestOutput, RunningRequest } from './connection.js';
-import { listDirty } from './dirty.js';
+import { lengthOf, listDirty, type ServedDisk } from './dirty.js';
 import type { JobKind, Jobs } from './jobs.js';
 import { occupancyOf } from './occupancy.js';
 import type { EngineState } from './protocol/engineState.js';
@@ -59,7 +58,7 @@ export class Watchers implements RequestHandler {
   readonly #jobs: Jobs;
   readonly #sampler: ActivitySampler;
   /** Undefined without an overlay. */
-  readonly #dirtySet: SharedDirtySet | undefined;
+  readonly #disk: ServedDisk;
   readonly #review: ReviewKeeper | undefined;
   readonly #watches = new Map<Watch, Connection>();
   readonly #clocks: Clocks;
@@ -78,15 +77,15 @@ export class Watchers implements RequestHandler {
     engine: Callable<EngineCommands>,
     jobs: Jobs,
     sampler: ActivitySampler,
-    dirtySet: SharedDirtySet | undefined,
+    disk: ServedDisk,
     review: ReviewKeeper | undefined,
   ) {
     this.#review = review;
-    this.#dirtySet = dirtySet;
+    this.#disk = disk;
     this.#sampler = sampler;
     this.#clocks = new Clocks(sampler, () => ({
-      dirtyPages: dirtySet?.listedPageCount ?? 0,
-      diskLength: dirtySet?.length ?? 0,
+      dirtyPages: disk.dirtySet?.listedPageCount ?? 0,
+      diskLength: lengthOf(disk),
     }));
     this.#engine = engine;
     this.#servedState = sharedCall(() => engine.state());
@@ -235,8 +234,8 @@ export class Watchers implements RequestHandler {
       await this.#releaseWrites();
       return {};
     },
-    occupancy: async (params) => occupancyOf(this.#dirtySet, this.#sampler.cachedBlocks, params),
-    dirty: async ({ fromPage, limit }) => listDirty(this.#dirtySet, fromPage, limit),
+    occupancy: async (params) => occupancyOf(this.#disk, this.#sampler.cachedBlocks, params),
+    dirty: async ({ fromPage, limit }) => listDirty(this.#disk, fromPage, limit),
     review: async ({ fromPage, limit }) => this.#theReview.list(fromPage, limit),
     decide: async ({ change, revision }) => {
       const counts = await this.#theReview.decide(change, revision);
@@ -312,6 +311,7 @@ function kindOf(name: MethodName, params: unknown): JobKind {
   const looksAtAll =
     (name === 'info' && (params as Params<'info'>).countsBlocks) ||
     (name === 'block' && (params as Params<'block'>).findsShared);
+  if (name === 'locate') return 'guest';
   if (!SHORT_JOBS.has(name) || looksAtAll) return 'long';
   const { stream, addressing } = params as Partial<Params<'read'>>;
   return stream === 'memory' && addressing === 'guest' ? 'guest' : 'short';

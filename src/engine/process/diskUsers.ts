@@ -79,12 +79,13 @@ export async function checkDiskUnused(mount: MountedFileSystem): Promise<void> {
   if (users.length === 0) return;
   const named = users.slice(0, MAX_NAMED).map(describeDiskUser);
   const more = users.length - named.length;
+  const all = [...named, ...(more > 0 ? [`${more} more`] : [])].join('; ');
   throw new HexzError(
     'DISK_IN_USE',
-    `${[...named, ...(more > 0 ? [`${more} more`] : [])].join(', ')} would keep old bytes of the disk`,
+    `the disk is in use, and old bytes of it would be kept: ${all}`,
     {
       location: { file: join(mount.mountpoint, DISK) },
-      hint: 'end that first; --force changes the disk beneath it, which corrupts what is mounted from it',
+      hint: 'end that first; --force changes the disk all the same, which corrupts what is mounted from it',
     },
   );
 }

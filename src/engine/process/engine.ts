@@ -243,6 +243,7 @@ export class Engine {
         socketPath: prepareSocketPath(this.#identity),
         review: reviewPlaceOf(this.#resources),
         isSuccessor,
+        baseLength: this.#resources.snapshot.streamLength('disk'),
         job: {
           snapshot,
           overlay: this.#resources.overlay?.share(),

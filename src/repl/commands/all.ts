@@ -17,7 +17,13 @@ import {
   assertOpenCommand,
 } from './assert.js';
 import { blocksCommand } from './blocks.js';
-import { commitCommand, syncCommand, writeCommand } from './change.js';
+import {
+  commitCommand,
+  quiesceCommand,
+  resumeCommand,
+  syncCommand,
+  writeCommand,
+} from './change.js';
 import type { CommandDefinition } from './definition.js';
 import { diffCommand } from './diff.js';
 import { dirtyCommand } from './dirty.js';
@@ -69,6 +75,8 @@ export const commands: readonly CommandDefinition[] = [
   writeCommand,
   commitCommand,
   syncCommand,
+  quiesceCommand,
+  resumeCommand,
   reviewCommand,
   keepCommand,
   dropCommand,

@@ -1,19 +1,27 @@
 import { readFile } from 'node:fs/promises';
-import { MAX_WRITE_BYTES } from '../../engine/control/protocol/methods.js';
+import { MAX_QUIESCE_MS, MAX_WRITE_BYTES } from '../../engine/control/protocol/methods.js';
 import { HexzError } from '../../engine/errors.js';
 import { readPassword, unreadable } from '../files.js';
 import { documentRendering } from '../rendering/document.js';
 import { facts } from '../rendering/rendering.js';
 import { countOf, formatOffset } from '../rendering/values.js';
 import { defineCommand, flag, option, optional, required } from './definition.js';
-import { bytesKind, choice, fileKind, lengthKind, offsetKind, textKind } from './kinds.js';
+import {
+  bytesKind,
+  choice,
+  durationKind,
+  fileKind,
+  lengthKind,
+  offsetKind,
+  textKind,
+} from './kinds.js';
 
 export const writeCommand = defineCommand({
   name: 'write',
   group: 'Changes',
   summary: 'Writes bytes into the overlay, once `set write on` allows it',
   details: [
-    'The snapshot is never written. BYTES are text, or hexadecimal digits behind `x:`; `--from` takes them from a file.',
+    'The snapshot is never written. BYTES are text, or hexadecimal digits behind `x:`; `--from` takes them from a file. It is refused (exit status 7) while something above the mount keeps bytes of its own: a loop device, an NBD client, a mapping, a writer. `--force` does it all the same; what is mounted on the disk may then be corrupted.',
   ],
   examples: [
     'write disk 0x438 x:53ef',
@@ -25,18 +33,27 @@ export const writeCommand = defineCommand({
     offset: required(offsetKind, 'where to begin'),
     bytes: optional(bytesKind, 'what to write'),
   },
-  options: { from: option(fileKind, 'write what is in this file') },
-  async run({ session, signal, usageError, onProgress }, { offset, bytes, from }) {
-    if (session.settings.write !== 'on') {
-      throw new HexzError('READ_ONLY', 'writing is off in this session', { hint: 'set write on' });
+  options: {
+    from: option(fileKind, 'write what is in this file'),
+    force: flag('also while something uses the disk'),
+  },
+  async run({ session, signal, usageError, onProgress }, { offset, bytes, from, force }) {
+    if (bytes === undefined && from === undefined) {
+      throw usageError('BYTES are missing', 'or --from FILE, which holds them');
     }
-    if ((bytes === undefined) === (from === undefined)) {
-      throw usageError('give either BYTES or --from FILE');
+    if (bytes !== undefined && from !== undefined) {
+      throw usageError('give either BYTES or --from FILE, not both');
+    }
+    if (session.settings.write !== 'on') {
+      throw new HexzError('READ_ONLY', 'writing is off in this session', {
+        hint: '`set write on` allows it',
+      });
     }
     const all = bytes ?? (await readBytes(from ?? ''));
     for (let at = 0; at < all.length; at += MAX_WRITE_BYTES) {
       const chunk = all.subarray(at, at + MAX_WRITE_BYTES).toString('base64');
-      await session.client.request('write', { offset: offset + at, bytes: chunk }, { signal });
+      const params = { offset: offset + at, bytes: chunk, force };
+      await session.client.request('write', params, { signal });
       onProgress({ doneBytes: at, totalBytes: all.length });
     }
     session.cursors.set('disk', offset + all.length);
@@ -102,6 +119,37 @@ export const commitCommand = defineCommand({
     return session.client.request(dryRun ? 'planCommit' : 'commit', params, { signal, onProgress });
   },
 }).shownAs(documentRendering);
+
+export const quiesceCommand = defineCommand({
+  name: 'quiesce',
+  group: 'Changes',
+  summary: 'Brings everything onto the disk of this machine, and holds further writes for a time',
+  details: [
+    `Programs that write to the mount wait until \`resume\`, until TIME is over, or until the session ends. TIME is at most ${MAX_QUIESCE_MS / 1000}s, which is also what holds without it.`,
+  ],
+  examples: ['quiesce 5s; sh cp "$HEXZ_OVERLAY"* backup/; resume'],
+  arguments: { time: optional(durationKind, 'how long') },
+  options: {},
+  async run({ session, signal, usageError }, { time = MAX_QUIESCE_MS }) {
+    if (time < 1 || time > MAX_QUIESCE_MS) {
+      throw usageError(`writes can be held for 1ms to ${MAX_QUIESCE_MS / 1000}s`);
+    }
+    await session.client.request('quiesce', { milliseconds: time }, { signal });
+    return { milliseconds: time };
+  },
+}).shownAs({
+  text: ({ milliseconds }) => [`writes are held for ${milliseconds / 1000} s, or until resume\n`],
+  table: ({ milliseconds }) => [`milliseconds\t${milliseconds}\n`],
+});
+
+export const resumeCommand = defineCommand({
+  name: 'resume',
+  group: 'Changes',
+  summary: 'Lets writes go on that `quiesce` holds',
+  arguments: {},
+  options: {},
+  run: ({ session, signal }) => session.client.request('resume', {}, { signal }),
+}).shownAs({ text: () => ['writes go on\n'], table: () => [] });
 
 export const syncCommand = defineCommand({
   name: 'sync',

@@ -16,6 +16,8 @@ export interface SessionState {
   readonly bookmarks: Map<string, number>;
   /** For each stream, where the last command that looked there ended. */
   readonly cursors: Map<StreamName, number>;
+  /** For each stream, the last places that were found there, a few. */
+  readonly hits: Map<StreamName, readonly number[]>;
   readonly commands: readonly CommandDefinition[];
   /** Whether the engine is there for this session. */
   readonly ownsEngine: boolean;

@@ -4,7 +4,7 @@ import type {
   WireDiffTally,
 } from '../../engine/control/protocol/inspection.js';
 import { formatPages } from '../language/pages.js';
-import { type Listing, listingOf } from '../listing.js';
+import { type Listing, listingOf, orWithoutOverlay, type WithoutOverlay } from '../listing.js';
 import { chooseLayout, rowText } from '../rendering/hexView.js';
 import { type Pieces, type Rendering, rows } from '../rendering/rendering.js';
 import { countOf, formatBytes, formatCount } from '../rendering/values.js';
@@ -24,8 +24,8 @@ type HexItem =
   | { readonly end: WireDifference };
 
 type Range = { readonly offset: number };
-type DiffListing = Listing<WireDifference, Range, WireDiffTally>;
-type HexListing = Listing<HexItem, Range, { changedRows: number }>;
+type DiffListing = Listing<WireDifference, Range, WireDiffTally | WithoutOverlay>;
+type HexListing = Listing<HexItem, Range, { changedRows: number } | WithoutOverlay>;
 
 const isHexListing = (listing: DiffListing | HexListing): listing is HexListing =>
   listing.name === 'rows';
@@ -48,7 +48,10 @@ const differenceText = ({ kind, differentBytes, newBytes, length }: WireDifferen
   return `${countOf(differentBytes, 'byte')} differ${newBytes === 0 ? '' : `, ${formatCount(newBytes)} new`}`;
 };
 
-const listRendering = rows<WireDifference, Range, WireDiffTally>({
+const tallyText = ({ extents, changedPages, ...tally }: WireDiffTally): string =>
+  `${countOf(extents, 'extent')}: ${countOf(changedPages, 'page')} changed, ${formatCount(tally.newPages)} new, ${formatCount(tally.equalPages)} the same as the base; ${countOf(tally.differentBytes, 'byte')} differ, ${formatCount(tally.newBytes)} new`;
+
+const listRendering = rows<WireDifference, Range, WireDiffTally | WithoutOverlay>({
   columns: [
     offsetColumn,
     {
@@ -73,9 +76,7 @@ const listRendering = rows<WireDifference, Range, WireDiffTally>({
     },
   ],
   empty: () => 'nothing differs',
-  after: ({ extents, changedPages, newPages, equalPages, differentBytes, newBytes }) => [
-    `${countOf(extents, 'extent')}: ${countOf(changedPages, 'page')} changed, ${formatCount(newPages)} new, ${formatCount(equalPages)} the same as the base; ${countOf(differentBytes, 'byte')} differ, ${formatCount(newBytes)} new`,
-  ],
+  after: (tail) => ['note' in tail ? tail.note : tallyText(tail)],
 });
 
 const hexRendering: Rendering<HexListing> = {
@@ -97,7 +98,10 @@ const hexRendering: Rendering<HexListing> = {
         }
       }
     }
-    if (listing.tail?.changedRows === 0) yield 'nothing differs\n';
+    const { tail } = listing;
+    if (tail === undefined) return;
+    if ('note' in tail) yield `${tail.note}\n`;
+    else if (tail.changedRows === 0) yield 'nothing differs\n';
   },
   async *table(listing) {
     yield 'offset\tbefore\tafter\n';
@@ -138,22 +142,26 @@ export const diffCommand = defineCommand({
     const head = { offset: offset ?? 0 };
     if (hex) {
       const params = { offset, length, contextRows: context };
-      return listingOf(
-        head,
-        'rows',
-        () => session.client.stream('diffRows', params, { signal, onProgress }),
-        hexItem,
-        (answer) => answer,
+      return orWithoutOverlay(
+        listingOf(
+          head,
+          'rows',
+          () => session.client.stream('diffRows', params, { signal, onProgress }),
+          hexItem,
+          (answer) => answer,
+        ),
       );
     }
     const granularity: 'page' | 'run' | 'extent' = pages ? 'page' : runs ? 'run' : 'extent';
     const params = { granularity, offset, length };
-    return listingOf(
-      head,
-      'differences',
-      () => session.client.stream('diff', params, { signal, onProgress }),
-      (difference: WireDifference) => difference,
-      (tally) => tally,
+    return orWithoutOverlay(
+      listingOf(
+        head,
+        'differences',
+        () => session.client.stream('diff', params, { signal, onProgress }),
+        (difference: WireDifference) => difference,
+        (tally) => tally,
+      ),
     );
   },
 }).shownAs({

@@ -5,15 +5,17 @@ import { documentRendering } from '../rendering/document.js';
 import { type Fact, facts, rows } from '../rendering/rendering.js';
 import { countOf, formatBytes, formatOffset } from '../rendering/values.js';
 import { defineCommand, flag, optional, type RunContext, required } from './definition.js';
+import { withGuestOffsets } from './guestOffsets.js';
 import { lengthKind, offsetKind, streamKind } from './kinds.js';
 import {
   baseOption,
+  besideColumns,
   offsetColumn,
   type Place,
   placeOf,
   placeOptions,
   rawOption,
-  streamOffsetColumn,
+  shownPlace,
 } from './place.js';
 
 export const infoCommand = defineCommand({
@@ -186,19 +188,20 @@ export const classesCommand = defineCommand({
     const { offset = 0, length } = values;
     const place = placeOf(values);
     const params = { ...place, offset, length };
-    return listingOf(
-      { ...place, offset },
+    const runs = listingOf(
+      { ...shownPlace(place), offset },
       'runs',
       () => session.client.stream('classify', params, { signal }),
       (run) => run,
       (answer) => answer,
     );
+    return withGuestOffsets(runs, session.client, place, signal);
   },
 }).shownAs(
   rows({
     columns: [
       offsetColumn,
-      streamOffsetColumn,
+      ...besideColumns,
       {
         title: 'length',
         width: 11,

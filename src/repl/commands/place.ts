@@ -30,12 +30,20 @@ export const placeOf = ({ stream, base, raw }: PlaceValues): Place => ({
   addressing: raw ? 'raw' : 'guest',
 });
 
+/** Of a place, what results say of it: only a memory can be addressed in several ways. */
+export type ShownPlace = Omit<Place, 'addressing'> & Partial<Pick<Place, 'addressing'>>;
+
+export const shownPlace = ({ stream, side, addressing }: Place): ShownPlace =>
+  stream === 'disk' ? { stream, side } : { stream, side, addressing };
+
 /** Something that was found in a stream, as the engine says it. */
 export interface Found {
   readonly offset: number;
   readonly length: number;
   /** Of memory in a container; null where the stream has no such bytes. */
   readonly streamOffset?: number | null | undefined;
+  /** The same turned round, with --raw: null where no address of the guest has such bytes. */
+  readonly guestOffset?: number | null | undefined;
 }
 
 export const offsetColumn: Column<{ readonly offset: number }> = {
@@ -45,17 +53,23 @@ export const offsetColumn: Column<{ readonly offset: number }> = {
   value: ({ offset }) => offset,
 };
 
-export const streamOffsetColumn: Column<Found> = {
-  title: 'in stream',
+const besideColumn = (title: string, member: 'streamOffset' | 'guestOffset'): Column<Found> => ({
+  title,
   width: 13,
-  text: (found) => besideOffset(found.streamOffset),
-  value: ({ streamOffset }) => streamOffset,
+  text: (found) => besideOffset(found[member]),
+  value: (found) => found[member],
   style: () => 'dim',
-  isShownFor: ({ streamOffset }) => streamOffset !== undefined,
-};
+  isShownFor: (found) => found[member] !== undefined,
+});
 
-export const besideOffset = (streamOffset: number | null | undefined): string =>
-  streamOffset === undefined || streamOffset === null ? '(-)' : `(${formatOffset(streamOffset)})`;
+/** What stands beside an offset of a memory in a container: one of the two. */
+export const besideColumns: readonly Column<Found>[] = [
+  besideColumn('in stream', 'streamOffset'),
+  besideColumn('of guest', 'guestOffset'),
+];
+
+export const besideOffset = (offset: number | null | undefined): string =>
+  offset === undefined || offset === null ? '(-)' : `(${formatOffset(offset)})`;
 
 /** Bytes of a stretch without one that the engine is asked for at a time. */
 const CHUNK_BYTES = 256 * 1024;

@@ -3,14 +3,16 @@ import { chooseRowLayout, type HexLayout, hexRowText } from '../rendering/hexVie
 import type { View } from '../rendering/rendering.js';
 import { countOf, formatBytes, formatOffset } from '../rendering/values.js';
 import { defineCommand, optional, required } from './definition.js';
+import { guestParts } from './guestOffsets.js';
 import { lengthKind, offsetKind, streamKind } from './kinds.js';
 import {
   besideOffset,
   type Found,
-  type Place,
   placeOf,
   placeOptions,
   readStretch,
+  type ShownPlace,
+  shownPlace,
 } from './place.js';
 
 const DEFAULT_BYTES = 256;
@@ -20,7 +22,7 @@ interface ReadPiece extends Found {
   readonly bytes: string | null;
 }
 
-interface ReadHead extends Place {
+interface ReadHead extends ShownPlace {
   readonly offset: number;
   /** Bytes that were asked for. */
   readonly askedLength: number;
@@ -56,17 +58,19 @@ export const readCommand = defineCommand({
     const offset = values.offset ?? session.cursors.get(stream) ?? 0;
     const place = placeOf(values);
     return new Listing<ReadPiece, ReadHead, ReadTail>(
-      { ...place, offset, askedLength: length },
+      { ...shownPlace(place), offset, askedLength: length },
       'pieces',
       async function* () {
         const pieces = readStretch(session.client, place, offset, length, signal);
+        const partsOf = guestParts(session.client, place, signal);
         for (;;) {
           const next = await pieces.next();
           if (next.done === true) {
             session.cursors.set(stream, offset + next.value.length);
             return next.value;
           }
-          yield [{ ...next.value, bytes: next.value.bytes?.toString('hex') ?? null }];
+          const parts = await partsOf(next.value);
+          yield parts.map((part) => ({ ...part, bytes: part.bytes?.toString('hex') ?? null }));
         }
       },
     );
@@ -114,8 +118,10 @@ class HexRows {
     this.#layout = layout;
   }
 
-  add({ offset, streamOffset }: Found, bytes: Buffer): string {
+  add({ offset, streamOffset, guestOffset }: Found, bytes: Buffer): string {
     const { rowBytes } = this.#layout;
+    const other = streamOffset ?? guestOffset;
+    const isInContainer = streamOffset !== undefined || guestOffset !== undefined;
     let text = '';
     for (let at = 0; at < bytes.length; at += rowBytes) {
       const row = bytes.subarray(at, at + rowBytes);
@@ -126,8 +132,8 @@ class HexRows {
       }
       text += this.end();
       this.#wasZero = isZero;
-      const place = typeof streamOffset === 'number' ? streamOffset + at : streamOffset;
-      const beside = streamOffset === undefined ? '' : ` ${besideOffset(place).padEnd(13)}`;
+      const place = typeof other === 'number' ? other + at : other;
+      const beside = isInContainer ? ` ${besideOffset(place).padEnd(13)}` : '';
       text += `${hexRowText(offset + at, beside, row, this.#layout)}\n`;
     }
     return text;

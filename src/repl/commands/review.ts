@@ -2,7 +2,7 @@ import type { Hunk, ReviewAction, ReviewCounts } from '../../engine/control/prot
 import { HexzError } from '../../engine/errors.js';
 import { readTextFile } from '../files.js';
 import { formatPages, PAGE_BYTES, type PageRange } from '../language/pages.js';
-import { listingOf, pagedListing } from '../listing.js';
+import { listingOf, orWithoutOverlay, pagedListing } from '../listing.js';
 import { facts, type Rendering, rows } from '../rendering/rendering.js';
 import { countOf, formatOffset } from '../rendering/values.js';
 import {
@@ -43,16 +43,18 @@ export const reviewCommand = defineCommand({
   arguments: {},
   options: {},
   run: async ({ session, signal }) =>
-    pagedListing({}, 'hunks', 0, async (fromPage) => {
-      const { hunks, nextPage, counts } = await session.client.request(
-        'review',
-        { fromPage },
-        { signal },
-      );
-      // The list has that name.
-      const { hunks: hunksCount, ...rest } = counts;
-      return { items: hunks, next: nextPage, rest: { ...rest, hunksCount } };
-    }),
+    orWithoutOverlay(
+      pagedListing({}, 'hunks', 0, async (fromPage) => {
+        const { hunks, nextPage, counts } = await session.client.request(
+          'review',
+          { fromPage },
+          { signal },
+        );
+        // The list has that name.
+        const { hunks: hunksCount, ...rest } = counts;
+        return { items: hunks, next: nextPage, rest: { ...rest, hunksCount } };
+      }),
+    ),
 }).shownAs(
   rows({
     columns: [
@@ -81,7 +83,11 @@ export const reviewCommand = defineCommand({
       },
     ],
     empty: () => 'nothing is dirty',
-    after: ({ hunksCount: hunks, ...counts }) => linesOf({ ...counts, hunks }),
+    after: (tail) => {
+      if ('note' in tail) return [tail.note];
+      const { hunksCount: hunks, ...counts } = tail;
+      return linesOf({ ...counts, hunks });
+    },
   }),
 );
 

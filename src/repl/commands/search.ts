@@ -3,7 +3,16 @@ import { HexzError } from '../../engine/errors.js';
 import { Listing, listingOf } from '../listing.js';
 import { rows } from '../rendering/rendering.js';
 import { countOf, formatBytes } from '../rendering/values.js';
-import { defineCommand, flag, option, optional, type RunContext, required } from './definition.js';
+import {
+  defineCommand,
+  flag,
+  option,
+  optional,
+  type RunContext,
+  required,
+  type SessionState,
+} from './definition.js';
+import { withGuestOffsets } from './guestOffsets.js';
 import {
   countKind,
   lengthKind,
@@ -12,7 +21,15 @@ import {
   patternKind,
   streamKind,
 } from './kinds.js';
-import { offsetColumn, type Place, placeOf, placeOptions, streamOffsetColumn } from './place.js';
+import {
+  besideColumns,
+  offsetColumn,
+  type Place,
+  placeOf,
+  placeOptions,
+  type ShownPlace,
+  shownPlace,
+} from './place.js';
 
 /** An error of the engine names a column of the pattern; people look for it in their line. */
 function inLine(error: unknown, pattern: PlacedText): unknown {
@@ -22,7 +39,7 @@ function inLine(error: unknown, pattern: PlacedText): unknown {
   return new HexzError(error.code, message, { location, hint: error.hint, cause: error });
 }
 
-interface FindHead extends Place {
+interface FindHead extends ShownPlace {
   readonly offset: number;
   readonly pattern: string;
 }
@@ -34,6 +51,12 @@ interface SearchTail {
 
 const searchedText = ({ found, searchedBytes }: SearchTail, one: string, many: string): string =>
   `${countOf(found, one, many)} in ${formatBytes(searchedBytes)}`;
+
+/** The bytes around a match as hexadecimal digits: results have all bytes so. */
+const withHexPreview = (match: Match): Match => ({
+  ...match,
+  preview: Buffer.from(match.preview, 'base64').toString('hex'),
+});
 
 /** Searches; counts without looking at what was found if there is nobody who shows it. */
 export function search(
@@ -50,10 +73,10 @@ export function search(
   const { offset = 0 } = range;
   const params = { ...place, ...range, offset, pattern: pattern.text };
   const found = listingOf(
-    { ...place, offset, pattern: pattern.text },
+    { ...shownPlace(place), offset, pattern: pattern.text },
     'matches',
     () => session.client.stream('search', params, { signal, onProgress }),
-    (match: Match) => match,
+    withHexPreview,
     (answer: SearchTail) => answer,
   );
   return new Listing(found.head, found.name, async function* () {
@@ -66,8 +89,28 @@ export function search(
   });
 }
 
+/** Of what was found, as many places as people choose from. */
+const MAX_HITS = 16;
+
+/** Keeps the last places of a search for completion. */
+function remembering(
+  { hits }: SessionState,
+  { stream }: Place,
+  found: Listing<Match, FindHead, SearchTail>,
+): typeof found {
+  return new Listing(found.head, found.name, async function* () {
+    hits.set(stream, []);
+    for await (const batch of found.batches()) {
+      const offsets = batch.slice(-MAX_HITS).map(({ offset }) => offset);
+      hits.set(stream, [...(hits.get(stream) ?? []), ...offsets].slice(-MAX_HITS));
+      yield batch;
+    }
+    return found.tail ?? { found: 0, searchedBytes: 0 };
+  });
+}
+
 const previewText = ({ preview }: Match): string =>
-  Buffer.from(preview, 'base64')
+  Buffer.from(preview, 'hex')
     .toString('latin1')
     .replace(/[^\x20-\x7e]/g, '.');
 
@@ -97,13 +140,16 @@ export const findCommand = defineCommand({
   async run(context, values) {
     const { pattern, offset, length, max, backward } = values;
     const range = { offset, length, isBackward: backward, maximum: max };
-    return search(context, placeOf(values), pattern, range);
+    const place = placeOf(values);
+    const { session, signal } = context;
+    const found = remembering(session, place, search(context, place, pattern, range));
+    return withGuestOffsets(found, session.client, place, signal);
   },
 }).shownAs(
   rows({
     columns: [
       offsetColumn,
-      streamOffsetColumn,
+      ...besideColumns,
       { title: 'length', width: 6, isRight: true, text: ({ length }) => `${length}` },
       { title: 'around', width: 0, text: previewText },
     ],
@@ -130,19 +176,20 @@ export const stringsCommand = defineCommand({
     const { offset = 0, length, min, max } = values;
     const place = placeOf(values);
     const params = { ...place, offset, length, minimumLength: min, maximum: max };
-    return listingOf(
-      { ...place, offset },
+    const strings = listingOf(
+      { ...shownPlace(place), offset },
       'strings',
       () => session.client.stream('strings', params, { signal, onProgress }),
       (found: FoundString) => found,
       (answer: SearchTail) => answer,
     );
+    return withGuestOffsets(strings, session.client, place, signal);
   },
 }).shownAs(
   rows({
     columns: [
       offsetColumn,
-      streamOffsetColumn,
+      ...besideColumns,
       { title: 'encoding', width: 8, text: ({ encoding }) => encoding, style: () => 'dim' },
       { title: 'text', width: 0, text: ({ text }) => text },
     ],

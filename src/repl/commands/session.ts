@@ -209,6 +209,9 @@ export const quitCommand = defineCommand({
   aliases: ['exit'],
   group: 'The session',
   summary: 'Ends the session, and a script',
+  details: [
+    'An engine that is there for this session ends with it, and its mount. One that others have started goes on: `unmount --force`, or `hexz unmount` outside, ends it.',
+  ],
   arguments: {},
   options: {},
   async run({ session }) {

@@ -61,7 +61,7 @@ test('a page that is written before changes are held is not dropped', async () =
     },
   } as Partial<Callable<EngineCommands>> as Callable<EngineCommands>;
   try {
-    const watchers = new Watchers(engine, {} as Jobs, sampler, dirtySet, keeper);
+    const watchers = new Watchers(engine, {} as Jobs, sampler, { dirtySet, baseLength: 0 }, keeper);
     const output = { items() {}, progress() {} };
     const ask = (method: string, params: object) =>
       watchers.run(method, params, output, {} as Connection).result;

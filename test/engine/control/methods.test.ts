@@ -106,6 +106,36 @@ describe('what can be asked of an engine', () => {
     }
   });
 
+  test('locate says which addresses the bytes of a container have', async () => {
+    const guest = new Guest(5, 0);
+    guest.pages.set(0, bootParams(guest));
+    for (const page of [1, 2, 3]) guest.pages.set(page * 4096, markedPage(page * 4096));
+    const memory = migrationOf(guest).bytes;
+    const snapshot = packSnapshot(join(newDirectory(), 'guest.hxz'), { memory });
+    const { client } = await all.leased({ snapshot });
+    const { isContainer, runs } = await client.request('locate', {
+      stretches: [{ offset: 0, length: memory.length }],
+    });
+    expect(isContainer).toBe(true);
+    expect(runs.reduce((sum, { length }) => sum + length, 0)).toBe(memory.length);
+    const stored = runs.filter(({ guestOffset }) => guestOffset !== null);
+    expect(stored.length).toBeGreaterThan(0);
+    for (const { offset, length, guestOffset } of stored) {
+      const { pieces } = await client.request('read', {
+        stream: 'memory',
+        offset: guestOffset ?? 0,
+        length,
+      });
+      const bytes = Buffer.concat(pieces.map((piece) => Buffer.from(piece.bytes, 'base64')));
+      expect(bytes.equals(memory.subarray(offset, offset + length))).toBe(true);
+    }
+    const flat = await all.leased({ snapshot: repeated.snapshot });
+    expect(await flat.client.request('locate', { stretches: [{ offset: 0, length: 1 }] })).toEqual({
+      isContainer: false,
+      runs: [],
+    });
+  });
+
   test('inspect, block', async () => {
     const { client } = await all.leased({ snapshot: repeated.snapshot });
     const disk = bytesOf('disk', repeated);
@@ -248,6 +278,16 @@ describe('what can be asked of an engine', () => {
     await expect(
       client.request('search', { stream: 'disk', pattern: 'x:0g' }),
     ).rejects.toMatchObject({ code: 'USAGE', location: { column: 4 } });
+  });
+
+  test('dirty knows the length of a disk without an overlay', async () => {
+    const { client } = await all.leased({ snapshot: repeated.snapshot });
+    expect(await client.request('dirty', {})).toEqual({
+      extents: [],
+      nextPage: null,
+      dirtyPages: 0,
+      diskLength: 200 * 16_384,
+    });
   });
 
   test('sync and resume with nothing to do', async () => {

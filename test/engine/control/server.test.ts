@@ -32,6 +32,7 @@ function start(socketPath: string) {
       activity: createSharedActivity({ disk: { length: 4096, blockBytes: 4096, canGrow: false } }),
     },
     review: undefined,
+    baseLength: 0,
     isSuccessor: false,
   };
   return startControlServer(setting, {} as EngineCommands);

@@ -7,6 +7,7 @@ import { diff, diffRows } from './diff.js';
 import { hash } from './hash.js';
 import { info } from './info.js';
 import { inspect } from './inspect.js';
+import { locate } from './locate.js';
 import { map } from './map.js';
 import { memory } from './memory.js';
 import type { JobOutput } from './output.js';
@@ -37,6 +38,7 @@ export const jobs = {
   hash,
   info,
   inspect,
+  locate,
   map,
   memory,
   planCommit,

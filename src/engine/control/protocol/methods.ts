@@ -38,6 +38,8 @@ export const MAX_READ_BYTES = 1024 * 1024;
 export const MAX_WRITE_BYTES = 256 * 1024;
 /** Extents or hunks that one answer holds. */
 export const MAX_LISTED = 4096;
+/** Bytes that one `locate` looks at. */
+export const MAX_LOCATED_BYTES = 256 * 1024;
 /** Blocks that one answer describes. */
 export const MAX_LISTED_BLOCKS = 1024;
 /** Cells of one question about what is dirty and cached. */
@@ -47,7 +49,7 @@ export const MAX_RATE_HZ = 30;
 /** Events in one sample: as many as an engine remembers. */
 export const MAX_SAMPLE_EVENTS = 16_384;
 /** How long writes can be held, in milliseconds. */
-const MAX_QUIESCE_MS = 10_000;
+export const MAX_QUIESCE_MS = 10_000;
 
 const nothing = z.strictObject({});
 
@@ -200,6 +202,25 @@ export const methods = {
     summary: 'Describes the container of the memory stream, its ranges and the kernel in it.',
     params: z.strictObject({ side: side.default('merged') }),
     result: memoryDescription,
+  },
+  locate: {
+    summary: `Says which guest-physical addresses bytes of a memory stream in a container have: of at most ${MAX_LISTED} stretches with ${MAX_LOCATED_BYTES} bytes.`,
+    params: z.strictObject({
+      stretches: z
+        .array(z.strictObject({ offset: count, length: z.int().min(1).max(MAX_LOCATED_BYTES) }))
+        .max(MAX_LISTED)
+        .refine(
+          (stretches) =>
+            stretches.reduce((sum, { length }) => sum + length, 0) <= MAX_LOCATED_BYTES,
+          'too many bytes',
+        ),
+    }),
+    result: z.object({
+      /** Without a container, addresses are the offsets of the stream, and there are no runs. */
+      isContainer: z.boolean(),
+      /** The stretches, cut where memory does not go on; `guestOffset` is null for what no address has. */
+      runs: z.array(z.object({ offset: count, length: count, guestOffset: count.nullable() })),
+    }),
   },
   dirty: {
     summary: `Lists at most ${MAX_LISTED} runs of dirty pages, from a page on.`,
