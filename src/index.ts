@@ -94,10 +94,10 @@ export {
   streamSource,
   type ZeroRunAt,
 } from './forensics/streamSource.js';
+export type { StringEncoding } from './forensics/stringReadings.js';
 export {
   type FoundString,
   findStrings,
-  type StringEncoding,
   type StringOptions,
   type StringStep,
 } from './forensics/strings.js';

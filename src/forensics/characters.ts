@@ -10,7 +10,7 @@ const UTF16_END = 0x530;
 const isAsciiText = (code: number): boolean => (code >= 0x20 && code < 0x7f) || code === 0x09;
 
 /** 1 for each byte that is a printable character of ASCII; tabulators count. */
-const asciiText = Uint8Array.from({ length: 256 }, (_, byte) => Number(isAsciiText(byte)));
+export const asciiText = Uint8Array.from({ length: 256 }, (_, byte) => Number(isAsciiText(byte)));
 
 export const asciiBytesAt: CharacterBytesAt = (bytes, index) =>
   asciiText[bytes[index] as number] as number;
@@ -40,16 +40,26 @@ function isText(code: number, length: number): boolean {
   return !isSurrogateOrPrivate && !isNoCharacter && code < 0xf0000;
 }
 
+const isUtf16Text = (code: number): boolean =>
+  isAsciiText(code) || (code >= 0xa0 && code < UTF16_END);
+
 const utf16BytesAt =
   (lowAt: 0 | 1): CharacterBytesAt =>
   (bytes, index) => {
     const high = bytes[index + 1 - lowAt];
     const low = bytes[index + lowAt];
     if (high === undefined || low === undefined) return UNDECIDED;
-    const code = (high << 8) | low;
-    return isAsciiText(code) || (code >= 0xa0 && code < UTF16_END) ? 2 : 0;
+    return isUtf16Text((high << 8) | low) ? 2 : 0;
   };
 
 /** ASCII, Latin, Greek and Cyrillic characters. */
 export const utf16leBytesAt = utf16BytesAt(0);
 export const utf16beBytesAt = utf16BytesAt(1);
+
+/** 1 for each pair of bytes, the first one lowest, that is such a character. */
+export const utf16leText = Uint8Array.from({ length: 2 ** 16 }, (_, code) =>
+  Number(isUtf16Text(code)),
+);
+export const utf16beText = utf16leText.map(
+  (_, code) => utf16leText[((code & 0xff) << 8) | (code >> 8)] as number,
+);

@@ -1,18 +1,10 @@
 import { HexzError } from '../engine/errors.js';
 import { type ByteRange, contiguousRanges, totalLength } from './byteRanges.js';
 import type { ByteSource } from './byteSource.js';
-import {
-  asciiBytesAt,
-  type CharacterBytesAt,
-  UNDECIDED,
-  utf8BytesAt,
-  utf16beBytesAt,
-  utf16leBytesAt,
-} from './characters.js';
 import type { ZeroRunAt } from './streamSource.js';
+import type { StringEncoding } from './stringReadings.js';
+import { STRING_PIECE_BYTES, StringScanner } from './stringScanner.js';
 import { Window } from './window.js';
-
-export type StringEncoding = 'ascii' | 'utf-8' | 'utf-16le' | 'utf-16be';
 
 export interface FoundString {
   readonly kind: 'string';
@@ -41,43 +33,10 @@ export interface StringOptions {
   readonly zeroRunAt?: ZeroRunAt | undefined;
 }
 
-/** A string that is longer is told in pieces of so many bytes, or up to three more. */
-export const STRING_PIECE_BYTES = 4096;
-
 const WINDOW_BYTES = 1024 * 1024;
 const MAX_LOOK_AHEAD_BYTES = 2 ** 40;
 /** A character may begin with so many zeros. */
 const LEADING_ZEROS = 2;
-
-interface Reading {
-  readonly bytesAt: CharacterBytesAt;
-  /** Where characters may begin, counted from one that is none. UTF-16 is looked for at even and odd offsets. */
-  readonly unitBytes: 1 | 2;
-  /** The byte of a unit that tells most, and for each of its values, whether a character may be there. */
-  readonly telling: { readonly index: 0 | 1; readonly isPossible: Uint8Array };
-}
-
-const possible = (isPossible: (byte: number) => boolean): Uint8Array =>
-  Uint8Array.from({ length: 256 }, (_, byte) => Number(isPossible(byte)));
-
-const narrow = { index: 0, isPossible: possible((byte) => byte >= 0x20 || byte === 0x09) } as const;
-/** The high byte of UTF-16. */
-const isPossibleHigh = possible((byte) => byte < 0x06);
-
-const readings: Readonly<Record<StringEncoding, Reading>> = {
-  ascii: { bytesAt: asciiBytesAt, unitBytes: 1, telling: narrow },
-  'utf-8': { bytesAt: utf8BytesAt, unitBytes: 1, telling: narrow },
-  'utf-16le': {
-    bytesAt: utf16leBytesAt,
-    unitBytes: 2,
-    telling: { index: 1, isPossible: isPossibleHigh },
-  },
-  'utf-16be': {
-    bytesAt: utf16beBytesAt,
-    unitBytes: 2,
-    telling: { index: 0, isPossible: isPossibleHigh },
-  },
-};
 
 /**
  * The strings in a source: as many printable characters after each other as there are, if they are enough. Strings of one
@@ -108,10 +67,7 @@ export function* findStrings(
   for (const { startOffset, length } of wanted) {
     const rangeEnd = startOffset + length;
     const scanners = encodings.flatMap((encoding) =>
-      Array.from(
-        { length: readings[encoding].unitBytes },
-        (_, phase) => new StringScanner(encoding, startOffset + phase, minimumCharacters),
-      ),
+      StringScanner.of(encoding, startOffset, minimumCharacters),
     );
     let lookAhead = 2 * WINDOW_BYTES;
     let endOffset = startOffset;
@@ -126,9 +82,21 @@ export function* findStrings(
         lookAhead = 2 * WINDOW_BYTES;
         endOffset = Math.min(rangeEnd, nextBorder(endOffset));
         const bytes = window.load(windowOffset, endOffset);
-        yield* inOrder(
-          scanners.map((scanner) => scanner.scan(bytes, windowOffset, endOffset === rangeEnd)),
-        );
+        for (const scanner of scanners) {
+          scanner.scan(bytes, windowOffset, endOffset === rangeEnd);
+        }
+        for (let next = nextOf(scanners); next !== undefined; next = nextOf(scanners)) {
+          const { startIndex, endIndex, continues } = next.found;
+          next.found.pass();
+          yield {
+            kind: 'string',
+            offset: windowOffset + startIndex,
+            length: endIndex - startIndex,
+            encoding: next.encoding,
+            text: decoded(bytes, startIndex, endIndex, next.encoding),
+            continues,
+          };
+        }
       }
       yield { kind: 'progress', doneBytes: doneBefore + endOffset - startOffset, totalBytes };
     }
@@ -139,129 +107,26 @@ export function* findStrings(
 const nextBorder = (offset: number): number =>
   (Math.floor(offset / WINDOW_BYTES) + 1) * WINDOW_BYTES;
 
-/** What several generators find, each in the order of offsets, in that order. */
-function* inOrder(
-  all: readonly Generator<FoundString, undefined>[],
-): Generator<FoundString, undefined> {
-  const heads = all.map((strings) => strings.next().value);
-  for (;;) {
-    let first = -1;
-    let firstOffset = Number.POSITIVE_INFINITY;
-    for (let index = 0; index < heads.length; index++) {
-      const offset = heads[index]?.offset ?? Number.POSITIVE_INFINITY;
-      if (offset >= firstOffset) continue;
-      first = index;
-      firstOffset = offset;
+/** The scanner whose next string begins before those of the others. */
+function nextOf(scanners: readonly StringScanner[]): StringScanner | undefined {
+  let best: StringScanner | undefined;
+  for (const scanner of scanners) {
+    if (scanner.found.startIndex < (best?.found.startIndex ?? Number.POSITIVE_INFINITY)) {
+      best = scanner;
     }
-    const found = heads[first];
-    if (found === undefined) return;
-    yield found;
-    heads[first] = all[first]?.next().value;
   }
+  return best;
 }
 
-/**
- * Finds strings of one encoding, in windows that follow each other.
- *
- * State: everything before `offset` is done; there a string may begin, which went on at the end of the last window. It is
- * looked at again from its beginning, with the next one. `#isRest`: the piece before that is already told.
- */
-class StringScanner {
-  offset: number;
-  readonly #encoding: StringEncoding;
-  readonly #minimumCharacters: number;
-  #isRest = false;
-
-  constructor(encoding: StringEncoding, offset: number, minimumCharacters: number) {
-    this.#encoding = encoding;
-    this.offset = offset;
-    this.#minimumCharacters = minimumCharacters;
-  }
-
-  /** Goes on behind zeros that begin where it is, or before. */
-  passZeros(toOffset: number): void {
-    const { unitBytes } = readings[this.#encoding];
-    const units = Math.max(0, Math.floor((toOffset - this.offset) / unitBytes));
-    this.offset += units * unitBytes;
-  }
-
-  /** @param isLast whether strings end where the window ends */
-  *scan(bytes: Buffer, windowOffset: number, isLast: boolean): Generator<FoundString, undefined> {
-    const { bytesAt, unitBytes, telling } = readings[this.#encoding];
-    let index = this.offset - windowOffset;
-    let start = index;
-    let characters = 0;
-    const isEnough = () => characters >= (this.#isRest ? 1 : this.#minimumCharacters);
-    while (index < bytes.length) {
-      if (characters === 0) {
-        index = nextPossible(bytes, index, unitBytes, telling);
-        start = index;
-        if (index >= bytes.length) break;
-      }
-      const length = bytesAt(bytes, index);
-      if (length > 0) {
-        if (index - start >= STRING_PIECE_BYTES) {
-          yield this.#found(bytes, windowOffset, start, index, true);
-          this.#isRest = true;
-          start = index;
-          characters = 0;
-        }
-        characters++;
-        index += length;
-        continue;
-      }
-      if (length === UNDECIDED && !isLast) break;
-      if (isEnough()) yield this.#found(bytes, windowOffset, start, index, false);
-      this.#isRest = false;
-      characters = 0;
-      index += unitBytes;
-      start = index;
-    }
-    if (isLast && isEnough()) yield this.#found(bytes, windowOffset, start, index, false);
-    this.offset = windowOffset + start;
-    return undefined;
-  }
-
-  #found(
-    bytes: Buffer,
-    windowOffset: number,
-    start: number,
-    end: number,
-    continues: boolean,
-  ): FoundString {
-    return {
-      kind: 'string',
-      offset: windowOffset + start,
-      length: end - start,
-      encoding: this.#encoding,
-      text: decoded(bytes.subarray(start, end), this.#encoding),
-      continues,
-    };
-  }
-}
-
-/** The first unit from an index on that may be a character, or what is left of one at the end. */
-function nextPossible(
-  bytes: Buffer,
-  index: number,
-  unitBytes: number,
-  { index: tellingIndex, isPossible }: Reading['telling'],
-): number {
-  const end = bytes.length - tellingIndex;
-  let at = index;
-  while (at < end && isPossible[bytes[at + tellingIndex] as number] === 0) at += unitBytes;
-  return at;
-}
-
-function decoded(bytes: Buffer, encoding: StringEncoding): string {
+function decoded(bytes: Buffer, start: number, end: number, encoding: StringEncoding): string {
   switch (encoding) {
     case 'ascii':
-      return bytes.toString('latin1');
+      return bytes.toString('latin1', start, end);
     case 'utf-8':
-      return bytes.toString('utf8');
+      return bytes.toString('utf8', start, end);
     case 'utf-16le':
-      return bytes.toString('utf16le');
+      return bytes.toString('utf16le', start, end);
     case 'utf-16be':
-      return Buffer.from(bytes).swap16().toString('utf16le');
+      return Buffer.from(bytes.subarray(start, end)).swap16().toString('utf16le');
   }
 }

@@ -2,13 +2,9 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { ByteRange } from '../../src/forensics/byteRanges.js';
 import type { ByteSource } from '../../src/forensics/byteSource.js';
-import {
-  type FoundString,
-  findStrings,
-  STRING_PIECE_BYTES,
-  type StringEncoding,
-  type StringOptions,
-} from '../../src/forensics/strings.js';
+import type { StringEncoding } from '../../src/forensics/stringReadings.js';
+import { STRING_PIECE_BYTES } from '../../src/forensics/stringScanner.js';
+import { type FoundString, findStrings, type StringOptions } from '../../src/forensics/strings.js';
 import { bufferSource } from '../support/bufferSource.js';
 import { codeOf } from '../support/errors.js';
 
