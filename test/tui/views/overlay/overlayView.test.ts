@@ -58,7 +58,7 @@ describe('the overlay', () => {
     expect(text).toContain(' 2 Overlay 5p ');
     expect(text).toMatch(/0x0003_2000 +3 +\d+ B +\d+ s/);
     await writePages(client, [120]);
-    await screen.shows(/extents {3}4 in 6 pages[^]*0x0007_8000/);
+    await screen.shows(/extents {3}4 in 6 pages[\s\S]*0x0007_8000/);
   });
 
   test('tells apart what was dirty before it was opened', async () => {
