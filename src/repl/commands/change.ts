@@ -127,7 +127,7 @@ export const quiesceCommand = defineCommand({
   details: [
     `Programs that write to the mount wait until \`resume\`, until TIME is over, or until the session ends. TIME is at most ${MAX_QUIESCE_MS / 1000}s, which is also what holds without it.`,
   ],
-  examples: ['quiesce 5s; sh cp "$HEXZ_OVERLAY"* backup/; resume'],
+  examples: ['quiesce 5s'],
   arguments: { time: optional(durationKind, 'how long') },
   options: {},
   async run({ session, signal, usageError }, { time = MAX_QUIESCE_MS }) {

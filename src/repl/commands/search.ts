@@ -109,7 +109,8 @@ function remembering(
   });
 }
 
-const previewText = ({ preview }: Match): string =>
+/** What is around a match, as text: of what `find` lists. */
+export const previewText = ({ preview }: Match): string =>
   Buffer.from(preview, 'hex')
     .toString('latin1')
     .replace(/[^\x20-\x7e]/g, '.');

@@ -1,6 +1,7 @@
 import type { FoundString, Match } from '../../../engine/control/protocol/inspection.js';
 import type { StreamName } from '../../../repl/commands/definition.js';
 import type { Place } from '../../../repl/commands/place.js';
+import { previewText } from '../../../repl/commands/search.js';
 import { Listing } from '../../../repl/listing.js';
 import { formatOffset, printable } from '../../../repl/rendering/values.js';
 import { type ListItem, ResultList } from './resultList.js';
@@ -49,8 +50,3 @@ function itemOf(given: Match | FoundString): ListItem {
   const text = 'text' in given ? printable(given.text) : previewText(given);
   return { offset, length, streamOffset, text };
 }
-
-const previewText = ({ preview }: Match): string =>
-  Buffer.from(preview, 'base64')
-    .toString('latin1')
-    .replace(/[^\x20-\x7e]/g, '.');
