@@ -55,3 +55,15 @@ test('with lines on a terminal, what cannot be mounted is looked into unmounted'
   terminal.type('quit\r');
   expect(await terminal.status).toBe(0);
 });
+
+test('a terminal whose output goes elsewhere is asked for no command', async () => {
+  const parameters = JSON.stringify([cliPath, 'inspect', snapshot]);
+  const terminal = openTerminal([
+    '--eval',
+    `const { spawnSync } = require('node:child_process');
+    const { status, stdout } = spawnSync(process.execPath, ${parameters}, { stdio: ['inherit', 'pipe', 'inherit'] });
+    console.log(String(stdout), 'status', status);`,
+  ]);
+  await terminal.shows(/Disk: +40\.00 KiB[\s\S]*status 0/);
+  expect(await terminal.status).toBe(0);
+});
