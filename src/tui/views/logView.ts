@@ -107,18 +107,20 @@ export class LogView implements View {
     this.#fromEnd = Math.max(0, Math.min(this.#fromEnd, rows.length - height));
     const end = rows.length - this.#fromEnd;
     const shown = rows.slice(Math.max(0, end - height), end);
-    if (shown.length === 0) shown.push(this.#empty(columns));
+    if (shown.length === 0) shown.push(...this.#empty(columns));
     return framed(fitRows(shown, theme, inside(size)), theme, size, 'log', {
       note: this.#filter === '' ? '' : `only lines with ${printable(this.#filter)}`,
     });
   }
 
-  #empty(columns: number): string {
+  #empty(columns: number): string[] {
     const text =
       this.#filter === ''
         ? 'Nothing was said yet: warnings and errors of the engine will stand here, with their codes.'
         : 'No line has that text in it; / changes the filter.';
-    return new Line(this.#context.theme, columns).add(text, 'dim').end();
+    return wrap(text, columns).map((part) =>
+      new Line(this.#context.theme, columns).add(part, 'dim').end(),
+    );
   }
 
   #rows(line: LogLine, columns: number): string[] {
