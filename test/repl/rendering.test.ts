@@ -370,9 +370,7 @@ test('a commit is told in words', async () => {
       overlay: 'kept',
     }),
   };
-  expect(
-    await shown('commit /new.hxz --dry-run; commit /new.hxz', methods),
-  ).toMatchInlineSnapshot(`
+  expect(await shown('commit /new.hxz --dry-run; commit /new.hxz', methods)).toMatchInlineSnapshot(`
     "Would commit:    4 pages (16.00 KiB)
     Would leave out: 1 page
     Blocks of disk:  2 written, 1 copied as stored, 1 zero
