@@ -341,6 +341,52 @@ test('what a file says is shown, never sent to the terminal', async () => {
   );
 });
 
+test('a commit is told in words', async () => {
+  const stream = {
+    length: 65_536,
+    encodedBlocks: 2,
+    copiedBlocks: 1,
+    zeroBlocks: 1,
+    parentBlocks: 0,
+  };
+  const methods: FakeMethods = {
+    planCommit: () => ({
+      streams: { disk: { ...stream, estimatedStoredBytes: 2048 } },
+      committedPages: 4,
+      committedBytes: 16_384,
+      remainingPages: 1,
+    }),
+    commit: () => ({
+      output: '/new.hxz',
+      fileBytes: 4096,
+      streams: { disk: { ...stream, sharedBlocks: 0, storedBytes: 2048 } },
+      encoder: 'lz4-napi',
+      seconds: 0.5,
+      warnings: [],
+      base: '/images/web-01.hxz',
+      baseBytes: 20_000,
+      committedPages: 4,
+      remainingPages: 1,
+      overlay: 'kept',
+    }),
+  };
+  expect(await shown('commit /new.hxz --dry-run; commit /new.hxz', methods)).toMatchInlineSnapshot(`
+    "Would commit:    4 pages (16.00 KiB)
+    Would leave out: 1 page
+    Blocks of disk:  2 written, 1 copied as stored, 1 zero
+    Stored of disk:  about 2.00 KiB of 64.00 KiB
+    Committed:      4 pages
+    To:             /new.hxz
+    Base:           /images/web-01.hxz (19.53 KiB)
+    Size:           64.00 KiB in 4.00 KiB (16.00x)
+    Blocks of disk: 2 written, 1 copied as stored, 1 zero
+    Overlay:        kept, on its base; 1 page left out
+    Encoder:        lz4-napi
+    Time:           0.50 s
+    "
+  `);
+});
+
 test('without an overlay, what has changed is nothing, and why is said', async () => {
   const fails = (): never => {
     throw new HexzError('NO_OVERLAY', 'there is no overlay');

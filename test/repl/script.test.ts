@@ -56,6 +56,18 @@ describe('a script', () => {
     });
   });
 
+  test('writes a large file at once, so that the engine looks once for who uses the disk', async () => {
+    const file = join(newDirectory(), 'large');
+    writeFileSync(file, Buffer.alloc(3 * 1024 ** 2, 7));
+    const session = newSession({ write: ({ bytes }) => ({ written: bytes.length }) });
+    const { output } = await runRepl(`set write on > /dev/null; write disk 0 --from ${file}`, {
+      session,
+    });
+    expect(output).toContain('3 145 728 bytes');
+    const { requests } = session.client as unknown as { requests: { method: string }[] };
+    expect(requests.filter(({ method }) => method === 'write')).toHaveLength(1);
+  });
+
   test('does not export less than was asked for', async () => {
     const file = join(newDirectory(), 'end');
     const run = await runRepl(`export disk 64K-1 2 ${file}`);

@@ -3,10 +3,14 @@ import type { ChangeGate } from '../fuse/changeGate.js';
 import type { Extent } from '../overlay/dirtyPages.js';
 import type { SharedFrozenInstant } from '../overlay/frozenInstant.js';
 import type { Overlay } from '../overlay/overlay.js';
+import { inSlices, type Steps } from '../slices.js';
 import { checkDiskUnused } from './diskUsers.js';
 import { evictPages } from './evictPages.js';
 import type { Resources } from './resources.js';
 import type { ServedMount } from './servedMount.js';
+
+/** Is written without a look at requests that wait. */
+const WRITE_STEP_BYTES = 64 * 1024;
 
 /**
  * What watchers have done to a running overlay, other than through its mount.
@@ -65,9 +69,7 @@ export class LiveChanges {
         location: { stream: 'disk', offset },
       });
     }
-    await this.#change(force, () => {
-      this.#resources.volume.write(offset, Buffer.from(bytes));
-    });
+    await this.#change(force, () => inSlices(this.#writeSteps(offset, Buffer.from(bytes))));
   }
 
   /**
@@ -88,6 +90,13 @@ export class LiveChanges {
   /** Nobody is left who needs any of them. */
   close(): void {
     for (const number of [...this.#releases.keys()]) this.release(number);
+  }
+
+  *#writeSteps(offset: number, bytes: Buffer): Steps<void> {
+    for (let at = 0; at < bytes.length; at += WRITE_STEP_BYTES) {
+      this.#resources.volume.write(offset + at, bytes.subarray(at, at + WRITE_STEP_BYTES));
+      yield;
+    }
   }
 
   #add(release: () => void): number {
@@ -112,9 +121,12 @@ export class LiveChanges {
         await checkDiskUnused(mount);
         checkInPlace(mount);
       }
-      const result = await change();
-      if (mount !== undefined) await evictPages(mount.pathOf('disk'));
-      return result;
+      try {
+        return await change();
+      } finally {
+        // Also what was changed before it failed is to be seen.
+        if (mount !== undefined) await evictPages(mount.pathOf('disk'));
+      }
     } finally {
       release();
     }

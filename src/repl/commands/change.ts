@@ -2,8 +2,8 @@ import { readFile } from 'node:fs/promises';
 import { MAX_QUIESCE_MS, MAX_WRITE_BYTES } from '../../engine/control/protocol/methods.js';
 import { HexzError } from '../../engine/errors.js';
 import { readPassword, unreadable } from '../files.js';
-import { documentRendering } from '../rendering/document.js';
 import { facts } from '../rendering/rendering.js';
+import { commitRendering } from '../rendering/snapshots.js';
 import { countOf, formatOffset } from '../rendering/values.js';
 import { defineCommand, flag, option, optional, required } from './definition.js';
 import {
@@ -118,7 +118,7 @@ export const commitCommand = defineCommand({
     };
     return session.client.request(dryRun ? 'planCommit' : 'commit', params, { signal, onProgress });
   },
-}).shownAs(documentRendering);
+}).shownAs(commitRendering);
 
 export const quiesceCommand = defineCommand({
   name: 'quiesce',
@@ -158,4 +158,4 @@ export const syncCommand = defineCommand({
   arguments: {},
   options: {},
   run: ({ session, signal }) => session.client.request('sync', {}, { signal }),
-}).shownAs({ text: () => [], table: () => [] });
+}).shownAs({ text: () => ['everything is on the disk of this machine\n'], table: () => [] });

@@ -81,7 +81,7 @@ export const unmountCommand = defineCommand({
   },
 }).shownAs({
   *text({ endsEngine }) {
-    if (endsEngine) yield 'the engine ends with its mount\n';
+    yield endsEngine ? 'unmounted; the engine ends with its mount\n' : 'unmounted\n';
   },
   table: () => [],
 });

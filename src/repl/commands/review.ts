@@ -220,17 +220,24 @@ export const joinCommand = defineCommand({
   run: (context, { pages }) => decide(context, [{ action: 'join', pages }]),
 }).shownAs(countsRendering);
 
-const historyCommand = (name: 'undo' | 'redo', summary: string): CommandDefinition =>
+const historyCommand = (
+  name: 'undo' | 'redo',
+  summary: string,
+  details: readonly string[] = [],
+): CommandDefinition =>
   defineCommand({
     name,
     group: 'Review',
     summary,
+    details,
     arguments: {},
     options: {},
     run: (context) => decide(context, [{ action: name }]),
   }).shownAs(countsRendering);
 
-export const undoCommand = historyCommand('undo', 'Takes back the last change of the review');
+export const undoCommand = historyCommand('undo', 'Takes back the last change of the review', [
+  'It covers what was decided, viewed, split and joined, by whoever watches the engine: the last 10 000 changes, or fewer where they are very large. It does not cover what changes the disk: `write`, `drop --live`, and what programs write. `drop --live` also ends what can be undone of the review.',
+]);
 export const redoCommand = historyCommand('redo', 'Makes again what was taken back');
 
 export const selectionCommand = defineCommand({

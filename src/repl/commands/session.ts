@@ -2,6 +2,7 @@ import type { HexzError } from '../../engine/errors.js';
 import { Listing } from '../listing.js';
 import { facts, type Rendering, rows } from '../rendering/rendering.js';
 import { formatOffset } from '../rendering/values.js';
+import { indented } from '../rendering/wrapping.js';
 import {
   changeSetting,
   isSettingName,
@@ -50,40 +51,44 @@ const helpOf = (definition: CommandDefinition): CommandHelp => ({
   examples: definition.examples,
 });
 
-const helpText = ({
-  usage,
-  aliases,
-  summary,
-  details,
-  arguments: all,
-  examples,
-}: CommandHelp): string => {
+const helpText = (
+  { usage, aliases, summary, details, arguments: all, examples }: CommandHelp,
+  columns: number | undefined,
+): string => {
   const width = all.reduce((longest, { name }) => Math.max(longest, name.length), 0);
   return [
-    usage,
-    `  ${summary}.`,
-    ...details.map((detail) => `  ${detail}`),
+    ...indented(usage, '', '    ', columns),
+    ...[`${summary}.`, ...details].flatMap((text) => indented(text, '  ', '  ', columns)),
     ...(aliases.length === 0 ? [] : [`  also: ${aliases.join(', ')}`]),
-    ...all.map(({ name, about }) => `    ${name.padEnd(width)}  ${about}`),
+    ...all.flatMap(({ name, about }) =>
+      indented(about, `    ${name.padEnd(width)}  `, ' '.repeat(width + 6), columns),
+    ),
     ...examples.map((example) => `  e.g. ${example}`),
     '',
   ].join('\n');
 };
 
 const helpRendering: Rendering<{ commands: readonly CommandHelp[] }> = {
-  *text({ commands }) {
+  *text({ commands }, { columns }) {
     const [first] = commands;
     if (commands.length === 1 && first !== undefined) {
-      yield helpText(first);
+      yield helpText(first, columns);
       return;
     }
     for (const group of commandGroups) {
       const members = commands.filter((command) => command.group === group);
       if (members.length === 0) continue;
       yield `${group}\n`;
-      for (const { usage, summary } of members) yield `  ${usage}\n      ${summary}\n`;
+      for (const { usage, summary } of members) {
+        const lines = [
+          ...indented(usage, '  ', '      ', columns),
+          ...indented(summary, '      ', '      ', columns),
+        ];
+        yield `${lines.join('\n')}\n`;
+      }
     }
-    yield '\nhelp NAME says more; docs/repl.md explains words, expressions, pipes and scripts\n';
+    const more = 'help NAME says more; docs/repl.md explains words, expressions, pipes and scripts';
+    yield `\n${indented(more, '', '', columns).join('\n')}\n`;
   },
   *table({ commands }) {
     yield 'usage\tsummary\n';

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
@@ -143,6 +144,17 @@ describe('commit', () => {
       });
     }
   });
+});
+
+test('write takes megabytes at once', async () => {
+  const { client } = await all.leased({ snapshot: repeated.snapshot, rw: true });
+  const bytes = Buffer.from(Array.from({ length: 1024 ** 2 + 5 }, (_, index) => index * 7 + 1));
+  const params = { offset: 3, bytes: bytes.toString('base64') };
+  expect(await client.request('write', params)).toEqual({ written: bytes.length });
+  const { sha256 } = await client.request('hash', { stream: 'disk' });
+  const expected = Buffer.from(disk);
+  bytes.copy(expected, 3);
+  expect(sha256).toBe(createHash('sha256').update(expected).digest('hex'));
 });
 
 describe('drop', () => {

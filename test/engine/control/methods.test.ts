@@ -236,7 +236,16 @@ describe('what can be asked of an engine', () => {
       expect((await stream.result).found).toBe(200);
     }
     const three = await client.request('search', { stream: 'disk', pattern, maximum: 3 });
-    expect(three.found).toBe(3);
+    expect(three).toEqual({ found: 3, searchedBytes: 2 * 16384 + 108 });
+    const last = { stream: 'disk', pattern, maximum: 1, isBackward: true } as const;
+    expect(await client.request('search', last)).toEqual({ found: 1, searchedBytes: 16384 - 100 });
+    const { found, searchedBytes } = await client.request('strings', {
+      stream: 'disk',
+      maximum: 2,
+    });
+    expect(found).toBe(2);
+    expect(searchedBytes).toBeGreaterThan(0);
+    expect(searchedBytes).toBeLessThan(1024 ** 2);
   });
 
   test('a request for only the result of a search with many matches gets it', async () => {

@@ -23,6 +23,8 @@ interface ReplOptions {
   readonly json?: boolean;
   readonly isColoured?: boolean;
   readonly isTyped?: boolean;
+  /** Width of the terminal. */
+  readonly columns?: number;
   readonly session?: Session;
   readonly signal?: AbortSignal;
 }
@@ -38,7 +40,7 @@ export async function runRepl(text: string, options: ReplOptions = {}): Promise<
   const errors = new Collected();
   const reporter = json
     ? new JsonReporter(output)
-    : new TextReporter({ output, errors }, { isColoured, columns: undefined }, { isTyped });
+    : new TextReporter({ output, errors }, { isColoured, columns: options.columns }, { isTyped });
   const source = new Source(text, isTyped ? undefined : 'test');
   const { signal = new AbortController().signal } = options;
   const error = await runText(session, source, reporter, signal);

@@ -173,6 +173,13 @@ function guestView(memory: GuestMemory): View {
   };
 }
 
+/** How many bytes are present between two offsets. */
+export function bytesIn(view: View, startOffset: number, endOffset: number): number {
+  let sum = 0;
+  for (const { length } of view.rangesIn(startOffset, endOffset)) sum += length;
+  return sum;
+}
+
 /** A stretch of a view, cut at its end. */
 export function endOf(
   view: View,

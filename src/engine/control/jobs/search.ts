@@ -2,7 +2,7 @@ import type { ByteRange } from '../../../forensics/byteRanges.js';
 import { parsePattern } from '../../../forensics/search/pattern.js';
 import { search as searchSource } from '../../../forensics/search/search.js';
 import type { Item, Params, Result } from '../protocol/methods.js';
-import { endOf, type JobContext, streamOffsetIn, type View } from './context.js';
+import { bytesIn, endOf, type JobContext, streamOffsetIn, type View } from './context.js';
 import type { JobOutput } from './output.js';
 
 /** Shown before a match, and from its beginning on. */
@@ -27,6 +27,7 @@ export function search(
   const ranges = view.rangesIn(startOffset, endOf(view, params));
   // Backward they have to be known all; forward, a dump with millions of holes needs no more memory than one.
   const batches = isBackward ? [ranges] : batchesOf(ranges);
+  if (maximum === 0) return { found: 0, searchedBytes: 0 };
   let found = 0;
   let searchedBytes = 0;
   for (const batch of batches) {
@@ -38,10 +39,16 @@ export function search(
         output.progress({ doneBytes: searchedBytes, totalBytes: searchedBefore + totalBytes });
         continue;
       }
-      if (found >= maximum) return { found, searchedBytes };
       found++;
       const { offset, length } = step;
       output.item({ offset, length, ...streamOffsetIn(view, offset), ...previewOf(view, offset) });
+      if (found < maximum) continue;
+      return {
+        found,
+        searchedBytes: isBackward
+          ? bytesIn(view, offset, endOf(view, params))
+          : bytesIn(view, startOffset, offset + length),
+      };
     }
   }
   return { found, searchedBytes };

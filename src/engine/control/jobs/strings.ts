@@ -1,6 +1,6 @@
 import { findStrings } from '../../../forensics/strings.js';
 import type { Item, Params, Result } from '../protocol/methods.js';
-import { endOf, type JobContext, streamOffsetIn } from './context.js';
+import { bytesIn, endOf, type JobContext, streamOffsetIn } from './context.js';
 import type { JobOutput } from './output.js';
 
 /** Answers `strings`. */
@@ -11,6 +11,7 @@ export function strings(
 ): Result<'strings'> {
   const view = context.view(params, output);
   const { offset: startOffset, minimumLength, maximum = Number.POSITIVE_INFINITY } = params;
+  if (maximum === 0) return { found: 0, searchedBytes: 0 };
   const steps = findStrings(view.source, {
     ranges: view.rangesIn(startOffset, endOf(view, params)),
     minimumCharacters: minimumLength,
@@ -25,10 +26,11 @@ export function strings(
       output.progress({ doneBytes: step.doneBytes, totalBytes: step.totalBytes });
       continue;
     }
-    if (found >= maximum) break;
     found++;
     const { offset, length, encoding, text, continues: isCut } = step;
     output.item({ offset, length, ...streamOffsetIn(view, offset), encoding, text, isCut });
+    if (found < maximum) continue;
+    return { found, searchedBytes: bytesIn(view, startOffset, offset + length) };
   }
   return { found, searchedBytes };
 }

@@ -65,3 +65,6 @@ export const commitPlan = z.object({
   committedBytes: count,
   remainingPages: count,
 });
+
+export type CommitReport = z.output<typeof commitReport>;
+export type CommitPlan = z.output<typeof commitPlan>;

@@ -35,7 +35,7 @@ import {
 /** Bytes that one `read` answers with. */
 export const MAX_READ_BYTES = 1024 * 1024;
 /** Bytes that one `write` takes. */
-export const MAX_WRITE_BYTES = 256 * 1024;
+export const MAX_WRITE_BYTES = 8 * 1024 * 1024;
 /** Extents or hunks that one answer holds. */
 export const MAX_LISTED = 4096;
 /** Bytes that one `locate` looks at. */

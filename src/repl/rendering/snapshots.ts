@@ -1,0 +1,76 @@
+import type { CommitPlan, CommitReport } from '../../engine/control/protocol/commit.js';
+import { type Fact, facts } from './rendering.js';
+import { countOf, formatBytes, formatCount } from './values.js';
+
+/*
+ * What is said of snapshots as a whole, in the words of `hexz info` and `hexz commit`.
+ */
+
+type Blocks = Partial<
+  Record<'encodedBlocks' | 'copiedBlocks' | 'sharedBlocks' | 'zeroBlocks' | 'parentBlocks', number>
+>;
+
+function blocksText(blocks: Blocks): string {
+  const parts = [
+    [blocks.encodedBlocks, 'written'],
+    [blocks.copiedBlocks, 'copied as stored'],
+    [blocks.sharedBlocks, 'shared'],
+    [blocks.zeroBlocks, 'zero'],
+    [blocks.parentBlocks, 'from the parent'],
+  ] as const;
+  const said = parts.flatMap(([count = 0, what]) =>
+    count === 0 ? [] : [`${formatCount(count)} ${what}`],
+  );
+  return said.length === 0 ? 'none' : said.join(', ');
+}
+
+const overlayTexts = {
+  deleted: 'deleted',
+  kept: 'kept, on its base',
+  rebound: 'kept, on the new snapshot',
+} as const;
+
+/** What a commit has made, or would make. */
+export const commitRendering = facts<CommitReport | CommitPlan>((result) => [
+  ...('output' in result ? madeFacts(result) : plannedFacts(result)),
+]);
+
+const madeFacts = (report: CommitReport): readonly Fact[] => {
+  const all = Object.values(report.streams);
+  const bytes = all.reduce((sum, { length }) => sum + length, 0);
+  const ratio = bytes === 0 ? '' : ` (${(bytes / report.fileBytes).toFixed(2)}x)`;
+  return [
+    ['Committed', countOf(report.committedPages, 'page'), report.committedPages],
+    ['To', report.output],
+    ['Base', `${report.base} (${formatBytes(report.baseBytes)})`, report.base],
+    ['Size', `${formatBytes(bytes)} in ${formatBytes(report.fileBytes)}${ratio}`, report.fileBytes],
+    ...Object.entries(report.streams).map(
+      ([name, blocks]): Fact => [`Blocks of ${name}`, blocksText(blocks)],
+    ),
+    [
+      'Overlay',
+      `${overlayTexts[report.overlay]}; ${countOf(report.remainingPages, 'page')} left out`,
+      report.overlay,
+    ],
+    ['Encoder', report.encoder],
+    ['Time', `${report.seconds.toFixed(2)} s`, report.seconds],
+    ...report.warnings.map((warning): Fact => ['Warning', warning]),
+  ];
+};
+
+const plannedFacts = (plan: CommitPlan): readonly Fact[] => [
+  [
+    'Would commit',
+    `${countOf(plan.committedPages, 'page')} (${formatBytes(plan.committedBytes)})`,
+    plan.committedPages,
+  ],
+  ['Would leave out', countOf(plan.remainingPages, 'page'), plan.remainingPages],
+  ...Object.entries(plan.streams).flatMap(([name, stream]): Fact[] => [
+    [`Blocks of ${name}`, blocksText(stream)],
+    [
+      `Stored of ${name}`,
+      `about ${formatBytes(stream.estimatedStoredBytes)} of ${formatBytes(stream.length)}`,
+      stream.estimatedStoredBytes,
+    ],
+  ]),
+];
