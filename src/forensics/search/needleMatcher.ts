@@ -10,6 +10,12 @@ const STRETCH_PLACES = 64;
 /** The same where nothing can be searched for natively. */
 const LONG_STRETCH_PLACES = 4096;
 
+/** Of longer ones, Node gives up looking for the first byte natively where that is not rare, and jumps by one or two zeros. */
+const MAX_ANCHOR_BYTES = 7;
+
+/** Shorter ones are not shared: what they leave out tells too much. */
+const MIN_SHARED_ANCHOR_BYTES = 3;
+
 /** Bytes that are compared between two pauses, at most. */
 const PAUSE_BYTES = 16 * 1024 * 1024;
 
@@ -35,6 +41,7 @@ function* merged(
 ): Generator<Found | undefined, void> {
   const rarity = new Rarity(bytes);
   for (const finder of finders) finder.begin(bytes, startIndex, endIndex, rarity);
+  shareAnchors(finders);
   for (;;) {
     let first: NeedleFinder | undefined;
     for (const finder of finders) {
@@ -69,6 +76,56 @@ class Rarity {
 }
 
 /**
+ * Has needles look for their anchors together where one begins with the other: so it is with a text in both byte orders,
+ * but for its first or last byte.
+ */
+function shareAnchors(finders: readonly NeedleFinder[]): void {
+  for (const [index, finder] of finders.entries()) {
+    for (const other of finders.slice(0, index)) {
+      if (other.anchor !== undefined && finder.anchor?.beginsWith(other.anchor) === true) {
+        finder.anchor = other.anchor;
+      } else if (finder.anchor !== undefined && other.anchor?.beginsWith(finder.anchor) === true) {
+        other.anchor = finder.anchor;
+      }
+    }
+  }
+}
+
+/**
+ * Bytes that are looked for natively in a window.
+ *
+ * State: from `#fromIndex` on, the first place is `#foundIndex`.
+ */
+class Anchor {
+  readonly #bytes: Buffer;
+  readonly #value: Buffer;
+  #fromIndex = 0;
+  #foundIndex = -1;
+
+  constructor(bytes: Buffer, value: Buffer) {
+    this.#bytes = bytes;
+    this.#value = value;
+  }
+
+  /** Whether it is found only where the other one is. */
+  beginsWith(other: Anchor): boolean {
+    const { length } = other.#value;
+    if (length < MIN_SHARED_ANCHOR_BYTES) return false;
+    return other.#value.equals(this.#value.subarray(0, length));
+  }
+
+  /** The first place from an index on; Infinity without one. */
+  next(fromIndex: number): number {
+    if (fromIndex < this.#fromIndex || fromIndex > this.#foundIndex) {
+      const found = this.#bytes.indexOf(this.#value, fromIndex);
+      this.#fromIndex = fromIndex;
+      this.#foundIndex = found < 0 ? Number.POSITIVE_INFINITY : found;
+    }
+    return this.#foundIndex;
+  }
+}
+
+/**
  * Finds one needle in a window. What is looked for natively is its anchor: known bytes from the one on that is rarest in
  * this window. Where the anchor is found again and again without a match, and where no byte is wholly known,
  * places are compared one by one.
@@ -78,13 +135,13 @@ class Rarity {
  */
 class NeedleFinder {
   placeIndex = 0;
+  anchor: Anchor | undefined;
   readonly #value: Buffer;
   readonly #mask: Buffer;
   #bytes: Buffer = Buffer.alloc(0);
   #endIndex = 0;
   #isFound = false;
   #rarestAt = 0;
-  #anchor: Buffer | undefined;
   readonly #stretchPlaces: number;
 
   constructor({ value, mask }: Needle) {
@@ -133,9 +190,10 @@ class NeedleFinder {
       this.#rarestAt = at;
     }
     if (!hasKnownByte) return;
+    const longestEnd = this.#rarestAt + MAX_ANCHOR_BYTES;
     let anchorEnd = this.#rarestAt;
-    while (mask[anchorEnd] === 0xff) anchorEnd++;
-    this.#anchor = value.subarray(this.#rarestAt, anchorEnd);
+    while (anchorEnd < longestEnd && mask[anchorEnd] === 0xff) anchorEnd++;
+    this.anchor = new Anchor(this.#bytes, value.subarray(this.#rarestAt, anchorEnd));
   }
 
   #compareStretch(): void {
@@ -155,9 +213,9 @@ class NeedleFinder {
   }
 
   #skipToAnchor(): void {
-    if (this.#anchor === undefined || this.placeIndex >= this.#endIndex) return;
-    const found = this.#bytes.indexOf(this.#anchor, this.placeIndex + this.#rarestAt);
-    this.placeIndex = found < 0 ? this.#endIndex : found - this.#rarestAt;
+    if (this.anchor === undefined || this.placeIndex >= this.#endIndex) return;
+    const found = this.anchor.next(this.placeIndex + this.#rarestAt);
+    this.placeIndex = Math.min(this.#endIndex, found - this.#rarestAt);
   }
 
   #fitsAt(place: number): boolean {
