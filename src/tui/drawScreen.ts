@@ -2,7 +2,7 @@ import { basename } from 'node:path';
 import { countOf, formatBytes, printable } from '../repl/rendering/values.js';
 import { Line } from './drawing/line.js';
 import { fitRows, type Size } from './drawing/panel.js';
-import { shortenStart, widthOf, wrap } from './drawing/text.js';
+import { shorten, shortenStart, widthOf, wrap } from './drawing/text.js';
 import { type Binding, keyLabel, paneBindings, screenBindings } from './keys/bindings.js';
 import type { Screen, TabPlace } from './screen.js';
 
@@ -47,7 +47,7 @@ function header(screen: Screen, columns: number): string {
   const decoded = Object.values(snapshot.streams).reduce((sum, { length }) => sum + length, 0);
   const ratio = snapshot.fileBytes === 0 ? 0 : decoded / snapshot.fileBytes;
   const facts = [
-    { rank: 0, text: printable(basename(snapshot.path)) },
+    { rank: 0, text: shorten(printable(basename(snapshot.path)), Math.max(12, room >> 1)) },
     {
       rank: 3,
       text: `${snapshot.compression} ${formatBytes(snapshot.blockBytes).replace('.00', '')}`,
@@ -125,7 +125,9 @@ function banners(screen: Screen, columns: number): string[] {
   const { engine, theme, banner } = screen;
   const rows: string[] = [];
   const add = (text: string): void => {
-    rows.push(new Line(theme, columns).add(`! ${printable(text)}`, 'error').end());
+    for (const row of wrap(`! ${printable(text)}`, Math.max(1, columns))) {
+      rows.push(new Line(theme, columns).add(row, 'error').end());
+    }
   };
   if (engine.end !== undefined) {
     add(
@@ -167,9 +169,9 @@ function messageRows(screen: Screen, columns: number): string[] {
       .slice(0, MAX_ERROR_ROWS)
       .map((text) => new Line(theme, columns).add(text, 'error').end());
   }
+  if (question !== undefined) return question.draw(theme, columns);
   const line = new Line(theme, columns);
-  if (question !== undefined) question.draw(line);
-  else if (message !== undefined) line.add(message.text, message.style);
+  if (message !== undefined) line.add(message.text, message.style);
   return [line.end()];
 }
 

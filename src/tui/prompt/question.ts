@@ -1,6 +1,7 @@
 import { printable } from '../../repl/rendering/values.js';
-import type { Line } from '../drawing/line.js';
-import { widthOf } from '../drawing/text.js';
+import { Line } from '../drawing/line.js';
+import { widthOf, wrap } from '../drawing/text.js';
+import type { Theme } from '../drawing/theme.js';
 import type { Input } from '../terminal/input.js';
 import type { Choice } from '../views/view.js';
 import type { LineInput } from './lineInput.js';
@@ -12,8 +13,8 @@ const LOW_SURROGATE = /[\udc00-\udfff]/;
 export interface Question {
   /** Answers whether it is settled. */
   take(input: Input): boolean;
-  /** Draws it into the line above the keys. */
-  draw(line: Line): void;
+  /** Rows above the keys. */
+  draw(theme: Theme, columns: number): string[];
   /** What could be typed next, to be shown above it. */
   readonly candidates: readonly string[];
 }
@@ -42,8 +43,8 @@ export class LineQuestion implements Question {
   }
 
   /** The part around the cursor, where not all of it has room. */
-  draw(line: Line): void {
-    line.add(this.#label, 'strong');
+  draw(theme: Theme, columns: number): string[] {
+    const line = new Line(theme, columns).add(this.#label, 'strong');
     const { text, cursor } = this.#input;
     const room = Math.max(1, line.room - 1);
     // However long the text is, no more of it than has room is looked at: it is drawn with every key.
@@ -56,6 +57,7 @@ export class LineQuestion implements Question {
       .add(printable(text.slice(start, cursor)))
       .add(printable(at), 'plain', true)
       .add(printable(behind.slice(at.length)));
+    return [line.end()];
   }
 }
 
@@ -85,9 +87,21 @@ export class ChoiceQuestion<Answer extends string> implements Question {
     return true;
   }
 
-  draw(line: Line): void {
-    line.add(this.#question, 'strong');
-    for (const { key, label } of this.#choices) line.add('  ').add(key, 'key').add(` ${label}`);
-    line.add('  ').add('Esc', 'key').add(' back');
+  /** All of it, in as many rows as that takes: nobody answers what he cannot read. */
+  draw(theme: Theme, columns: number): string[] {
+    const rows = wrap(this.#question, Math.max(1, columns));
+    let line = new Line(theme, columns).add(rows.pop() ?? '', 'strong');
+    const drawn = rows.map((text) => new Line(theme, columns).add(text, 'strong').end());
+    for (const { key, label } of [...this.#choices, { key: 'Esc', label: 'back' }]) {
+      if (line.room < widthOf(key) + widthOf(label) + 3) {
+        drawn.push(line.end());
+        line = new Line(theme, columns);
+      }
+      line
+        .add(line.column === 0 ? '' : '  ')
+        .add(key, 'key')
+        .add(` ${label}`);
+    }
+    return [...drawn, line.end()];
   }
 }

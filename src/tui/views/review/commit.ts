@@ -61,11 +61,13 @@ export class Commit {
   progress: CommitProgress | undefined;
   report: CommitReport | undefined;
   readonly #context: ScreenContext;
-  readonly #pace = new Pace({ factor: 5, leastMs: 500 });
+  readonly #pace = new Pace({ factor: 1, leastMs: 500 });
   #running: AbortController | undefined;
   /** What the plan is of. */
   #plannedFor = '';
   #plannedRevision = -1;
+  /** That of the review as it was last looked at. */
+  #revision = -1;
   #isPlanning = false;
 
   constructor(context: ScreenContext) {
@@ -86,8 +88,8 @@ export class Commit {
 
   /** Says that somebody looks, at a review of this revision. Plans anew what has changed. */
   look(revision: number): void {
-    const isPlanned = this.#isShown && this.#plannedRevision === revision;
-    if (isPlanned || this.#isPlanning || this.isRunning) return;
+    this.#revision = revision;
+    if (this.#isCurrent || this.#isPlanning || this.isRunning) return;
     const { restMs } = this.#pace;
     if (restMs > 0) this.#context.changedIn(restMs);
     else void this.#makePlan(revision);
@@ -141,7 +143,7 @@ export class Commit {
   async #run(): Promise<void> {
     if (this.isRunning) return;
     if (this.settings.output === undefined && !(await this.#askOutput())) return;
-    if (this.#isShown) await this.#make(this.settings, false);
+    if (this.#isCurrent) await this.#make(this.settings, false);
     else this.#context.say('what it would make is shown in a moment; c makes it then');
   }
 
@@ -171,6 +173,11 @@ export class Commit {
     return this.#plannedFor === whatPlansNeed(this.settings);
   }
 
+  /** Whether that is of the review as it is, too. */
+  get #isCurrent(): boolean {
+    return this.#isShown && this.#plannedRevision === this.#revision;
+  }
+
   async #makePlan(revision: number): Promise<void> {
     const { settings } = this;
     this.#isPlanning = true;
@@ -190,6 +197,8 @@ export class Commit {
     this.#plannedRevision = revision;
     this.#isPlanning = false;
     this.#pace.end();
+    // A person has changed something meanwhile, and waits.
+    if (!this.#isShown) this.#pace.hurry();
     this.#context.changed();
   }
 
