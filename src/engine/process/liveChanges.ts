@@ -4,7 +4,7 @@ import type { Extent } from '../overlay/dirtyPages.js';
 import type { SharedFrozenInstant } from '../overlay/frozenInstant.js';
 import type { Overlay } from '../overlay/overlay.js';
 import { checkDiskUnused } from './diskUsers.js';
-import { evictPages } from './evictPages.js';
+import { PageEvictor } from './evictPages.js';
 import type { Resources } from './resources.js';
 import type { ServedMount } from './servedMount.js';
 
@@ -25,6 +25,8 @@ export class LiveChanges {
   /** What gives each of them back. */
   readonly #releases = new Map<number, () => void>();
   #lastNumber = 0;
+  /** Of the mount that there was at the last change. */
+  #evictor: PageEvictor | undefined;
 
   /** @param mount the one that there is at the moment */
   constructor(resources: Resources, gate: ChangeGate, mount: () => ServedMount | undefined) {
@@ -88,6 +90,8 @@ export class LiveChanges {
   /** Nobody is left who needs any of them. */
   close(): void {
     for (const number of [...this.#releases.keys()]) this.release(number);
+    this.#evictor?.close();
+    this.#evictor = undefined;
   }
 
   #add(release: () => void): number {
@@ -104,6 +108,14 @@ export class LiveChanges {
     });
   }
 
+  #evictorOf(mount: ServedMount): PageEvictor {
+    const path = mount.pathOf('disk');
+    if (this.#evictor?.path === path) return this.#evictor;
+    this.#evictor?.close();
+    this.#evictor = new PageEvictor(path);
+    return this.#evictor;
+  }
+
   async #change<Result>(force: boolean, change: () => Result | Promise<Result>): Promise<Result> {
     const mount = this.#mount();
     const release = this.#gate.hold();
@@ -113,7 +125,7 @@ export class LiveChanges {
         checkInPlace(mount);
       }
       const result = await change();
-      if (mount !== undefined) await evictPages(mount.pathOf('disk'));
+      if (mount !== undefined) await this.#evictorOf(mount).evict();
       return result;
     } finally {
       release();
