@@ -160,7 +160,7 @@ export function fio(disk: string, ...parameters: string[]): { read: FioCounts; w
 
 export const megabytesPerSecond = ({ bw_bytes }: FioCounts): number => bw_bytes / 1e6;
 
-function peakMebibytesOf(pid: number | undefined): number {
+export function peakMebibytesOf(pid: number | undefined): number {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8');
   return Number(/^VmHWM:\s*(\d+) kB$/m.exec(status)?.[1]) / 1024;
 }

@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ControlClient } from '../src/engine/control/client.js';
 import { SnapshotWriter } from '../test/support/snapshotWriter.js';
 import { median, printTable } from './measure.js';
+import { peakMebibytesOf } from './mount.js';
 
 const EXTENTS = 1_000_000;
 /** Every other page is dirty, so that no two make one extent. */
@@ -77,8 +78,13 @@ export async function review(): Promise<void> {
     await measure('selection', () => client.stream('selection', {}).onlyResult());
     const output = join(directory, 'out.hxz');
     await measure('plan of a commit', () => client.request('planCommit', { output }));
+    for await (const _ of client.stream('diff', {}).batches());
     process.stdout.write(`review: ${EXTENTS.toLocaleString('en')} dirty extents\n`);
     printTable(rows);
+    const peak = peakMebibytesOf(engine.pid).toFixed(0);
+    process.stdout.write(
+      `  peak memory of the engine, a diff of everything included: ${peak} MiB\n`,
+    );
     const begun = performance.now();
     await client.request('shutdown', {});
     await client.closed;

@@ -21,6 +21,12 @@ const CANCEL_LIMIT_MS = 2000;
 /** One that writes a file has to take it away. */
 const WRITER_CANCEL_LIMIT_MS = 20_000;
 
+/**
+ * What a job finds is garbage once it is sent: with the usual 48 MiB for what is young, a thread that lists a million things
+ * takes 40 MiB more, and is no faster.
+ */
+const YOUNG_MEBIBYTES = 12;
+
 const limitOf = (method: string): number =>
   method === 'commit' ? WRITER_CANCEL_LIMIT_MS : CANCEL_LIMIT_MS;
 
@@ -191,7 +197,10 @@ class JobThread {
 
   constructor(setting: JobSetting, events: ThreadEvents) {
     this.#events = events;
-    this.#worker = new Worker(new URL('./jobWorker.js', import.meta.url), { workerData: setting });
+    this.#worker = new Worker(new URL('./jobWorker.js', import.meta.url), {
+      workerData: setting,
+      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MEBIBYTES },
+    });
     this.#worker.on('message', (message: JobMessage) => this.#receive(message));
     this.#worker.on('error', (error) => void this.end(asHexzError(error)));
     this.#worker.on('exit', () => void this.end(cancelled()));

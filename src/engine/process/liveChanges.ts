@@ -5,7 +5,7 @@ import type { SharedFrozenInstant } from '../overlay/frozenInstant.js';
 import type { Overlay } from '../overlay/overlay.js';
 import { inSlices, type Steps } from '../slices.js';
 import { checkDiskUnused } from './diskUsers.js';
-import { evictPages } from './evictPages.js';
+import { PageEvictor } from './evictPages.js';
 import type { Resources } from './resources.js';
 import type { ServedMount } from './servedMount.js';
 
@@ -29,6 +29,8 @@ export class LiveChanges {
   /** What gives each of them back. */
   readonly #releases = new Map<number, () => void>();
   #lastNumber = 0;
+  /** Of the mount that there was at the last change. */
+  #evictor: PageEvictor | undefined;
 
   /** @param mount the one that there is at the moment */
   constructor(resources: Resources, gate: ChangeGate, mount: () => ServedMount | undefined) {
@@ -90,6 +92,8 @@ export class LiveChanges {
   /** Nobody is left who needs any of them. */
   close(): void {
     for (const number of [...this.#releases.keys()]) this.release(number);
+    this.#evictor?.close();
+    this.#evictor = undefined;
   }
 
   *#writeSteps(offset: number, bytes: Buffer): Steps<void> {
@@ -113,6 +117,14 @@ export class LiveChanges {
     });
   }
 
+  #evictorOf(mount: ServedMount): PageEvictor {
+    const path = mount.pathOf('disk');
+    if (this.#evictor?.path === path) return this.#evictor;
+    this.#evictor?.close();
+    this.#evictor = new PageEvictor(path);
+    return this.#evictor;
+  }
+
   async #change<Result>(force: boolean, change: () => Result | Promise<Result>): Promise<Result> {
     const mount = this.#mount();
     const release = this.#gate.hold();
@@ -125,7 +137,7 @@ export class LiveChanges {
         return await change();
       } finally {
         // Also what was changed before it failed is to be seen.
-        if (mount !== undefined) await evictPages(mount.pathOf('disk'));
+        if (mount !== undefined) await this.#evictorOf(mount).evict();
       }
     } finally {
       release();

@@ -1,6 +1,13 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
@@ -31,6 +38,12 @@ function writeElsewhere(disk: string): Promise<unknown> {
     'exit',
   );
 }
+
+/** Of all of its threads. */
+const childrenOf = (pid: number): string[] =>
+  readdirSync(`/proc/${pid}/task`).flatMap((thread) =>
+    readFileSync(`/proc/${pid}/task/${thread}/children`, 'utf8').trim().split(' ').filter(Boolean),
+  );
 
 describe.runIf(requires('FUSE'))('a mount', () => {
   test('is made, taken away and made again, elsewhere and at the same place', async () => {
@@ -122,6 +135,28 @@ describe.runIf(requires('FUSE'))('a mount', () => {
     await within('the end', client.closed);
     await until('nothing is left', () => all.hexz.sandbox.processes().length === 0);
     all.hexz.expectNothingLeft();
+  });
+
+  test('has one program for all changes of its disk, which does not keep it when the engine is killed', async () => {
+    const mountpoint = all.hexz.newMountpoint();
+    const { engine, client } = await all.leased({
+      snapshot: repeated.snapshot,
+      mountpoint,
+      rw: true,
+    });
+    const started = new Set<string>();
+    for (const text of ['a', 'b', 'c']) {
+      await client.request('write', { offset: 0, bytes: Buffer.from(text).toString('base64') });
+      expect(readFileSync(join(mountpoint, 'disk')).toString('latin1', 0, 1)).toBe(text);
+      for (const pid of childrenOf(engine.pid)) started.add(pid);
+    }
+    expect(started.size).toBe(1);
+    const open = [...started].flatMap((pid) =>
+      readdirSync(`/proc/${pid}/fd`).map((name) => readlinkSync(`/proc/${pid}/fd/${name}`)),
+    );
+    expect(open).not.toContain('/dev/fuse');
+    process.kill(engine.pid, 'SIGKILL');
+    await until('all have ended', () => all.hexz.sandbox.processes().length === 0);
   });
 
   test('that was detached and is still open keeps its disk from being changed', async () => {
