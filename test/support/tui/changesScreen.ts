@@ -1,37 +1,19 @@
-import { join } from 'node:path';
-import { afterEach } from 'vitest';
+import fc from 'fast-check';
+import { expect } from 'vitest';
 import type { ControlClient } from '../../../src/engine/control/client.js';
 import type { WireDiffTally } from '../../../src/engine/control/protocol/inspection.js';
-import type { Item } from '../../../src/engine/control/protocol/methods.js';
 import type { ReviewCounts } from '../../../src/engine/control/protocol/review.js';
 import type { EngineClient } from '../../../src/repl/client.js';
-import { History } from '../../../src/repl/history.js';
-import { Session } from '../../../src/repl/session.js';
-import type { Size } from '../../../src/tui/drawing/panel.js';
-import { Theme } from '../../../src/tui/drawing/theme.js';
-import { drawScreen } from '../../../src/tui/drawScreen.js';
-import { Screen } from '../../../src/tui/screen.js';
+import type { Screen } from '../../../src/tui/screen.js';
 import type { ViewName } from '../../../src/tui/views/view.js';
-import { temporaryDirectories } from '../temporary.js';
-import { until } from '../until.js';
+import { isIn, plain, TestScreen, testScreens } from './openScreen.js';
 
 const PAGE = 4096;
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: that is what is taken out
-const STYLES = /\u001b\[[\d;]*m/g;
-
 /** A screen that shows changes, without a terminal. */
-export class ChangesScreen {
-  readonly screen: Screen;
-  size: Size = { rows: 30, columns: 120 };
-
+export class ChangesScreen extends TestScreen {
   constructor(screen: Screen) {
-    this.screen = screen;
-  }
-
-  /** Keys by their names. */
-  press(...keys: readonly string[]): void {
-    for (const key of keys) this.screen.take({ kind: 'key', key });
+    super(screen, { rows: 30, columns: 120 });
   }
 
   /** What is typed in place of what a question suggests. */
@@ -47,53 +29,43 @@ export class ChangesScreen {
     this.answer(text);
   }
 
-  rows(): readonly string[] {
-    return drawScreen(this.screen, this.size).map((row) => row.replace(STYLES, ''));
-  }
-
-  get text(): string {
-    return this.rows().join('\n');
-  }
-
   /** The same without line breaks and frames. */
   get words(): string {
     return this.text.replaceAll(/[\s│]+/g, ' ');
   }
 
-  /** Waits until it shows something, and answers all of it. */
-  async shows(pattern: RegExp | string): Promise<string> {
-    const isIn = (text: string): boolean =>
-      typeof pattern === 'string' ? text.includes(pattern) : pattern.test(text);
-    const isShown = (): boolean => isIn(this.text) || isIn(this.words);
-    try {
-      await until(`${pattern} on the screen`, isShown);
-    } catch (error) {
-      throw new Error(`no ${pattern} on\n${this.text}`, { cause: error });
-    }
-    return this.text;
+  /** As it stands there, or as words of a text that is broken. */
+  override has(pattern: RegExp | string): boolean {
+    return super.has(pattern) || isIn(this.words, pattern);
   }
 }
 
 /** For the top of a test file: opens screens, which are stopped after each test. */
 export function changesScreens(): (client: EngineClient, view: ViewName) => Promise<ChangesScreen> {
-  const newDirectory = temporaryDirectories();
-  const screens: Screen[] = [];
-  afterEach(() => {
-    for (const screen of screens.splice(0)) screen.stop();
-  });
+  const open = testScreens();
   return async (client, view) => {
-    const screen = await Screen.open({
-      session: new Session(client),
-      history: new History(join(newDirectory(), 'history')),
-      theme: new Theme({ isColoured: false }),
-      endsEngine: false,
-      suspend: () => {},
-      redraw: () => {},
-    });
-    screens.push(screen);
+    const { screen } = await open(client);
     screen.open(view);
     return new ChangesScreen(screen);
   };
+}
+
+/** Draws the view that is shown, its list and what may be open of it, in any size. */
+export function expectRowsForAnySize({ screen }: ChangesScreen): void {
+  const { view } = screen;
+  const sizes = fc.record({
+    rows: fc.integer({ min: 0, max: 60 }),
+    columns: fc.integer({ min: 0, max: 200 }),
+    isOpen: fc.boolean(),
+  });
+  fc.assert(
+    fc.property(sizes, ({ isOpen, ...size }) => {
+      view.perform(isOpen ? 'open' : 'close');
+      const rows = view.draw(size);
+      expect(rows).toHaveLength(size.rows);
+      for (const row of rows) expect([...plain(row)]).toHaveLength(size.columns);
+    }),
+  );
 }
 
 /** Writes bytes into the overlay of an engine. */
@@ -112,29 +84,6 @@ export async function writePages(
   text = 'written',
 ): Promise<void> {
   for (const page of pages) await writeAt(client, page * PAGE, text);
-}
-
-/** What an engine tells by itself: what a test says, when it says it, without an end. */
-export class WatchItems {
-  readonly #waiting: Item<'watch'>[][] = [];
-  #wake: () => void = () => {};
-
-  send(...items: Item<'watch'>[]): void {
-    this.#waiting.push(items);
-    this.#wake();
-  }
-
-  async *batches(): AsyncGenerator<Item<'watch'>[], void> {
-    for (;;) {
-      const batch = this.#waiting.shift();
-      if (batch !== undefined) yield batch;
-      else {
-        await new Promise<void>((resolve) => {
-          this.#wake = resolve;
-        });
-      }
-    }
-  }
 }
 
 /** The counts of a review in which there is nothing. */

@@ -50,18 +50,25 @@ export class TestScreen {
     return this.rows().join('\n');
   }
 
+  /** Whether it shows something. */
+  has(pattern: RegExp | string): boolean {
+    return isIn(this.text, pattern);
+  }
+
+  /** Waits until it shows something, and answers all of it. */
   async shows(pattern: RegExp | string): Promise<string> {
     const what = `${pattern} on the screen`;
     try {
-      await until(what, () =>
-        typeof pattern === 'string' ? this.text.includes(pattern) : pattern.test(this.text),
-      );
+      await until(what, () => this.has(pattern));
     } catch (error) {
       throw new Error(`${what}; it shows\n${this.text}`, { cause: error });
     }
     return this.text;
   }
 }
+
+export const isIn = (text: string, pattern: RegExp | string): boolean =>
+  typeof pattern === 'string' ? text.includes(pattern) : pattern.test(text);
 
 /** For the top of a test file: opens screens, which are stopped after each test. */
 export function testScreens(): (client: EngineClient, size?: Size) => Promise<TestScreen> {

@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import * as fc from 'fast-check';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { ControlClient } from '../../../../src/engine/control/client.js';
 import { engines } from '../../../support/engines.js';
@@ -9,6 +8,7 @@ import { temporaryDirectories } from '../../../support/temporary.js';
 import {
   type ChangesScreen,
   changesScreens,
+  expectRowsForAnySize,
   writeAt,
   writePages,
 } from '../../../support/tui/changesScreen.js';
@@ -246,22 +246,6 @@ describe('the overlay', () => {
     const { client, screen } = await overlayScreen();
     await writePages(client, [4, 20, 40]);
     await screen.shows('extents   3 in 3 pages');
-    const view = screen.screen.view;
-    const sizes = fc.record({
-      rows: fc.integer({ min: 0, max: 60 }),
-      columns: fc.integer({ min: 0, max: 200 }),
-      isOpen: fc.boolean(),
-    });
-    fc.assert(
-      fc.property(sizes, ({ isOpen, ...size }) => {
-        view.perform(isOpen ? 'open' : 'close');
-        const rows = view.draw(size);
-        expect(rows).toHaveLength(size.rows);
-        for (const row of rows) expect(widthOfRow(row)).toBe(size.columns);
-      }),
-    );
+    expectRowsForAnySize(screen);
   });
 });
-
-// biome-ignore lint/suspicious/noControlCharactersInRegex: styles take no room
-const widthOfRow = (row: string): number => [...row.replace(/\u001b\[[\d;]*m/g, '')].length;

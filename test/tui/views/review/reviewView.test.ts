@@ -1,6 +1,5 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import * as fc from 'fast-check';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { ControlClient } from '../../../../src/engine/control/client.js';
 import type { EngineState } from '../../../../src/engine/control/protocol/engineState.js';
@@ -13,12 +12,13 @@ import { temporaryDirectories } from '../../../support/temporary.js';
 import {
   type ChangesScreen,
   changesScreens,
+  expectRowsForAnySize,
   noCounts,
   noTally,
-  WatchItems,
   writeAt,
   writePages,
 } from '../../../support/tui/changesScreen.js';
+import { WatchItems } from '../../../support/tui/openScreen.js';
 
 const all = engines();
 const open = changesScreens();
@@ -285,22 +285,6 @@ describe('the review', () => {
 
   test('has rows for any size', async () => {
     const { screen } = await reviewScreen([4, 20, 40]);
-    const view = screen.screen.view;
-    const sizes = fc.record({
-      rows: fc.integer({ min: 0, max: 60 }),
-      columns: fc.integer({ min: 0, max: 200 }),
-      isOpen: fc.boolean(),
-    });
-    fc.assert(
-      fc.property(sizes, ({ isOpen, ...size }) => {
-        view.perform(isOpen ? 'open' : 'close');
-        const rows = view.draw(size);
-        expect(rows).toHaveLength(size.rows);
-        for (const row of rows) expect(widthOfRow(row)).toBe(size.columns);
-      }),
-    );
+    expectRowsForAnySize(screen);
   });
 });
-
-// biome-ignore lint/suspicious/noControlCharactersInRegex: styles take no room
-const widthOfRow = (row: string): number => [...row.replace(/\u001b\[[\d;]*m/g, '')].length;
