@@ -1,10 +1,11 @@
 import { basename } from 'node:path';
-import { countOf, formatBytes, printable } from '../repl/rendering/values.js';
+import { countOf, formatBytes, printable, shortBytes } from '../repl/rendering/values.js';
 import { Line } from './drawing/line.js';
 import { fitRows, type Size } from './drawing/panel.js';
 import { shorten, shortenStart, widthOf, wrap } from './drawing/text.js';
 import { type Binding, keyLabel, paneBindings, screenBindings } from './keys/bindings.js';
 import type { Screen, TabPlace } from './screen.js';
+import type { View } from './views/view.js';
 
 /** What has no room for it is left out, in this order: first what can be done, then what is said of the snapshot. */
 const ROWS_FOR_KEYS = 4;
@@ -50,7 +51,7 @@ function header(screen: Screen, columns: number): string {
     { rank: 0, text: shorten(printable(basename(snapshot.path)), Math.max(12, room >> 1)) },
     {
       rank: 3,
-      text: `${snapshot.compression} ${formatBytes(snapshot.blockBytes).replace('.00', '')}`,
+      text: `${snapshot.compression} ${shortBytes(snapshot.blockBytes)}`,
     },
     {
       rank: 4,
@@ -99,11 +100,11 @@ function tabs(screen: Screen, columns: number): { line: string; places: readonly
   const line = new Line(screen.theme, columns);
   const places: TabPlace[] = [];
   // Where not all names have room, the numbers and the name of the one that is shown.
-  const full = [...screen.views.values()].map((view, index) => tabText(view, index, true));
+  const full = [...screen.views.values()].map(tabText);
   const isNarrow = full.reduce((sum, text) => sum + text.length + 1, 0) > columns;
   [...screen.views].forEach(([name, view], index) => {
     const isShown = name === screen.name;
-    const text = isNarrow && !isShown ? ` ${index + 1} ` : tabText(view, index, !isNarrow);
+    const text = isNarrow ? narrowTab(view, index, isShown) : (full[index] ?? '');
     const start = line.column;
     line.add(text, isShown ? 'strong' : 'dim', isShown).add(' ');
     places.push({ name, start, end: start + widthOf(text) });
@@ -111,12 +112,11 @@ function tabs(screen: Screen, columns: number): { line: string; places: readonly
   return { line: line.right('? help ', 'dim').end(), places };
 }
 
-function tabText(
-  view: { readonly title: string; badge(): string },
-  index: number,
-  hasBadge: boolean,
-): string {
-  const badge = hasBadge ? view.badge() : '';
+const narrowTab = ({ title }: View, index: number, isShown: boolean): string =>
+  isShown ? ` ${index + 1} ${title} ` : ` ${index + 1} `;
+
+function tabText(view: View, index: number): string {
+  const badge = view.badge();
   return ` ${index + 1} ${view.title}${badge === '' ? '' : ` ${badge}`} `;
 }
 

@@ -185,7 +185,7 @@ export class Screen implements ScreenContext {
   }
 
   async run(text: string): Promise<void> {
-    const pane = new TextPane(this.theme, printable(text.trim()), { follows: false });
+    const pane = new TextPane(this.theme, printable(text.trim()));
     const shown = this.#name;
     const open = (): void => {
       this.#results = pane;
@@ -324,7 +324,7 @@ export class Screen implements ScreenContext {
   }
 
   #showHelp(): void {
-    const pane = new TextPane(this.theme, 'help', { follows: false });
+    const pane = new TextPane(this.theme, 'help');
     for (const { text, style } of helpLines(this.view)) pane.add(text, style);
     this.#pane = pane;
   }

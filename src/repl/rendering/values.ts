@@ -27,6 +27,9 @@ export function formatBytes(bytes: number): string {
   return unit === 0 ? `${bytes} B` : `${value.toFixed(2)} ${units[unit]}`;
 }
 
+/** 49152 as "48 KiB", 1536 as "1.50 KiB". */
+export const shortBytes = (bytes: number): string => formatBytes(bytes).replace('.00', '');
+
 /** 1234567 as "1 234 567". */
 export function formatCount(count: number): string {
   return String(count).replace(/\B(?=(\d{3})+$)/g, ' ');

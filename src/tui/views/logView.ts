@@ -1,6 +1,6 @@
 import { printable } from '../../repl/rendering/values.js';
 import { Line } from '../drawing/line.js';
-import { fitRows, framed, inside, type Size } from '../drawing/panel.js';
+import { framed, inside, type Size } from '../drawing/panel.js';
 import { wrap } from '../drawing/text.js';
 import type { Style } from '../drawing/theme.js';
 import type { Binding } from '../keys/bindings.js';
@@ -108,7 +108,7 @@ export class LogView implements View {
     const end = rows.length - this.#fromEnd;
     const shown = rows.slice(Math.max(0, end - height), end);
     if (shown.length === 0) shown.push(...this.#empty(columns));
-    return framed(fitRows(shown, theme, inside(size)), theme, size, 'log', {
+    return framed(shown, theme, size, 'log', {
       note: this.#filter === '' ? '' : `only lines with ${printable(this.#filter)}`,
     });
   }

@@ -1,5 +1,5 @@
 import { Line } from '../drawing/line.js';
-import { fitRows, framed, inside, type Size } from '../drawing/panel.js';
+import { framed, inside, type Size } from '../drawing/panel.js';
 import { wrap } from '../drawing/text.js';
 import type { Style, Theme } from '../drawing/theme.js';
 import type { PaneCommand } from '../keys/bindings.js';
@@ -16,8 +16,8 @@ const MAX_LINES = 200_000;
 /**
  * Text over a view that is scrolled through: help, or what a command has answered.
  *
- * State: `#first` is the first row that is shown; a pane that `follows` shows its end while lines come, until a
- * person scrolls. Long lines are broken for the width they are drawn with.
+ * State: `#first` is the first row that is shown; who has gone to the end sees it also while lines come, until he
+ * scrolls. Long lines are broken for the width they are drawn with.
  */
 export class TextPane {
   title: string;
@@ -28,13 +28,12 @@ export class TextPane {
   #columns = 0;
   #first = 0;
   #page = 1;
-  #isFollowing: boolean;
+  #isFollowing = false;
   #dropped = 0;
 
-  constructor(theme: Theme, title: string, options: { readonly follows: boolean }) {
+  constructor(theme: Theme, title: string) {
     this.#theme = theme;
     this.title = title;
-    this.#isFollowing = options.follows;
   }
 
   get isEmpty(): boolean {
@@ -76,7 +75,7 @@ export class TextPane {
     const shown = this.#rows
       .slice(this.#first, this.#first + height)
       .map(({ text, style }) => new Line(this.#theme, columns).add(text, style).end());
-    return framed(fitRows(shown, this.#theme, inside(size)), this.#theme, size, this.title, {
+    return framed(shown, this.#theme, size, this.title, {
       note: this.#note(height),
       hasFocus: true,
     });

@@ -33,7 +33,6 @@ export interface ScreenContext {
   changedNow(): void;
   /** Told before each paint of a tick. */
   onTick(listener: () => void): void;
-  open(name: ViewName): void;
   /** Opens the view of a stream at a byte: of memory, its guest-physical address, or `raw` its place in the stream. */
   showOffset(stream: StreamName, offset: number, addressing?: Addressing): void;
   /** Runs a command of the REPL as if it had been typed; what it answers opens where it fits. */

@@ -1,5 +1,11 @@
 import type { EngineState } from '../../../engine/control/protocol/engineState.js';
-import { countOf, formatBytes, formatOffset, printable } from '../../../repl/rendering/values.js';
+import {
+  countOf,
+  formatBytes,
+  formatOffset,
+  printable,
+  shortBytes,
+} from '../../../repl/rendering/values.js';
 import { Line } from '../../drawing/line.js';
 import { beside, fitRows, framed, inside, type Size } from '../../drawing/panel.js';
 import { wrap } from '../../drawing/text.js';
@@ -122,7 +128,7 @@ function mapPanel(
     selectionRow(theme, room.columns, picture, layout, occupancy),
     ...legend,
   ];
-  const cell = formatBytes(grid.cellBytes * layout.cellsPerSign).replace('.00', '');
+  const cell = shortBytes(grid.cellBytes * layout.cellsPerSign);
   const title = `${grid.stream}   0 … ${formatBytes(grid.length)}   cell ${cell}`;
   const note = moment.isLive ? 'live' : `‖ HELD ${clockTime(time).slice(0, 8)}`;
   const framedRows = framed(rows, theme, size, title, { note });

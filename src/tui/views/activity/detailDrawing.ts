@@ -2,7 +2,7 @@ import type { Block, ListedBlock } from '../../../engine/control/protocol/inspec
 import { eventOutcome } from '../../../repl/rendering/activity.js';
 import { countOf, formatBytes, formatOffset, printable } from '../../../repl/rendering/values.js';
 import { Line } from '../../drawing/line.js';
-import { beside, fitRows, framed, inside, type Size } from '../../drawing/panel.js';
+import { beside, framed, inside, type Size } from '../../drawing/panel.js';
 import { fit as inCells, shortenStart, wrap } from '../../drawing/text.js';
 import type { Style, Theme } from '../../drawing/theme.js';
 import type { CellDetail } from './cellDetail.js';
@@ -110,7 +110,7 @@ function whyPanel(theme: Theme, size: Size, { why, blocks, selected }: CellDetai
   const rows = factsOf(why, room.columns).flatMap(([label, text, style]) =>
     factRows(theme, room.columns, label, text, style),
   );
-  return framed(fitRows(rows, theme, room), theme, size, title);
+  return framed(rows, theme, size, title);
 }
 
 type WhyFact = readonly [label: string, text: string, style?: Style];

@@ -1,6 +1,7 @@
 import type { ActivityEvent } from '../../../engine/control/protocol/activity.js';
+import { formatPages, pagesOf } from '../../../repl/language/pages.js';
 import { eventBlocks, eventOutcome } from '../../../repl/rendering/activity.js';
-import { countOf, formatBytes, formatOffset } from '../../../repl/rendering/values.js';
+import { countOf, formatOffset, shortBytes } from '../../../repl/rendering/values.js';
 import { Line } from '../../drawing/line.js';
 import type { Size } from '../../drawing/panel.js';
 import { fit as inCells } from '../../drawing/text.js';
@@ -10,7 +11,6 @@ import type { ActivityHistory } from './history.js';
 /** A request, or how many there were that nobody knows. */
 export type FeedEntry = ActivityEvent | { readonly lostEvents: number };
 
-const PAGE_BYTES = 4096;
 /** A column that has not even room for this is left out. */
 const MIN_COLUMN = 8;
 
@@ -51,7 +51,7 @@ const columnsFor = (offsetColumns: number): readonly FeedColumn[] => [
   {
     width: 9,
     isRight: true,
-    text: ({ kind, length }) => (kind === 'sync' ? '' : formatBytes(length).replace('.00', '')),
+    text: ({ kind, length }) => (kind === 'sync' ? '' : shortBytes(length)),
   },
   { width: 16, text: eventOutcomeText, style: styleOf },
   { width: 20, text: placeText },
@@ -109,9 +109,8 @@ function eventOutcomeText(event: ActivityEvent): string {
 function placeText(event: ActivityEvent): string {
   const { kind, offset, length } = event;
   if (kind === 'write') {
-    const first = Math.floor(offset / PAGE_BYTES);
-    const last = Math.floor((offset + Math.max(1, length) - 1) / PAGE_BYTES);
-    return first === last ? `page ${first}` : `pages ${first}-${last}`;
+    const pages = pagesOf(offset, length);
+    return `${pages.pageCount === 1 ? 'page' : 'pages'} ${formatPages(pages)}`;
   }
   const blocks = eventBlocks(event);
   if (blocks === '') return '';

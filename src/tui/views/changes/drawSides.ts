@@ -1,6 +1,7 @@
 import { countOf, formatOffset } from '../../../repl/rendering/values.js';
+import { characterOf, digitsOf, stylesOf } from '../../drawing/byteLooks.js';
 import { Line } from '../../drawing/line.js';
-import type { Style, Theme } from '../../drawing/theme.js';
+import type { Theme } from '../../drawing/theme.js';
 import type { SideRow } from './sideRows.js';
 
 /** How rows of both sides have room. */
@@ -77,11 +78,7 @@ function addSide(
       continue;
     }
     line.add(isChanged && !theme.isColoured ? '*' : ' ');
-    line.add(
-      byte.toString(16).padStart(2, '0'),
-      isChanged ? 'difference' : classOf(byte),
-      isChanged,
-    );
+    line.add(digitsOf[byte] ?? '', isChanged ? 'difference' : stylesOf[byte], isChanged);
   }
   if (!showsText) return;
   line.add(' ');
@@ -92,16 +89,8 @@ function addSide(
       continue;
     }
     const isChanged = byte !== other[at];
-    const character = byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : '.';
-    line.add(character, isChanged ? 'difference' : classOf(byte), isChanged);
+    line.add(characterOf[byte] ?? '', isChanged ? 'difference' : stylesOf[byte], isChanged);
   }
-}
-
-function classOf(byte: number): Style {
-  if (byte === 0) return 'nul';
-  if (byte === 0x20 || (byte >= 0x09 && byte <= 0x0d)) return 'space';
-  if (byte < 0x20 || byte === 0x7f) return 'control';
-  return byte < 0x7f ? 'printable' : 'high';
 }
 
 /** What stands for rows that are the same on both sides. */

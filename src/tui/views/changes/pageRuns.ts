@@ -1,11 +1,10 @@
 import type { WireDifference } from '../../../engine/control/protocol/inspection.js';
+import { MAX_LISTED } from '../../../engine/control/protocol/methods.js';
 import type { Hunk, ReviewCounts } from '../../../engine/control/protocol/review.js';
 import type { EngineClient } from '../../../repl/client.js';
 import { PAGE_BYTES, type PageRange } from '../../../repl/language/pages.js';
 import type { RunSource } from './runWindow.js';
 
-/** What one answer holds at most (docs/control-protocol.md). */
-const MAX_LISTED = 4096;
 /** Pages that are looked at first for what is before a place. */
 const FIRST_STEP = 1024;
 

@@ -43,10 +43,6 @@ export class RunList<Item> {
     return this.window.items[this.#index + 1];
   }
 
-  get previous(): Item | undefined {
-    return this.window.items[this.#index - 1];
-  }
-
   /** Selects what is at a position, or the last thing before it; perhaps once it is known. */
   select(position: number): void {
     this.#position = position;

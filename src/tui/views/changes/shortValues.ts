@@ -1,7 +1,4 @@
-import { formatBytes, formatOffset } from '../../../repl/rendering/values.js';
-
-/** 49152 as "48 KiB", 1536 as "1.50 KiB". */
-export const shortBytes = (bytes: number): string => formatBytes(bytes).replace('.00', '');
+import { formatOffset } from '../../../repl/rendering/values.js';
 
 /** From what age on it is told in which steps; in seconds. */
 const AGES = [

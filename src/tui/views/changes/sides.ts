@@ -1,7 +1,7 @@
 import { PAGE_BYTES, type PageRange } from '../../../repl/language/pages.js';
 import { countOf, formatOffset } from '../../../repl/rendering/values.js';
 import { Line } from '../../drawing/line.js';
-import { fitRows, framed, inside, type Size } from '../../drawing/panel.js';
+import { framed, inside, type Size } from '../../drawing/panel.js';
 import type { ScreenContext } from '../view.js';
 import { chooseSides, equalRows, type SideLayout, sideRow } from './drawSides.js';
 import { endPageOf, startOffsetOf } from './pageRuns.js';
@@ -103,10 +103,6 @@ export class Sides {
     this.#list?.window.stale();
   }
 
-  stale(): void {
-    this.#list?.window.stale({ isUrgent: true });
-  }
-
   /** The columns that both sides take, in a frame, if there are at most so many. */
   widthIn(columns: number): number {
     return chooseSides(columns - 2, this.#endOffset).columns + 2;
@@ -127,7 +123,7 @@ export class Sides {
     }
     const rows = this.#rows(run, layout, room);
     const title = `${formatOffset(startOffsetOf(run))}  base │ overlay`;
-    return framed(fitRows(rows, theme, room), theme, size, title, { note, hasFocus: true });
+    return framed(rows, theme, size, title, { note, hasFocus: true });
   }
 
   get #endOffset(): number {

@@ -1,4 +1,5 @@
 import { formatBytes, formatOffset } from '../../../repl/rendering/values.js';
+import { characterOf, digitsOf, stylesOf } from '../../drawing/byteLooks.js';
 import { Line } from '../../drawing/line.js';
 import type { Style, Theme } from '../../drawing/theme.js';
 import type { Gap } from './addressRows.js';
@@ -11,20 +12,6 @@ export interface RowMarks {
   readonly cursorOffset: number;
   readonly isMarked: (offset: number) => boolean;
 }
-
-const styleOf = (byte: number): Style => {
-  if (byte === 0) return 'nul';
-  if (byte === 0x20 || (byte >= 0x09 && byte <= 0x0d)) return 'space';
-  if (byte < 0x20 || byte === 0x7f) return 'control';
-  return byte < 0x7f ? 'printable' : 'high';
-};
-
-const bytes = Array.from({ length: 256 }, (_, byte) => byte);
-const digitsOf = bytes.map((byte) => byte.toString(16).padStart(2, '0'));
-const characterOf = bytes.map((byte) =>
-  byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : '.',
-);
-const styles = bytes.map(styleOf);
 
 /** What is drawn where there is no byte. */
 function placeholderOf(cell: number): { hex: string; text: string; style: Style } {
@@ -68,7 +55,7 @@ export function hexRow(
     const isByte = cell >= 0;
     const hex = isByte ? digitsOf[cell] : undefined;
     const { hex: otherHex, style } = isByte
-      ? { hex: '', style: styles[cell] ?? 'plain' }
+      ? { hex: '', style: stylesOf[cell] ?? 'plain' }
       : placeholderOf(cell);
     runs.add(hex ?? otherHex, style, isMarked(offset + at));
   }
@@ -78,7 +65,7 @@ export function hexRow(
     for (let at = 0; at < cells.length; at++) {
       const cell = cells[at] ?? 0;
       const isInverse = at === cursorAt || isMarked(offset + at);
-      if (cell >= 0) runs.add(characterOf[cell] ?? '.', styles[cell] ?? 'plain', isInverse);
+      if (cell >= 0) runs.add(characterOf[cell] ?? '.', stylesOf[cell] ?? 'plain', isInverse);
       else {
         const { text, style } = placeholderOf(cell);
         runs.add(text, style, isInverse);

@@ -7,7 +7,7 @@ import type {
 import type { Place as StreamPlace } from '../../../repl/commands/place.js';
 import { Listing } from '../../../repl/listing.js';
 import { Line } from '../../drawing/line.js';
-import { beside, fitRows, framed, inside, type Size } from '../../drawing/panel.js';
+import { beside, framed, inside, type Size } from '../../drawing/panel.js';
 import { wrap } from '../../drawing/text.js';
 import type { Binding } from '../../keys/bindings.js';
 import type { AnswerView } from '../../prompt/routes.js';
@@ -238,6 +238,6 @@ export class HexView implements AnswerView {
     const rows = wrap(text, Math.max(1, columns)).map((row) =>
       new Line(theme, columns).add(row, 'dim').end(),
     );
-    return framed(fitRows(rows, theme, inside(size)), theme, size, stream);
+    return framed(rows, theme, size, stream);
   }
 }

@@ -1,12 +1,11 @@
-import type { PageRange } from '../../../repl/language/pages.js';
-import { countOf, formatCount, formatOffset } from '../../../repl/rendering/values.js';
+import { PAGE_BYTES, type PageRange } from '../../../repl/language/pages.js';
+import { countOf, formatCount, formatOffset, shortBytes } from '../../../repl/rendering/values.js';
 import { Line } from '../../drawing/line.js';
 import { widthOf } from '../../drawing/text.js';
 import type { Theme } from '../../drawing/theme.js';
 import type { RunDifference } from '../changes/differences.js';
 import type { OverlayTotals } from '../changes/overlayTally.js';
 import { startOffsetOf } from '../changes/pageRuns.js';
-import { shortBytes } from '../changes/shortValues.js';
 
 /** What a row says of an extent. */
 export interface ExtentFacts {
@@ -17,7 +16,6 @@ export interface ExtentFacts {
   readonly age: string;
 }
 
-const PAGE_BYTES = 4096;
 const SIGN_WIDTH = 2;
 const PAGES_WIDTH = 9;
 const DIFFERS_WIDTH = 11;

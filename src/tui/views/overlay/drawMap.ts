@@ -1,10 +1,9 @@
-import { formatOffset } from '../../../repl/rendering/values.js';
+import { PAGE_BYTES } from '../../../repl/language/pages.js';
+import { formatOffset, shortBytes } from '../../../repl/rendering/values.js';
 import { Line } from '../../drawing/line.js';
 import { framed, inside, type Size } from '../../drawing/panel.js';
 import type { Style, Theme } from '../../drawing/theme.js';
-import { shortBytes } from '../changes/shortValues.js';
 
-const PAGE_BYTES = 4096;
 const SHADES = '░▒▓█';
 
 /** Where the disk is dirty, and where the selection is. */

@@ -4,7 +4,7 @@ import { PAGE_BYTES, type PageRange } from '../../../repl/language/pages.js';
 import { Listing } from '../../../repl/listing.js';
 import { formatCount } from '../../../repl/rendering/values.js';
 import { Line } from '../../drawing/line.js';
-import { fitRows, framed, inside, type Size } from '../../drawing/panel.js';
+import { framed, inside, type Size } from '../../drawing/panel.js';
 import type { Binding } from '../../keys/bindings.js';
 import type { AnswerTaker } from '../../prompt/commandRunner.js';
 import type { AnswerView } from '../../prompt/routes.js';
@@ -166,7 +166,7 @@ export class OverlayView implements AnswerView {
       rows.push(new Line(theme, room.columns).add(`   ${text}`, 'dim').end());
     }
     const title = extentsTitle(this.#changes.tally.totals, engine.dirtyPages);
-    const all = fitRows([extentHeading(theme, room.columns, offsetWidth), ...rows], theme, room);
+    const all = [extentHeading(theme, room.columns, offsetWidth), ...rows];
     return framed(all, theme, size, title, {
       hasFocus,
       note: this.#filter === '' ? '' : `only ${this.#filter}`,

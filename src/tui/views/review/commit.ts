@@ -1,14 +1,11 @@
 import { basename, resolve } from 'node:path';
-import type { Result } from '../../../engine/control/protocol/methods.js';
+import type { CommitPlan, CommitReport } from '../../../engine/control/protocol/commit.js';
 import { asHexzError } from '../../../engine/errors.js';
 import type { ParsedValues } from '../../../repl/commands/definition.js';
 import { countOf, formatBytes, printable } from '../../../repl/rendering/values.js';
 import { Pace } from '../../model/pace.js';
 import type { ScreenContext } from '../view.js';
 import type { CommitCommand } from './reviewBindings.js';
-
-export type CommitPlan = Result<'planCommit'>;
-export type CommitReport = Result<'commit'>;
 
 /** What is to be made. */
 export interface CommitSettings {

@@ -1,13 +1,13 @@
 import { basename } from 'node:path';
+import type { CommitPlan, CommitReport } from '../../../engine/control/protocol/commit.js';
 import type { EngineState } from '../../../engine/control/protocol/engineState.js';
 import type { ReviewCounts } from '../../../engine/control/protocol/review.js';
-import { countOf, formatCount, printable } from '../../../repl/rendering/values.js';
+import { countOf, formatCount, printable, shortBytes } from '../../../repl/rendering/values.js';
 import { Line } from '../../drawing/line.js';
 import { framed, type Size } from '../../drawing/panel.js';
 import { shortenStart, wrap } from '../../drawing/text.js';
 import type { Style, Theme } from '../../drawing/theme.js';
-import { shortBytes } from '../changes/shortValues.js';
-import type { Commit, CommitPlan, CommitProgress, CommitReport } from './commit.js';
+import type { Commit, CommitProgress } from './commit.js';
 
 const MAX_PATH_COLUMNS = 48;
 const BAR_COLUMNS = 24;

@@ -1,11 +1,10 @@
 import type { Hunk, ReviewCounts } from '../../../engine/control/protocol/review.js';
-import { countOf, formatCount, formatOffset } from '../../../repl/rendering/values.js';
+import { countOf, formatCount, formatOffset, shortBytes } from '../../../repl/rendering/values.js';
 import { Line } from '../../drawing/line.js';
 import { widthOf } from '../../drawing/text.js';
 import type { Style, Theme } from '../../drawing/theme.js';
 import type { RunDifference } from '../changes/differences.js';
 import { startOffsetOf } from '../changes/pageRuns.js';
-import { shortBytes } from '../changes/shortValues.js';
 
 const styles: Readonly<Record<Hunk['decision'], Style>> = {
   keep: 'good',

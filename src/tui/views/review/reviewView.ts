@@ -1,9 +1,10 @@
+import type { CommitPlan, CommitReport } from '../../../engine/control/protocol/commit.js';
 import type { Hunk, ReviewCounts } from '../../../engine/control/protocol/review.js';
 import { PAGE_BYTES } from '../../../repl/language/pages.js';
 import { Listing } from '../../../repl/listing.js';
 import { countOf, formatCount } from '../../../repl/rendering/values.js';
 import { Line } from '../../drawing/line.js';
-import { fitRows, framed, inside, type Size } from '../../drawing/panel.js';
+import { framed, inside, type Size } from '../../drawing/panel.js';
 import type { Binding } from '../../keys/bindings.js';
 import type { AnswerTaker } from '../../prompt/commandRunner.js';
 import type { AnswerView } from '../../prompt/routes.js';
@@ -15,7 +16,7 @@ import { offsetWidthOf } from '../changes/shortValues.js';
 import { firstPages, parsePages, valuesOf } from '../changes/typed.js';
 import { drawWhyEmpty, whyEmpty } from '../changes/whyEmpty.js';
 import type { Place, ScreenContext } from '../view.js';
-import { Commit, type CommitPlan, type CommitReport } from './commit.js';
+import { Commit } from './commit.js';
 import { drawCommit } from './drawCommit.js';
 import { hunkRow, hunksTitle, markOf } from './drawHunks.js';
 import { type HunkFilter, hunkFilters, isHunkFilter, nearestOpen } from './hunkSearch.js';
@@ -176,16 +177,10 @@ export class ReviewView implements AnswerView {
       const text = list.window.isKnown ? nothing : 'listing …';
       rows.push(new Line(theme, room.columns).add(` ${text}`, 'dim').end());
     }
-    return framed(
-      fitRows(rows, theme, room),
-      theme,
-      size,
-      hunksTitle(this.#changes.review.counts),
-      {
-        hasFocus,
-        note: this.#filter === '' ? '' : `only ${this.#filter}`,
-      },
-    );
+    return framed(rows, theme, size, hunksTitle(this.#changes.review.counts), {
+      hasFocus,
+      note: this.#filter === '' ? '' : `only ${this.#filter}`,
+    });
   }
 
   #noteOfOpen(): string {

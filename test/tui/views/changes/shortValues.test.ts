@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { ageText, shortBytes } from '../../../../src/tui/views/changes/shortValues.js';
+import { shortBytes } from '../../../../src/repl/rendering/values.js';
+import { ageText } from '../../../../src/tui/views/changes/shortValues.js';
 
 describe('values in few columns', () => {
   test('are bytes without a needless fraction', () => {
