@@ -1,10 +1,10 @@
-import { readdirSync, readlinkSync } from 'node:fs';
 import { constants } from 'node:os';
 import { basename, dirname, resolve } from 'node:path';
 import { HexzError } from '../errors.js';
 import { describeSystemError } from '../systemErrors.js';
 import type { FuseBackend, FuseConnection, FuseOptions } from './backend.js';
 import { type Attributes, type FileSystem, ROOT_INODE, type Statistics } from './fileSystem.js';
+import { fuseDescriptors, isFuseDescriptor } from './fuseDescriptors.js';
 import {
   type Answer,
   type FuseNative,
@@ -21,7 +21,6 @@ const CACHE_SECONDS = 86_400;
 const END_POLL_MILLISECONDS = 100;
 const UINT32_MAX = 0xffff_ffff;
 const PATH_BYTES_LIMIT = 1023;
-const DESCRIPTORS = '/proc/self/fd';
 
 /**
  * The backend over the package fuse-native, that is libfuse 2 with threads of its own, which hand their
@@ -94,18 +93,6 @@ const mountOptions = ({ isReadOnly, allowOther }: FuseOptions): string =>
     `negative_timeout=${CACHE_SECONDS}`,
     `attr_timeout=${CACHE_SECONDS}`,
   ].join(',');
-
-/** Descriptors of /dev/fuse that this process has open. */
-const fuseDescriptors = (): string[] => readdirSync(DESCRIPTORS).filter(isFuseDescriptor);
-
-function isFuseDescriptor(descriptor: string): boolean {
-  try {
-    return readlinkSync(`${DESCRIPTORS}/${descriptor}`) === '/dev/fuse';
-  } catch {
-    // Closed by now.
-    return false;
-  }
-}
 
 function untilClosed(descriptor: string): Promise<void> {
   return new Promise((settle) => {

@@ -1,8 +1,7 @@
-import { type ChildProcessByStdio, spawn } from 'node:child_process';
-import { closeSync, openSync } from 'node:fs';
+import type { ChildProcessByStdio } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
 import { HexzError } from '../errors.js';
-import { linkTarget, openDescriptors } from './openFiles.js';
+import { spawnApart } from './spawnApart.js';
 
 const LIMIT_MILLISECONDS = 20_000;
 const MAX_COMPLAINT_LENGTH = 1000;
@@ -80,7 +79,11 @@ export class PageEvictor {
   }
 
   #start(): Dropper {
-    const dropper = startShell(this.path);
+    const dropper = spawnApart(
+      'sh',
+      ['-c', PROGRAM, 'sh', this.path],
+      ['pipe', 'pipe', 'ignore'],
+    ) as Dropper;
     this.#dropper = dropper;
     const fail = (problem: string, cause?: unknown): void => {
       if (this.#dropper === dropper) this.#end(problem, cause);
@@ -119,35 +122,6 @@ export class PageEvictor {
     dropper?.unref();
     for (const { fail } of waiting) fail(problem, cause);
   }
-}
-
-function startShell(path: string): Dropper {
-  const nothing = openSync('/dev/null', 'r');
-  try {
-    return spawn('sh', ['-c', PROGRAM, 'sh', path], {
-      // Not where we are: that may be in the mount.
-      cwd: '/',
-      env: { ...process.env, LC_ALL: 'C' },
-      stdio: ['pipe', 'pipe', 'ignore', ...connectionsReplaced(nothing)],
-    }) as Dropper;
-  } finally {
-    closeSync(nothing);
-  }
-}
-
-/**
- * What takes the place of the connections of mounts from descriptor 3 on: libfuse leaves them to programs that are started. One
- * that has such a connection keeps it open when we are killed, and waits for an answer that nobody gives.
- */
-function connectionsReplaced(descriptor: number): ('ignore' | number)[] {
-  const stdio: ('ignore' | number)[] = [];
-  for (const name of openDescriptors(process.pid)) {
-    if (linkTarget(`/proc/self/fd/${name}`) !== '/dev/fuse') continue;
-    const index = Number(name) - 3;
-    while (stdio.length < index) stdio.push('ignore');
-    stdio[index] = descriptor;
-  }
-  return stdio;
 }
 
 /**

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawnApart } from './spawnApart.js';
 
 /**
  * Has the kernel write back all that it keeps, for a disk that is about to be taken from those who use it: what lies above
@@ -8,7 +8,7 @@ import { spawn } from 'node:child_process';
  * Another process does it, because the disk itself has to answer meanwhile.
  */
 export function flushMachine(limitMilliseconds: number): Promise<void> {
-  const child = spawn('sync', { cwd: '/', stdio: 'ignore' });
+  const child = spawnApart('sync', [], ['ignore', 'ignore', 'ignore']);
   return new Promise((resolve) => {
     const finish = (): void => {
       clearTimeout(timer);

@@ -1,7 +1,7 @@
-import { spawn } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { findProgram } from '../programs.js';
 import { withoutMark } from './openFiles.js';
+import { spawnApart } from './spawnApart.js';
 
 /** A loop device that has a file. */
 export interface LoopDevice {
@@ -65,21 +65,17 @@ function askLosetup(): Promise<string> {
   const program = findProgram('losetup', SYSTEM_DIRECTORIES);
   if (program === undefined) return Promise.resolve('');
   const columns = 'NAME,BACK-MAJ:MIN,BACK-INO';
-  const child = spawn(program, ['--list', '--raw', '--noheadings', '--output', columns], {
-    // Not where we are: that may be in the mount.
-    cwd: '/',
-    env: { ...process.env, LC_ALL: 'C' },
-    stdio: ['ignore', 'pipe', 'ignore'],
-  });
+  const parameters = ['--list', '--raw', '--noheadings', '--output', columns];
+  const child = spawnApart(program, parameters, ['ignore', 'pipe', 'ignore']);
   let output = '';
-  child.stdout.on('data', (text: Buffer) => {
+  child.stdout?.on('data', (text: Buffer) => {
     if (output.length < MAX_OUTPUT_LENGTH) output += text;
   });
   return new Promise((resolve) => {
     const timer = setTimeout(() => {
       // Not even a signal may end it, as long as that mount does not answer: it is not waited for.
       child.kill('SIGKILL');
-      child.stdout.destroy();
+      child.stdout?.destroy();
       child.unref();
       resolve('');
     }, LIMIT_MILLISECONDS);

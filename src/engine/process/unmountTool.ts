@@ -1,6 +1,6 @@
-import { spawn } from 'node:child_process';
 import { HexzError } from '../errors.js';
 import { describeSystemError } from '../systemErrors.js';
+import { spawnApart } from './spawnApart.js';
 
 interface Tool {
   readonly program: string;
@@ -48,19 +48,14 @@ export async function runUnmountTool(
 }
 
 function run(program: string, parameters: readonly string[]): Promise<string | undefined> {
-  const child = spawn(program, parameters, {
-    // Not where we are: that may be in the mount.
-    cwd: '/',
-    env: { ...process.env, LC_ALL: 'C' },
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
+  const child = spawnApart(program, parameters, ['ignore', 'ignore', 'pipe']);
   const complaints: Buffer[] = [];
-  child.stderr.on('data', (chunk: Buffer) => complaints.push(chunk));
+  child.stderr?.on('data', (chunk: Buffer) => complaints.push(chunk));
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => {
       // It may be stuck in the kernel, where no signal reaches it: it is not waited for.
       child.kill('SIGKILL');
-      child.stderr.destroy();
+      child.stderr?.destroy();
       child.unref();
       resolve(`${program} does not come to an end`);
     }, TIMEOUT_MILLISECONDS);
