@@ -57,9 +57,9 @@ export const utf16leBytesAt = utf16BytesAt(0);
 export const utf16beBytesAt = utf16BytesAt(1);
 
 /** 1 for each pair of bytes, the first one lowest, that is such a character. */
-export const utf16leText = Uint8Array.from({ length: 2 ** 16 }, (_, code) =>
-  Number(isUtf16Text(code)),
-);
-export const utf16beText = utf16leText.map(
-  (_, code) => utf16leText[((code & 0xff) << 8) | (code >> 8)] as number,
-);
+export const utf16leText = (): Uint8Array =>
+  Uint8Array.from({ length: 2 ** 16 }, (_, code) => Number(isUtf16Text(code)));
+export const utf16beText = (): Uint8Array =>
+  Uint8Array.from({ length: 2 ** 16 }, (_, code) =>
+    Number(isUtf16Text(((code & 0xff) << 8) | (code >> 8))),
+  );

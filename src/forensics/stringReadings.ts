@@ -31,33 +31,46 @@ const isFollowing = (byte: number): boolean => byte >= 0x80 && byte < 0xc0;
 const isLeading = (byte: number): boolean => byte >= 0xc2 && byte < 0xf5;
 
 /** 1 for each pair of bytes, the first one lowest, that may stand beside each other in text of UTF-8. */
-const utf8Pairs = Uint8Array.from({ length: 2 ** 16 }, (_, code) => {
-  const first = code & 0xff;
-  const second = code >> 8;
-  if (isLeading(first)) return Number(isFollowing(second));
-  if (asciiText[first] === 0 && !isFollowing(first)) return 0;
-  const mayBegin = asciiText[second] === 1 || isLeading(second);
-  return Number(mayBegin || (isFollowing(first) && isFollowing(second)));
-});
+const utf8Pairs = (): Uint8Array =>
+  Uint8Array.from({ length: 2 ** 16 }, (_, code) => {
+    const first = code & 0xff;
+    const second = code >> 8;
+    if (isLeading(first)) return Number(isFollowing(second));
+    if (asciiText[first] === 0 && !isFollowing(first)) return 0;
+    const mayBegin = asciiText[second] === 1 || isLeading(second);
+    return Number(mayBegin || (isFollowing(first) && isFollowing(second)));
+  });
 
-export const readings: Readonly<Record<StringEncoding, Reading>> = {
-  ascii: {
+const makers: Readonly<Record<StringEncoding, () => Reading>> = {
+  ascii: () => ({
     unitBytes: 1,
     bytesAt: asciiBytesAt,
     nextPossible: nextAscii,
     runEnd: asciiRunEnd,
     countCharacters: (_bytes, start, end) => end - start,
+  }),
+  'utf-8': () => {
+    const pairs = utf8Pairs();
+    return {
+      unitBytes: 1,
+      bytesAt: utf8BytesAt,
+      nextPossible: (bytes, from, units) => nextUtf8(bytes, from, units, pairs),
+      runEnd: utf8RunEnd,
+      countCharacters: countUtf8,
+    };
   },
-  'utf-8': {
-    unitBytes: 1,
-    bytesAt: utf8BytesAt,
-    nextPossible: nextUtf8,
-    runEnd: utf8RunEnd,
-    countCharacters: countUtf8,
-  },
-  'utf-16le': wideReading(utf16leBytesAt, utf16leText),
-  'utf-16be': wideReading(utf16beBytesAt, utf16beText),
+  'utf-16le': () => wideReading(utf16leBytesAt, utf16leText()),
+  'utf-16be': () => wideReading(utf16beBytesAt, utf16beText()),
 };
+
+const made = new Map<StringEncoding, Reading>();
+
+/** Its tables take milliseconds to make: they are made when somebody looks for strings, not when this is loaded. */
+export function readingOf(encoding: StringEncoding): Reading {
+  const reading = made.get(encoding) ?? makers[encoding]();
+  made.set(encoding, reading);
+  return reading;
+}
 
 function wideReading(bytesAt: CharacterBytesAt, table: Uint8Array): Reading {
   return {
@@ -82,11 +95,11 @@ function nextAscii(bytes: Buffer, from: number, units: number): number {
 }
 
 /** Characters of UTF-8 begin at the same places wherever one begins to look: two bytes that do not go together rule out all before them, too. */
-function nextUtf8(bytes: Buffer, from: number, units: number): number {
+function nextUtf8(bytes: Buffer, from: number, units: number, pairs: Uint8Array): number {
   let start = from;
   while (start < bytes.length) {
     let at = Math.min(start + units, bytes.length) - 1;
-    while (at > start && utf8Pairs[wideUnit(bytes, at - 1)] === 1) at--;
+    while (at > start && pairs[wideUnit(bytes, at - 1)] === 1) at--;
     if (at === start) {
       const byte = bytes[start] as number;
       if (asciiText[byte] === 1 || isLeading(byte)) return start;

@@ -1,6 +1,6 @@
 import { UNDECIDED } from './characters.js';
 import { PlaceList } from './placeList.js';
-import { type Reading, readings, type StringEncoding } from './stringReadings.js';
+import { type Reading, readingOf, type StringEncoding } from './stringReadings.js';
 
 /** A string that is longer is told in pieces of so many bytes, or up to three more. */
 export const STRING_PIECE_BYTES = 4096;
@@ -24,7 +24,7 @@ export class StringScanner {
 
   private constructor(encoding: StringEncoding, offset: number, minimumCharacters: number) {
     this.encoding = encoding;
-    this.#reading = readings[encoding];
+    this.#reading = readingOf(encoding);
     this.offset = offset;
     this.#minimumCharacters = minimumCharacters;
   }
@@ -32,7 +32,7 @@ export class StringScanner {
   /** Those that together find all strings of an encoding from an offset on. */
   static of(encoding: StringEncoding, offset: number, minimumCharacters: number): StringScanner[] {
     return Array.from(
-      { length: readings[encoding].unitBytes },
+      { length: readingOf(encoding).unitBytes },
       (_, phase) => new StringScanner(encoding, offset + phase, minimumCharacters),
     );
   }
