@@ -63,7 +63,8 @@ export function wrap(text: string, width: number): string[] {
       if (line !== indent) lines.push(line);
       line = word;
       while (widthOf(line) > width && width > 0) {
-        const start = cut(line, width) || line;
+        // Of what is drawn as one, but has no room, its first character.
+        const start = cut(line, width) || String.fromCodePoint(line.codePointAt(0) ?? 0);
         lines.push(start);
         line = line.slice(start.length);
       }
