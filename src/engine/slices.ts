@@ -31,8 +31,3 @@ export async function inSlices<Result>(steps: Steps<Result>): Promise<Result> {
     await new Promise((resolve) => setImmediate(resolve));
   }
 }
-
-/** What was found, without the pauses. */
-export function* found<Item>(items: Iterable<Item | Pause>): Generator<Item, void> {
-  for (const item of items) if (item !== undefined) yield item;
-}

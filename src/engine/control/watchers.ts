@@ -57,8 +57,8 @@ export class Watchers implements RequestHandler {
   readonly #engine: Callable<EngineCommands>;
   readonly #jobs: Jobs;
   readonly #sampler: ActivitySampler;
-  /** Undefined without an overlay. */
   readonly #disk: ServedDisk;
+  /** Undefined without an overlay. */
   readonly #review: ReviewKeeper | undefined;
   readonly #watches = new Map<Watch, Connection>();
   readonly #clocks: Clocks;

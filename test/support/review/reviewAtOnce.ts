@@ -3,7 +3,12 @@ import type { Selection } from '../../../src/engine/overlay/selection.js';
 import { Review } from '../../../src/engine/review/review.js';
 import type { SavedReview } from '../../../src/engine/review/savedReview.js';
 import type { DirtySet, ReviewChange, ReviewCounts } from '../../../src/engine/review/types.js';
-import { atOnce, found } from '../../../src/engine/slices.js';
+import { atOnce, type Pause } from '../../../src/engine/slices.js';
+
+/** What was found, without the pauses. */
+function* found<Item>(items: Iterable<Item | Pause>): Generator<Item, void> {
+  for (const item of items) if (item !== undefined) yield item;
+}
 
 /** A review that does everything in one step. */
 export class ReviewAtOnce {
