@@ -9,11 +9,12 @@ import { describeHolder, findFileWriters } from '../engine/process/holders.js';
 import { openSnapshot } from '../engine/snapshot/open.js';
 import { commit as makeSnapshot } from '../engine/write/commit.js';
 import type { CommitReport } from '../engine/write/commitOutput.js';
+import { sizeText } from '../repl/rendering/snapshots.js';
 import type { ReadOptions } from './arguments.js';
 import { formatBytes, formatCount, printable, section } from './output.js';
 import { newPassword, openWithPasswords } from './password.js';
 import { SignalGuard } from './signalGuard.js';
-import { blocksText, sizeText, WriteReporter } from './writeReport.js';
+import { allBlocksText, WriteReporter } from './writeReport.js';
 
 export interface CommitCommandOptions extends ReadOptions {
   readonly compression: Compression;
@@ -150,7 +151,7 @@ export function textOf(
     [
       ['Base', `${report.base} (${formatBytes(report.baseBytes)})`],
       ['Size', `${sizeText(report)}${options.thin === true ? ', thin' : ''}`],
-      ['Blocks', blocksText(report)],
+      ['Blocks', allBlocksText(report)],
       ['Checked', checkedText(options)],
       ['Overlay', overlayText(report)],
       ['Encoder', report.encoder],

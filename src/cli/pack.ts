@@ -3,11 +3,12 @@ import type { Compression } from '../engine/format/types.js';
 import { DEFAULT_CHUNK_SIZES } from '../engine/write/chunking.js';
 import { SALT_BYTES } from '../engine/write/newSnapshot.js';
 import { pack as makeSnapshot } from '../engine/write/pack.js';
+import { sizeText } from '../repl/rendering/snapshots.js';
 import type { ReadOptions } from './arguments.js';
 import { printable, section } from './output.js';
 import { newPassword, openWithPasswords } from './password.js';
 import { SignalGuard } from './signalGuard.js';
-import { blocksText, sizeText, WriteReporter } from './writeReport.js';
+import { allBlocksText, WriteReporter } from './writeReport.js';
 
 export interface PackCommandOptions extends ReadOptions {
   readonly disk?: string;
@@ -66,7 +67,7 @@ export async function pack(options: PackCommandOptions): Promise<void> {
   reporter.end(report, () =>
     section(`Packed ${printable(report.output)}`, [
       ['Size', sizeText(report)],
-      ['Blocks', blocksText(report)],
+      ['Blocks', allBlocksText(report)],
       ['Encoder', report.encoder],
       ['Checked', checkedText(options)],
       ['Time', `${report.seconds.toFixed(2)} s`],

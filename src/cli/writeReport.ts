@@ -1,11 +1,6 @@
 import type { NewSnapshotReport, WriteProgress } from '../engine/write/newSnapshot.js';
-import {
-  finishWithoutOutput,
-  formatBytes,
-  formatCount,
-  printable,
-  printJsonLine,
-} from './output.js';
+import { blocksText } from '../repl/rendering/snapshots.js';
+import { finishWithoutOutput, printable, printJsonLine } from './output.js';
 import { ProgressBar } from './progress.js';
 
 const PROGRESS_LINE_MS = 200;
@@ -76,35 +71,21 @@ export class WriteReporter {
   }
 }
 
-/** What became of the blocks of all streams, in words. */
-export function blocksText({ streams }: NewSnapshotReport): string {
-  const sum = { encoded: 0, copied: 0, shared: 0, zero: 0, parent: 0 };
+/** What became of the blocks of all streams together, in words. */
+export function allBlocksText({ streams }: NewSnapshotReport): string {
+  const sum = {
+    encodedBlocks: 0,
+    copiedBlocks: 0,
+    sharedBlocks: 0,
+    zeroBlocks: 0,
+    parentBlocks: 0,
+  };
   for (const counts of Object.values(streams)) {
-    sum.encoded += counts.encodedBlocks;
-    sum.copied += counts.copiedBlocks;
-    sum.shared += counts.sharedBlocks;
-    sum.zero += counts.zeroBlocks;
-    sum.parent += counts.parentBlocks;
+    sum.encodedBlocks += counts.encodedBlocks;
+    sum.copiedBlocks += counts.copiedBlocks;
+    sum.sharedBlocks += counts.sharedBlocks;
+    sum.zeroBlocks += counts.zeroBlocks;
+    sum.parentBlocks += counts.parentBlocks;
   }
-  const parts = [
-    [sum.encoded, 'written'],
-    [sum.copied, 'copied as stored'],
-    [sum.shared, 'shared'],
-    [sum.zero, 'zero'],
-    [sum.parent, 'from the parent'],
-  ] as const;
-  const said = parts.filter(([count]) => count > 0);
-  if (said.length === 0) return 'none';
-  return said.map(([count, what]) => `${formatCount(count)} ${what}`).join(', ');
-}
-
-function logicalBytesOf({ streams }: NewSnapshotReport): number {
-  return Object.values(streams).reduce((sum, { length }) => sum + length, 0);
-}
-
-/** "1.00 GiB of streams in 403.17 MiB (2.54x)" */
-export function sizeText(report: NewSnapshotReport): string {
-  const logical = logicalBytesOf(report);
-  const ratio = logical === 0 ? '' : ` (${(logical / report.fileBytes).toFixed(2)}x)`;
-  return `${formatBytes(logical)} in ${formatBytes(report.fileBytes)}${ratio}`;
+  return blocksText(sum);
 }

@@ -19,8 +19,10 @@ export class Listing<Item, Head extends object = object, Tail extends object = o
   }
 
   /** @throws HexzError with which the engine ended it */
-  async *batches(): AsyncGenerator<readonly Item[], void> {
-    this.#tail = yield* this.#take();
+  async *batches(): AsyncGenerator<readonly Item[], Tail> {
+    const tail = yield* this.#take();
+    this.#tail = tail;
+    return tail;
   }
 
   /** Undefined until all items were taken. */
@@ -62,14 +64,12 @@ export function orWithoutOverlay<Item, Head extends object, Tail extends object>
     listing.name,
     async function* () {
       try {
-        yield* listing.batches();
+        return yield* listing.batches();
       } catch (error) {
         if (error instanceof HexzError && error.code === 'NO_OVERLAY')
           return { note: error.message };
         throw error;
       }
-      // It has one now: all its items were taken.
-      return listing.tail as Tail;
     },
   );
 }

@@ -14,7 +14,7 @@ import {
   sha256Kind,
   streamKind,
 } from './kinds.js';
-import { endsBefore, placeOf, placeOptions, readStretch } from './place.js';
+import { placeOf, placeOptions, readWhole } from './place.js';
 import { search } from './search.js';
 
 /** What was asserted, and what is. */
@@ -90,16 +90,9 @@ export const assertBytesCommand = defineCommand({
     const { offset, comparison, bytes } = values;
     const place = placeOf(values);
     const parts: string[] = [];
-    const stretches = readStretch(session.client, place, offset, bytes.length, signal);
-    for (;;) {
-      const next = await stretches.next();
-      if (next.done === true) {
-        const { length, endOffset } = next.value;
-        if (length < bytes.length) throw endsBefore(values.stream, offset, endOffset);
-        break;
-      }
+    const stretches = readWhole(session.client, place, offset, bytes.length, signal);
+    for await (const { bytes: present, length } of stretches) {
       // Not present is not zeros, and equals nothing.
-      const { bytes: present, length } = next.value;
       parts.push(present?.toString('hex') ?? '-'.repeat(length * 2));
     }
     return equal(`x:${parts.join('')}`, comparison, `x:${bytes.toString('hex')}`);

@@ -5,7 +5,7 @@ import { formatBytes, formatOffset } from '../rendering/values.js';
 import { writeWhole } from '../wholeFile.js';
 import { defineCommand, flag, required } from './definition.js';
 import { fileKind, lengthKind, offsetKind, streamKind } from './kinds.js';
-import { endsBefore, placeOf, placeOptions, readStretch, type Stretch } from './place.js';
+import { placeOf, placeOptions, readWhole, type Stretch } from './place.js';
 
 export const exportCommand = defineCommand({
   name: 'export',
@@ -28,17 +28,11 @@ export const exportCommand = defineCommand({
   },
   async run({ session, signal, onProgress }, values) {
     const { stream, offset, length, file, force, holes } = values;
-    const stretches = readStretch(session.client, placeOf(values), offset, length, signal);
+    const stretches = readWhole(session.client, placeOf(values), offset, length, signal);
     let absentBytes = 0;
     await refuseServedFile(session.client, file);
     const written = await writeWhole(file, force, async (output) => {
-      for (;;) {
-        const next = await stretches.next();
-        if (next.done === true) {
-          if (next.value.length < length) throw endsBefore(stream, offset, next.value.endOffset);
-          return length;
-        }
-        const stretch = next.value;
+      for await (const stretch of stretches) {
         const at = stretch.offset - offset;
         if (stretch.bytes === undefined) {
           if (!holes) throw notPresent(stretch);
@@ -48,6 +42,7 @@ export const exportCommand = defineCommand({
         }
         onProgress({ doneBytes: at, totalBytes: length });
       }
+      return length;
     });
     session.cursors.set(stream, offset + written);
     return { offset, length: written, absentBytes, file };

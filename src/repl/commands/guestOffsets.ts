@@ -1,4 +1,4 @@
-import { MAX_LISTED, MAX_LOCATED_BYTES } from '../../engine/control/protocol/methods.js';
+import { MAX_LISTED } from '../../engine/control/protocol/methods.js';
 import { HexzError } from '../../engine/errors.js';
 import type { EngineClient } from '../client.js';
 import { Listing } from '../listing.js';
@@ -69,16 +69,11 @@ export function guestParts(
   return async (stretch) => {
     const { bytes, offset, length } = stretch;
     if (bytes === undefined) return [stretch];
-    const parts: Stretch[] = [];
-    for (let at = 0; at < length; at += MAX_LOCATED_BYTES) {
-      const asked = Math.min(MAX_LOCATED_BYTES, length - at);
-      const runs = await locate([{ offset: offset + at, length: asked }]);
-      if (runs === undefined) return [stretch];
-      for (const run of runs) {
-        const start = run.offset - offset;
-        parts.push({ ...run, bytes: bytes.subarray(start, start + run.length) });
-      }
-    }
-    return parts;
+    const runs = await locate([{ offset, length }]);
+    if (runs === undefined) return [stretch];
+    return runs.map((run) => {
+      const start = run.offset - offset;
+      return { ...run, bytes: bytes.subarray(start, start + run.length) };
+    });
   };
 }

@@ -1,3 +1,4 @@
+import { MAX_LOCATED_BYTES } from '../../engine/control/protocol/methods.js';
 import { HexzError } from '../../engine/errors.js';
 import type { EngineClient } from '../client.js';
 import type { Column } from '../rendering/rendering.js';
@@ -71,18 +72,28 @@ export const besideColumns: readonly Column<Found>[] = [
 export const besideOffset = (offset: number | null | undefined): string =>
   offset === undefined || offset === null ? '(-)' : `(${formatOffset(offset)})`;
 
-/** Bytes of a stretch without one that the engine is asked for at a time. */
-const CHUNK_BYTES = 256 * 1024;
+/** Bytes that the engine is asked for at a time. Where they are in the memory of a guest can be asked at once, too. */
+const CHUNK_BYTES = MAX_LOCATED_BYTES;
 
 /** Bytes that are there, or a gap of a memory in which no range holds them. */
 export interface Stretch extends Found {
   readonly bytes: Buffer | undefined;
 }
 
-/**
- * That a stream ends within a stretch of it, for those who need the whole.
- */
-export const endsBefore = (stream: StreamName, offset: number, endOffset: number): HexzError =>
+/** What a stretch holds, for those who need the whole. @throws HexzError NOT_PRESENT behind what there is of it */
+export async function* readWhole(
+  client: EngineClient,
+  place: Place,
+  offset: number,
+  length: number,
+  signal: AbortSignal,
+): AsyncGenerator<Stretch, void> {
+  const read = yield* readStretch(client, place, offset, length, signal);
+  if (read.length < length) throw endsBefore(place.stream, offset, read.endOffset);
+}
+
+/** That a stream ends within a stretch of it. */
+const endsBefore = (stream: StreamName, offset: number, endOffset: number): HexzError =>
   new HexzError(
     'NOT_PRESENT',
     `the ${stream} ends at ${formatOffset(endOffset)}, before what was asked for does`,

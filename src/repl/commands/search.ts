@@ -81,11 +81,10 @@ export function search(
   );
   return new Listing(found.head, found.name, async function* () {
     try {
-      yield* found.batches();
+      return yield* found.batches();
     } catch (error) {
       throw inLine(error, pattern);
     }
-    return found.tail ?? { found: 0, searchedBytes: 0 };
   });
 }
 

@@ -3,14 +3,15 @@ import { type Fact, facts } from './rendering.js';
 import { countOf, formatBytes, formatCount } from './values.js';
 
 /*
- * What is said of snapshots as a whole, in the words of `hexz info` and `hexz commit`.
+ * What is said of snapshots that are made, by `hexz pack` and `hexz commit`, too.
  */
 
 type Blocks = Partial<
   Record<'encodedBlocks' | 'copiedBlocks' | 'sharedBlocks' | 'zeroBlocks' | 'parentBlocks', number>
 >;
 
-function blocksText(blocks: Blocks): string {
+/** What became of blocks, in words. */
+export function blocksText(blocks: Blocks): string {
   const parts = [
     [blocks.encodedBlocks, 'written'],
     [blocks.copiedBlocks, 'copied as stored'],
@@ -22,6 +23,18 @@ function blocksText(blocks: Blocks): string {
     count === 0 ? [] : [`${formatCount(count)} ${what}`],
   );
   return said.length === 0 ? 'none' : said.join(', ');
+}
+
+/** "1.00 GiB of streams in 403.17 MiB (2.54x)" */
+export function sizeText({ streams, fileBytes }: SizedSnapshot): string {
+  const logical = Object.values(streams).reduce((sum, { length }) => sum + length, 0);
+  const ratio = logical === 0 ? '' : ` (${(logical / fileBytes).toFixed(2)}x)`;
+  return `${formatBytes(logical)} in ${formatBytes(fileBytes)}${ratio}`;
+}
+
+interface SizedSnapshot {
+  readonly streams: Readonly<Record<string, { readonly length: number }>>;
+  readonly fileBytes: number;
 }
 
 const overlayTexts = {
@@ -36,14 +49,11 @@ export const commitRendering = facts<CommitReport | CommitPlan>((result) => [
 ]);
 
 const madeFacts = (report: CommitReport): readonly Fact[] => {
-  const all = Object.values(report.streams);
-  const bytes = all.reduce((sum, { length }) => sum + length, 0);
-  const ratio = bytes === 0 ? '' : ` (${(bytes / report.fileBytes).toFixed(2)}x)`;
   return [
     ['Committed', countOf(report.committedPages, 'page'), report.committedPages],
     ['To', report.output],
     ['Base', `${report.base} (${formatBytes(report.baseBytes)})`, report.base],
-    ['Size', `${formatBytes(bytes)} in ${formatBytes(report.fileBytes)}${ratio}`, report.fileBytes],
+    ['Size', sizeText(report), report.fileBytes],
     ...Object.entries(report.streams).map(
       ([name, blocks]): Fact => [`Blocks of ${name}`, blocksText(blocks)],
     ),
