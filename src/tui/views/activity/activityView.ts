@@ -126,8 +126,8 @@ export class ActivityView implements AnswerView {
 
   /** A block that was asked for is shown with those behind it. */
   takeAnswer(command: CommandDefinition, answer: Answer): boolean {
-    if (command.name !== 'block') return false;
-    const { stream, offset } = answer.result as Block;
+    if (command.name !== 'block' || !isBlock(answer.result)) return false;
+    const { stream, offset } = answer.result;
     this.#stream = stream;
     this.#selectedCell = Math.floor(offset / this.#shownStream().grid.cellBytes);
     this.#openDetail(offset);
@@ -258,3 +258,7 @@ export class ActivityView implements AnswerView {
     else if (isMoving) this.#context.changedIn(SECOND_MS);
   }
 }
+
+/** What was written elsewhere answers something else. */
+const isBlock = (result: unknown): result is Block =>
+  typeof result === 'object' && result !== null && 'blockIndex' in result;

@@ -188,6 +188,16 @@ describe('the blocks of a cell', () => {
   });
 });
 
+test('a block that is written to a file leaves the map as it is', async () => {
+  const { test: screen } = await opened({ rows: 40, columns: 120 });
+  await screen.shows('·c·D·');
+  screen.press(':');
+  screen.type(`block disk 0x30000 > ${join(newDirectory(), 'block')}`);
+  screen.press('enter');
+  await screen.shows('done');
+  expect(screen.text).toContain('·c·D·');
+});
+
 describe('what is seen', () => {
   test('is written to a file, which is not replaced before that was asked', async () => {
     const { test: screen, watch } = await opened();
