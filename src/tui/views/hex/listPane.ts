@@ -1,5 +1,5 @@
-import { quote } from '../../../repl/language/lexer.js';
 import type { Size } from '../../drawing/panel.js';
+import { exportTo } from '../exportTo.js';
 import type { ScreenContext } from '../view.js';
 import type { ListCommand } from './bindings.js';
 import { listPanel } from './listPanel.js';
@@ -93,11 +93,8 @@ export class ListPane {
   }
 
   /** All of it, also what the filter leaves out and what is more than the list holds. */
-  async #export({ command }: ResultList): Promise<void> {
-    const file = await this.#context.askLine(`write the output of ${command} to: `);
-    if (file !== undefined && file.trim() !== '') {
-      await this.#context.run(`${command} > ${quote(file)}`);
-    }
+  #export({ command }: ResultList): Promise<void> {
+    return exportTo(this.#context, `write the output of ${command} to: `, command);
   }
 
   async #askFilter(list: ResultList): Promise<void> {

@@ -22,6 +22,7 @@ import { RunWindow } from '../changes/runWindow.js';
 import { ageText, offsetWidthOf } from '../changes/shortValues.js';
 import { parsePages, valuesOf } from '../changes/typed.js';
 import { drawWhyEmpty, whyEmpty } from '../changes/whyEmpty.js';
+import { exportTo } from '../exportTo.js';
 import type { Place, ScreenContext } from '../view.js';
 import { extentHeading, extentRow, extentsTitle } from './drawExtents.js';
 import { drawMap } from './drawMap.js';
@@ -261,9 +262,8 @@ export class OverlayView implements AnswerView {
     }
   }
 
-  async #export(): Promise<void> {
-    const file = await this.#context.askLine('write the list of extents to the file: ');
-    if (file !== undefined && file.trim() !== '') await this.#context.run(`diff > ${file.trim()}`);
+  #export(): Promise<void> {
+    return exportTo(this.#context, 'write the list of extents to the file: ', 'diff');
   }
 }
 

@@ -15,6 +15,7 @@ import { type BrowserCommand, RunBrowser } from '../changes/runBrowser.js';
 import { offsetWidthOf } from '../changes/shortValues.js';
 import { firstPages, parsePages, valuesOf } from '../changes/typed.js';
 import { drawWhyEmpty, whyEmpty } from '../changes/whyEmpty.js';
+import { exportTo } from '../exportTo.js';
 import type { Place, ScreenContext } from '../view.js';
 import { Commit } from './commit.js';
 import { drawCommit } from './drawCommit.js';
@@ -264,10 +265,8 @@ export class ReviewView implements AnswerView {
     else this.#browser.show(filtered(this.#source, hunkFilters[filter]));
   }
 
-  async #export(): Promise<void> {
-    const file = await this.#context.askLine('write the hunks to the file: ');
-    if (file !== undefined && file.trim() !== '')
-      await this.#context.run(`review > ${file.trim()}`);
+  #export(): Promise<void> {
+    return exportTo(this.#context, 'write the hunks to the file: ', 'review');
   }
 }
 

@@ -242,6 +242,17 @@ describe('the overlay', () => {
     expect(readFileSync(file, 'utf8')).toContain('0x0002_8000');
   });
 
+  test('is written to a file whose name has blanks', async () => {
+    const { client, screen } = await overlayScreen();
+    await writePages(client, [40]);
+    await screen.shows('extents   1 in 1 page');
+    const file = join(newDirectory(), 'all of it; really');
+    screen.press('e');
+    screen.answer(file);
+    await screen.shows('done');
+    expect(readFileSync(file, 'utf8')).toContain('0x0002_8000');
+  });
+
   test('has rows for any size', async () => {
     const { client, screen } = await overlayScreen();
     await writePages(client, [4, 20, 40]);
