@@ -1,44 +1,59 @@
 import { Writable } from 'node:stream';
 import type { WriteStream } from 'node:tty';
-import stringWidth from 'string-width';
 
 const BEGIN_UPDATE = '\u001b[?2026h\u001b[?25l';
 const END_UPDATE = '\u001b[?2026l';
-const ERASE_END = '\u001b[0m\u001b[K';
-/** Wipes what the person had in his terminal before; never to be sent. */
-const WIPE_SCROLLBACK = '\u001b[3J';
+const ERASE_ROW = '\u001b[0m\u001b[K';
 
 /**
- * Paints the frames that Ink makes: of each, only the rows that have changed, at their places.
+ * Paints frames: of each, only the rows that have changed, at their places. Ink decides when, and this what.
  *
- * Ink 6.8 cannot do that itself. Its own painter wipes screen and scrollback for a frame that is as tall as the
- * terminal, and on each shrink; its incremental one comes one row too low with every frame that is less tall
- * (measured). So Ink hands over whole frames, which it does in its `debug` mode: one call of `write` for each.
+ * Ink 6.8 cannot paint them itself. Its own painter wipes screen and scrollback for a frame that is as tall as the
+ * terminal, and on each shrink; its incremental one comes one row too low with every frame that is less tall. And of
+ * finished rows it makes characters with styles, and rows again, which takes five times as long as to draw them, and
+ * keeps each text that it has measured for ever (all measured). So rows are held here, and Ink gets a short name for
+ * them, which it lays out and hands back: in its `debug` mode with one call of `write` for each frame.
  *
- * Invariant: `#painted` are the rows that the terminal shows, from its first one on; it is empty when nobody knows.
+ *   a frame    begins with               ends
+ *   held       `hold`                    Ink hands its name back, or another one is held
+ *   painted    that                      the next one is painted; `forget`, when nobody knows what the terminal shows
  */
 export class Painter {
   /** What Ink takes for the terminal. */
   readonly stream: WriteStream;
   readonly #output: WriteStream;
+  #held: readonly string[] = [];
+  #name = 0;
   #painted: readonly string[] = [];
   #isStopped = false;
 
   constructor(output: WriteStream) {
     this.#output = output;
-    const frames = new Writable({
+    const names = new Writable({
       decodeStrings: false,
-      write: (frame: unknown, _encoding, done) => {
-        if (typeof frame === 'string' && !this.#isStopped) this.#paint(frame);
+      write: (name: unknown, _encoding, done) => {
+        if (name === String(this.#name) && !this.#isStopped) this.#paint(this.#held);
         done();
       },
     });
-    Object.defineProperties(frames, {
-      columns: { get: () => output.columns },
-      // No frame is too tall.
+    Object.defineProperties(names, {
+      // Room for a name, and no frame is too tall.
+      columns: { value: 80 },
       rows: { value: Number.MAX_SAFE_INTEGER },
     });
-    this.stream = frames as unknown as WriteStream;
+    this.stream = names as unknown as WriteStream;
+  }
+
+  /**
+   * Holds a frame until it is to be painted.
+   *
+   * @param rows as wide as the terminal
+   * @returns its name
+   */
+  hold(rows: readonly string[]): string {
+    this.#held = rows;
+    this.#name++;
+    return String(this.#name);
   }
 
   /** The terminal shows something else: the next frame is painted whole. */
@@ -51,17 +66,13 @@ export class Painter {
     this.#isStopped = true;
   }
 
-  #paint(frame: string): void {
-    const rows = frame.replaceAll(WIPE_SCROLLBACK, '').split('\n');
+  #paint(rows: readonly string[]): void {
     let text = '';
-    rows.forEach((row, index) => {
-      if (row === this.#painted[index]) return;
-      text += `\u001b[${index + 1};1H${row}`;
-      // Behind a full row the cursor stands on its last cell, which would be erased.
-      if (stringWidth(row) < this.#output.columns) text += ERASE_END;
-    });
-    for (let index = rows.length; index < this.#painted.length; index++) {
-      text += `\u001b[${index + 1};1H${ERASE_END}`;
+    for (let index = 0; index < Math.max(rows.length, this.#painted.length); index++) {
+      const row = rows[index] ?? '';
+      if (row === this.#painted[index]) continue;
+      // Erased before: behind a full row the cursor stands on its last cell.
+      text += `\u001b[${index + 1};1H${ERASE_ROW}${row.trimEnd()}`;
     }
     this.#painted = rows;
     if (text !== '' && !this.#output.destroyed) {
