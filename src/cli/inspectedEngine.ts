@@ -8,8 +8,7 @@ import { endsWithin, identifyProcess, type ProcessIdentity } from '../engine/pro
 import { findEngine, startEngine, type WatchedEngine } from '../engine/process/start.js';
 import { sweepEngine } from '../engine/process/sweep.js';
 import type { ReadOptions } from './arguments.js';
-import { printable, reportError } from './output.js';
-import { openWithPasswords } from './password.js';
+import { printable } from './output.js';
 
 /** What an engine is started with. */
 export interface EngineOptions extends ReadOptions {
@@ -58,21 +57,28 @@ export class InspectedEngine {
   /**
    * A person at a terminal who named no mountpoint gets an engine without a mount where the machine cannot mount.
    *
+   * @param options.passwords that open the snapshot
+   * @param tell says a line about the engine, such as an error that its mount meets
    * @throws HexzError of the snapshot, the overlay, the mount
    */
   static async start(
     path: string,
     mountpoint: string | undefined,
-    options: EngineOptions,
+    options: EngineOptions & { readonly passwords: readonly string[] },
     lease: 'bound' | 'terminal',
+    tell: (line: string) => void = say,
   ): Promise<InspectedEngine> {
-    const { snapshot, passwords } = await openWithPasswords(path, options);
-    // The engine opens it for itself; here it was to be found out whether that can work.
-    snapshot.close();
-    const { overlay, cacheSize, rw = false, allowOther = false, force = false } = options;
+    const {
+      passwords,
+      overlay,
+      cacheSize,
+      rw = false,
+      allowOther = false,
+      force = false,
+    } = options;
     const { engine, mountProblem } = await startWhereItCan(
       (isMounted) =>
-        startReporting({
+        startReporting(tell, {
           snapshot: path,
           mountpoint,
           hasTemporaryMountpoint: mountpoint === undefined && isMounted,
@@ -86,7 +92,7 @@ export class InspectedEngine {
         }),
       { isMounted: options.mount, canDoWithout: mountpoint === undefined && lease === 'terminal' },
     );
-    engine.warnings.forEach(warn);
+    for (const warning of engine.warnings) tell(`warning: ${warning}`);
     const client = await ControlClient.connect(engine.socketPath);
     await client.request('lease', { kind: lease });
     return new InspectedEngine(client, true, engine, mountProblem);
@@ -258,14 +264,17 @@ async function startWhereItCan(
 }
 
 /** What an engine meets is told at once when it serves; before, it may be what it fails with, which is told once. */
-async function startReporting(options: Parameters<typeof startEngine>[0]): Promise<WatchedEngine> {
-  const report = (error: HexzError): void => reportError(error, undefined);
+async function startReporting(
+  tell: (line: string) => void,
+  options: Parameters<typeof startEngine>[0],
+): Promise<WatchedEngine> {
+  const report = (error: HexzError): void => tell(error.toLine());
   const early: HexzError[] = [];
-  let tell = (error: HexzError): void => void early.push(error);
+  let take = (error: HexzError): void => void early.push(error);
   try {
-    const engine = await startEngine({ ...options, onError: (error) => tell(error) });
+    const engine = await startEngine({ ...options, onError: (error) => take(error) });
     early.forEach(report);
-    tell = report;
+    take = report;
     return engine;
   } catch (error) {
     const failure = asHexzError(error).toLine();
@@ -302,5 +311,3 @@ const isCode = (error: unknown, code: HexzCode): error is HexzError =>
 const say = (text: string): void => {
   process.stderr.write(`hexz: ${printable(text)}\n`);
 };
-
-const warn = (text: string): void => say(`warning: ${text}`);

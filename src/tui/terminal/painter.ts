@@ -32,7 +32,7 @@ export class Painter {
     const names = new Writable({
       decodeStrings: false,
       write: (name: unknown, _encoding, done) => {
-        if (name === String(this.#name) && !this.#isStopped) this.#paint(this.#held);
+        if (name === String(this.#name)) this.paint(this.#held);
         done();
       },
     });
@@ -66,7 +66,9 @@ export class Painter {
     this.#isStopped = true;
   }
 
-  #paint(rows: readonly string[]): void {
+  /** Paints rows as wide as the terminal now. */
+  paint(rows: readonly string[]): void {
+    if (this.#isStopped) return;
     let text = '';
     for (let index = 0; index < Math.max(rows.length, this.#painted.length); index++) {
       const row = rows[index] ?? '';

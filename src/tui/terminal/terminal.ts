@@ -49,6 +49,10 @@ export class Terminal {
     this.#options = options;
   }
 
+  get isHere(): boolean {
+    return this.#isHere;
+  }
+
   get size(): Size {
     const { rows, columns } = this.#options.output;
     return { rows: rows || 24, columns: columns || 80 };
