@@ -13,7 +13,7 @@ const MAX_FRESH = 512;
 
 /**
  * Since when pages are dirty, as far as it was seen: they turned dirty in an event that was told, or between two
- * looks at the list. Of everything else, this knows only that it was before.
+ * looks at the list. Of everything else, this knows only that it was before `knownSince`.
  *
  * Events come by the thousand, looks with the paints: so what turned dirty is kept apart in `#fresh`, and put among the
  * others in one pass, when somebody looks or there is much of it.
@@ -22,8 +22,24 @@ const MAX_FRESH = 512;
  * is no room for is forgotten, the oldest first, and counts as before then.
  */
 export class DirtyAges {
+  #knownSince: number;
   #runs: DatedRun[] = [];
   #fresh: DatedRun[] = [];
+
+  /** @param now from when on it is told what turns dirty */
+  constructor(now: number) {
+    this.#knownSince = now;
+  }
+
+  /** What has no time has been dirty for longer than since then. */
+  get knownSince(): number {
+    return this.#knownSince;
+  }
+
+  /** Until a time, it was not told of all that turned dirty. */
+  missed(time: number): void {
+    this.#knownSince = Math.max(this.#knownSince, time);
+  }
 
   /** Pages turned dirty; those that have a time keep it. */
   add(startPage: number, endPage: number, time: number): void {
@@ -77,6 +93,7 @@ export class DirtyAges {
     const times = this.#runs.map(({ time }) => time).sort((one, other) => one - other);
     const limit = times[Math.floor(times.length / 4)] ?? 0;
     this.#runs = this.#runs.filter(({ time }) => time > limit);
+    this.missed(limit);
   }
 }
 

@@ -20,6 +20,8 @@ export interface RunSource<Item> {
 export interface RunWindowOptions {
   /** Something is to be painted now, or so much later. */
   changedIn(milliseconds: number): void;
+  /** The same, for what a person waits for. */
+  changedNow(): void;
   fail(error: unknown): void;
 }
 
@@ -50,6 +52,8 @@ export class RunWindow<Item> {
   readonly #pace = new Pace({ factor: 4, leastMs: REFRESH_LEAST_MS });
   #isKnown = false;
   #isStale = false;
+  /** Whether a person has changed it, and waits to see that. */
+  #isUrgent = false;
   #from = 0;
   #to: number | null = 0;
   #request: AbortController | undefined;
@@ -88,7 +92,9 @@ export class RunWindow<Item> {
   /** What is known may be another now. */
   stale(options: { readonly isUrgent?: boolean } = {}): void {
     this.#isStale = true;
-    if (options.isUrgent === true) this.#pace.hurry();
+    if (options.isUrgent !== true) return;
+    this.#isUrgent = true;
+    this.#options.changedNow();
   }
 
   /** Forgets all; what runs is cancelled. */
@@ -110,7 +116,7 @@ export class RunWindow<Item> {
     }
     const index = this.indexOf(position);
     if (this.#isStale) {
-      const { restMs } = this.#pace;
+      const restMs = this.#isUrgent ? 0 : this.#pace.restMs;
       if (restMs > 0) this.#options.changedIn(restMs);
       else this.#run((signal) => this.#refresh(index - before, before + behind, signal));
     } else if (this.#to !== null && index + behind + MARGIN > this.items.length) {
@@ -143,7 +149,9 @@ export class RunWindow<Item> {
       this.#pace.failed(error);
       this.#options.fail(error);
     }
-    this.#options.changedIn(0);
+    if (this.#isUrgent) this.#options.changedNow();
+    else this.#options.changedIn(0);
+    this.#isUrgent &&= this.#isStale;
   }
 
   async #loadAt(position: number, signal: AbortSignal): Promise<void> {

@@ -47,6 +47,7 @@ class Overlay {
 const tallyOf = ({ client }: Overlay): OverlayTally =>
   new OverlayTally(client, {
     changedIn: () => {},
+    changedNow: () => {},
     fail: (error) => {
       throw error;
     },

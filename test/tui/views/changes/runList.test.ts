@@ -40,6 +40,7 @@ function firstAtOrBehind(all: readonly number[], from: number): number {
 const listOf = (source: RunSource<number>): RunList<number> =>
   new RunList(source, {
     changedIn: () => {},
+    changedNow: () => {},
     fail: (error) => {
       throw error;
     },
@@ -128,6 +129,7 @@ describe('a list of which only a part is known', () => {
     };
     const list = new RunList(source, {
       changedIn: () => {},
+      changedNow: () => {},
       fail: (error) => errors.push(error),
     });
     for (let look = 0; look < 20; look++) {

@@ -223,6 +223,17 @@ describe('the review', () => {
     expect((await client.request('dirty', {})).dirtyPages).toBe(3);
   });
 
+  test('shows what a commit would make, however long its message is', async () => {
+    const { screen } = await reviewScreen([4]);
+    screen.size = { rows: 24, columns: 80 };
+    screen.press('m');
+    screen.answer('why it was made '.repeat(60));
+    await screen.shows('would store about');
+    expect(screen.text).toMatch(/"why it was made .*…"/);
+    screen.size = { rows: 24, columns: 60 };
+    await screen.shows('would store about');
+  });
+
   test('cancels a commit that runs, and says that an encrypted base makes no encrypted one', async () => {
     const state = readingMethods().state({}, undefined) as EngineState;
     const commits: unknown[] = [];
