@@ -6,7 +6,7 @@ import { flushMachine } from '../engine/process/flushMachine.js';
 import { mountAt, readMountTable } from '../engine/process/mountTable.js';
 import { endsWithin, identifyProcess, type ProcessIdentity } from '../engine/process/processes.js';
 import { findEngine, startEngine, type WatchedEngine } from '../engine/process/start.js';
-import { sweepEngine } from '../engine/process/sweep.js';
+import { sweepEngine, sweepKilledInspections } from '../engine/process/sweep.js';
 import type { ReadOptions } from './arguments.js';
 import { printable } from './output.js';
 
@@ -53,6 +53,8 @@ export class InspectedEngine {
   /** Undefined when it has ended before anybody looked. */
   readonly #identity: ProcessIdentity | undefined;
   readonly #started: WatchedEngine | undefined;
+  /** What others left goes meanwhile. */
+  readonly #swept = sweepKilledInspections().catch(() => {});
 
   /**
    * A person at a terminal who named no mountpoint gets an engine without a mount where the machine cannot mount.
@@ -137,6 +139,7 @@ export class InspectedEngine {
       if (this.client.isOpen) await this.#shutDown();
       return await this.#sweep();
     } finally {
+      await this.#swept;
       await this.client.close();
     }
   }
