@@ -179,8 +179,9 @@ export class Screen implements ScreenContext {
   fail(error: unknown): void {
     const known = asHexzError(error);
     if (known.code === 'CANCELLED') return;
-    // That it is gone is shown all the time.
-    if (known.code !== 'ENGINE_GONE') this.engine.note('error', known.toLine(), known.code);
+    // That it is gone is shown all the time, and what was mistyped is nothing to come back to.
+    if (known.code !== 'ENGINE_GONE' && known.code !== 'USAGE')
+      this.engine.note('error', known.toLine(), known.code);
     this.say(known.toLine(), 'error');
   }
 

@@ -3,13 +3,11 @@ import type { EngineState } from '../../engine/control/protocol/engineState.js';
 import type { Item } from '../../engine/control/protocol/methods.js';
 import { asHexzError, type HexzError } from '../../engine/errors.js';
 import type { EngineClient } from '../../repl/client.js';
-
-export type LogLine = Extract<Item<'watch'>, { log: unknown }>['log'];
+import { EngineLog, type LogLine } from './engineLog.js';
 
 const RATE_HZ = 8;
 /** Enough for a feed that is read; the counters are exact in any case. */
 const MAX_EVENTS = 256;
-const MAX_LOG_LINES = 5000;
 
 /**
  * What the engine tells by itself: its state, samples of its activity, its log.
@@ -25,7 +23,7 @@ export class EngineWatch {
   diskLength: number;
   /** Why there is no engine any more. */
   end: HexzError | undefined;
-  readonly log: LogLine[] = [];
+  readonly log = new EngineLog();
   readonly #client: EngineClient;
   readonly #sampleListeners = new Set<(sample: ActivitySample) => void>();
   readonly #stateListeners = new Set<(state: EngineState, before: EngineState) => void>();
@@ -60,7 +58,7 @@ export class EngineWatch {
 
   /** A line of our own, beside those of the engine. */
   note(level: LogLine['level'], text: string, code?: string): void {
-    this.#addLog({ time: Date.now(), level, text, ...(code === undefined ? {} : { code }) });
+    this.log.add({ time: Date.now(), level, text, ...(code === undefined ? {} : { code }) });
     this.#changed();
   }
 
@@ -97,13 +95,8 @@ export class EngineWatch {
       this.diskLength = lengthOf(item.state);
       for (const listener of this.#stateListeners) listener(item.state, before);
     } else {
-      this.#addLog(item.log);
+      this.log.add(item.log);
     }
-  }
-
-  #addLog(line: LogLine): void {
-    this.log.push(line);
-    if (this.log.length > MAX_LOG_LINES) this.log.splice(0, this.log.length - MAX_LOG_LINES);
   }
 }
 
