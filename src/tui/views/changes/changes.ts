@@ -47,6 +47,7 @@ export class Changes {
     this.#dirtyPages = context.engine.dirtyPages;
     this.#isAllSeen = this.#dirtyPages === 0;
     context.engine.onSample((sample) => this.#take(sample));
+    context.onTick(() => this.tally.goOn(context.engine.diskLength));
   }
 
   onChange(listener: (change: Change) => void): void {

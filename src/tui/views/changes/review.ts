@@ -31,8 +31,22 @@ export class ReviewModel {
   constructor(context: ScreenContext) {
     this.#context = context;
     context.engine.onState(({ reviewRevision }) => {
-      if (reviewRevision > (this.counts?.revision ?? 0)) this.#changed();
+      if (reviewRevision <= (this.counts?.revision ?? 0)) return;
+      this.#changed();
+      void this.#readCounts();
     });
+    // What was decided before stands in the title of the view before anybody opens it.
+    if (context.engine.dirtyPages > 0) void this.#readCounts();
+  }
+
+  async #readCounts(): Promise<void> {
+    try {
+      const { counts } = await this.#context.session.client.request('review', { limit: 1 });
+      this.counted(counts);
+      this.#context.changed();
+    } catch {
+      // Whoever opens the list meets the same.
+    }
   }
 
   /** Told when what is decided may be another, by whomever. */

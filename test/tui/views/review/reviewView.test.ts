@@ -83,6 +83,18 @@ describe('the review', () => {
     await screen.shows('1 of 3 hunks decided');
   });
 
+  test('tells in its title what was decided, before anybody has opened it', async () => {
+    const { engine, client } = await all.leased({ snapshot: repeated.snapshot, rw: true });
+    await writePages(client, [4, 20, 40]);
+    const change = { action: 'drop', pages: { pageIndex: 20, pageCount: 1 } } as const;
+    await client.request('decide', { change });
+    const screen = await open(client, 'log');
+    await screen.shows(' 5 Review 1/3 ');
+    const other = await all.connect(engine);
+    await other.request('decide', { change: { action: 'keepOpen' } });
+    await screen.shows(' 5 Review 3/3 ');
+  });
+
   test('follows what others decide', async () => {
     const { other, screen } = await reviewScreen([4, 20, 40]);
     await other.request('decide', {
