@@ -29,7 +29,7 @@ export async function runScreen(options: RunScreenOptions): Promise<Leaving> {
   const { input, output, opening } = options;
   const { terminal, theme } = opening;
   const painter = new Painter(output);
-  const app = () => <App screen={screen} painter={painter} size={terminal.size} />;
+  const app = () => <App screen={screen} size={terminal.size} />;
   /** What a terminal shows after a resize, or behind another program, nobody knows. */
   const redraw = (): void => {
     painter.forget();
@@ -54,7 +54,7 @@ export async function runScreen(options: RunScreenOptions): Promise<Leaving> {
   const instance = render(app(), {
     stdout: painter.stream,
     stdin: input,
-    // Frames as they are made: when, the clock decides.
+    // Frames as they are made; when, the clock decides.
     debug: true,
     patchConsole: false,
     exitOnCtrlC: false,
