@@ -4,16 +4,19 @@ import { Opening } from '../tui/opening.js';
 import type { InspectedEngine } from './inspectedEngine.js';
 import { type InspectCommandOptions, whyUnmounted } from './inspectOptions.js';
 
-export const newOpening = ({ altScreen, mouse }: InspectCommandOptions): Opening =>
-  new Opening(
-    {
-      input: process.stdin,
-      output: process.stdout,
-      usesAlternateScreen: altScreen,
-      usesMouse: mouse,
-    },
-    new Theme({ isColoured: hasColours() }),
-  );
+export function newOpening({ altScreen, mouse }: InspectCommandOptions): Opening {
+  const { TERM = '', COLORTERM = '' } = process.env;
+  const hasManyColours = TERM.includes('256color') || COLORTERM !== '';
+  const theme = new Theme({ isColoured: hasColours(), hasManyColours });
+  const options = {
+    input: process.stdin,
+    output: process.stdout,
+    usesAlternateScreen: altScreen,
+    usesMouse: mouse,
+    asksBackground: theme.dependsOnBackground,
+  };
+  return new Opening(options, theme);
+}
 
 /** A person at a terminal that can show a screen. */
 export async function showScreen(engine: InspectedEngine, opening: Opening): Promise<number> {

@@ -95,6 +95,11 @@ export class Opening {
   }
 
   #take(input: Input): void {
+    if (input.kind === 'background') {
+      this.theme.setBackground(input.isLight);
+      this.#draw();
+      return;
+    }
     const isLeaving = input.kind === 'key' && (input.key === 'q' || input.key === 'ctrl+c');
     if (isLeaving) this.#leave();
     else if (!this.isLeft) this.#typed.push(input);

@@ -234,6 +234,11 @@ export class Screen implements ScreenContext {
   }
 
   take(input: Input): void {
+    if (input.kind === 'background') {
+      this.theme.setBackground(input.isLight);
+      this.changedNow();
+      return;
+    }
     this.#message = undefined;
     const question = this.#question;
     if (question !== undefined) {

@@ -1,3 +1,5 @@
+import { countWhile } from '../../model/ordered.js';
+
 interface DatedRun {
   readonly start: number;
   end: number;
@@ -98,16 +100,8 @@ export class DirtyAges {
 }
 
 /** The first run that ends behind a page. */
-function firstEndingBehind(runs: readonly DatedRun[], page: number): number {
-  let low = 0;
-  let high = runs.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if ((runs[middle]?.end ?? 0) <= page) low = middle + 1;
-    else high = middle;
-  }
-  return low;
-}
+const firstEndingBehind = (runs: readonly DatedRun[], page: number): number =>
+  countWhile(runs, ({ end }) => end <= page);
 
 /** Runs, and of others what they have not; neighbours of about the same time are made one. It takes the runs over. */
 function merged(runs: readonly DatedRun[], others: readonly DatedRun[]): DatedRun[] {

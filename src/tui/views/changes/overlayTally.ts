@@ -46,7 +46,7 @@ export interface OverlayTotals {
 export class OverlayTally {
   readonly #client: EngineClient;
   readonly #options: RunWindowOptions;
-  readonly #pace = new Pace({ factor: 2, leastMs: 0 });
+  readonly #pace = new Pace({ factor: 1, leastMs: 0 });
   #diskPages = 0;
   #cellPages = 1;
   #pages = new Float64Array();

@@ -1,3 +1,4 @@
+import { countWhile } from '../../model/ordered.js';
 import { Pace } from '../../model/pace.js';
 
 /** Where the items of a long list come from. It is ordered by positions: pages, or offsets. */
@@ -78,15 +79,7 @@ export class RunWindow<Item> {
 
   /** The item that begins at a position, or the last one before it; -1 for none. */
   indexOf(position: number): number {
-    let low = 0;
-    let high = this.items.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      const item = this.items[middle];
-      if (item !== undefined && this.#source.startOf(item) <= position) low = middle + 1;
-      else high = middle;
-    }
-    return low - 1;
+    return countWhile(this.items, (item) => this.#source.startOf(item) <= position) - 1;
   }
 
   /** What is known may be another now. */

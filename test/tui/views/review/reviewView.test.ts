@@ -37,6 +37,8 @@ async function reviewScreen(
   await writePages(client, pages);
   const screen = await open(client, 'review');
   await screen.shows(`0 of ${pages.length} hunk`);
+  // The sums are known before the rows.
+  await screen.shows('▸[ ]');
   return { client, other: await all.connect(engine), screen };
 }
 
