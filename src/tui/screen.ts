@@ -14,6 +14,7 @@ import {
   screenBindings,
 } from './keys/bindings.js';
 import { Clock } from './model/clock.js';
+import { reasonFirst } from './model/damage.js';
 import { EngineWatch } from './model/engineWatch.js';
 import { CommandRunner } from './prompt/commandRunner.js';
 import { LineInput } from './prompt/lineInput.js';
@@ -180,8 +181,8 @@ export class Screen implements ScreenContext {
     const known = asHexzError(error);
     if (known.code === 'CANCELLED') return;
     // That it is gone is shown all the time.
-    if (known.code !== 'ENGINE_GONE') this.engine.note('error', known.toLine(), known.code);
-    this.say(known.toLine(), 'error');
+    if (known.code !== 'ENGINE_GONE') this.engine.met(known);
+    this.say(reasonFirst(known), 'error');
   }
 
   async run(text: string): Promise<void> {

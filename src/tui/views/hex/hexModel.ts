@@ -1,6 +1,7 @@
 import type { ActivityEvent, ActivitySample } from '../../../engine/control/protocol/activity.js';
 import type { EngineState } from '../../../engine/control/protocol/engineState.js';
 import type { Reading } from '../../../engine/control/protocol/inspection.js';
+import type { HexzError } from '../../../engine/errors.js';
 import type { Addressing, StreamName } from '../../../repl/commands/definition.js';
 import type { Place } from '../../../repl/commands/place.js';
 import { Latest } from '../../model/latest.js';
@@ -201,7 +202,11 @@ export class HexModel {
     const end = isMerged ? (state.overlay?.diskLength ?? length) : length;
     const place = { stream: this.stream, side, addressing };
     const { client } = this.#context.session;
-    return new StreamBytes(client, place, end, () => this.#context.changedNow());
+    const failed = (error: HexzError): void => {
+      // Of what is no block, the bytes themselves tell.
+      if (error.location.offset !== undefined) this.#context.engine.met(error);
+    };
+    return new StreamBytes(client, place, end, () => this.#context.changedNow(), failed);
   }
 
   #takeSample({ touched, events }: ActivitySample): void {
