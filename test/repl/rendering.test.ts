@@ -351,7 +351,14 @@ test('a commit is told in words', async () => {
   };
   const methods: FakeMethods = {
     planCommit: () => ({
-      streams: { disk: { ...stream, estimatedStoredBytes: 2048 } },
+      streams: {
+        disk: {
+          ...stream,
+          estimatedStoredBytes: 2048,
+          maximumStoredBytes: 70_000,
+          sampledBlocks: 2,
+        },
+      },
       committedPages: 4,
       committedBytes: 16_384,
       remainingPages: 1,
@@ -374,7 +381,7 @@ test('a commit is told in words', async () => {
     "Would commit:    4 pages (16.00 KiB)
     Would leave out: 1 page
     Blocks of disk:  2 written, 1 copied as stored, 1 zero
-    Stored of disk:  about 2.00 KiB of 64.00 KiB
+    Stored of disk:  about 2.00 KiB (estimated), at most 68.36 KiB, of 64.00 KiB
     Committed:      4 pages
     To:             /new.hxz
     Base:           /images/web-01.hxz (19.53 KiB)

@@ -28,7 +28,8 @@ const goldenDirectory = join(import.meta.dirname, 'golden');
 function inspect(size: ScreenSize, overlay: string): ScreenTerminal {
   return open([cliPath, 'inspect', snapshot, '--no-mount', '--rw', '--overlay', overlay], {
     size,
-    env: { XDG_STATE_HOME: newDirectory() },
+    // Sizes are estimated by encoding; another codec makes others.
+    env: { XDG_STATE_HOME: newDirectory(), HEXZ_CODECS: 'bundled' },
   });
 }
 

@@ -68,6 +68,24 @@ const madeFacts = (report: CommitReport): readonly Fact[] => {
   ];
 };
 
+/** What the blocks of streams would take, and how far that is known. */
+export function estimateText({
+  estimatedStoredBytes,
+  maximumStoredBytes,
+  sampledBlocks,
+  encodedBlocks,
+}: Pick<
+  NonNullable<CommitPlan['streams']['disk']>,
+  'estimatedStoredBytes' | 'maximumStoredBytes' | 'sampledBlocks' | 'encodedBlocks'
+>): string {
+  if (encodedBlocks === 0) return formatBytes(estimatedStoredBytes);
+  const part =
+    sampledBlocks < encodedBlocks
+      ? `, by ${formatCount(sampledBlocks)} of ${countOf(encodedBlocks, 'block')}`
+      : '';
+  return `about ${formatBytes(estimatedStoredBytes)} (estimated${part}), at most ${formatBytes(maximumStoredBytes)}`;
+}
+
 const plannedFacts = (plan: CommitPlan): readonly Fact[] => [
   [
     'Would commit',
@@ -79,7 +97,7 @@ const plannedFacts = (plan: CommitPlan): readonly Fact[] => [
     [`Blocks of ${name}`, blocksText(stream)],
     [
       `Stored of ${name}`,
-      `about ${formatBytes(stream.estimatedStoredBytes)} of ${formatBytes(stream.length)}`,
+      `${estimateText(stream)}, of ${formatBytes(stream.length)}`,
       stream.estimatedStoredBytes,
     ],
   ]),

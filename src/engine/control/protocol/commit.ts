@@ -57,8 +57,11 @@ export const commitPlan = z.object({
       copiedBlocks: count,
       zeroBlocks: count,
       parentBlocks: count,
-      /** What the blocks would take; an estimate. */
+      /** What the blocks would take; an estimate, for which `sampledBlocks` of those to be encoded were. */
       estimatedStoredBytes: count,
+      /** What they take at most. */
+      maximumStoredBytes: count,
+      sampledBlocks: count,
     }),
   ),
   committedPages: count,

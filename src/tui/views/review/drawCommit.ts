@@ -2,6 +2,7 @@ import { basename } from 'node:path';
 import type { CommitPlan, CommitReport } from '../../../engine/control/protocol/commit.js';
 import type { EngineState } from '../../../engine/control/protocol/engineState.js';
 import type { ReviewCounts } from '../../../engine/control/protocol/review.js';
+import { estimateText } from '../../../repl/rendering/snapshots.js';
 import { countOf, formatCount, printable, shortBytes } from '../../../repl/rendering/values.js';
 import { Line } from '../../drawing/line.js';
 import { framed, type Size } from '../../drawing/panel.js';
@@ -77,7 +78,12 @@ function planText(plan: CommitPlan, counts: ReviewCounts | undefined): string {
     streams.reduce((total, stream) => total + of(stream), 0);
   const shared = sum(sharedBytes);
   const parts = [
-    `would store about ${shortBytes(sum(({ estimatedStoredBytes }) => estimatedStoredBytes))}`,
+    `would store ${estimateText({
+      estimatedStoredBytes: sum(({ estimatedStoredBytes }) => estimatedStoredBytes),
+      maximumStoredBytes: sum(({ maximumStoredBytes }) => maximumStoredBytes),
+      sampledBlocks: sum(({ sampledBlocks }) => sampledBlocks),
+      encodedBlocks: sum(({ encodedBlocks }) => encodedBlocks),
+    })}`,
     shared === 0 ? '' : `share ${shortBytes(shared)}`,
     `encode ${formatCount(sum(({ encodedBlocks }) => encodedBlocks))} and copy ${countOf(
       sum(({ copiedBlocks }) => copiedBlocks),
