@@ -234,7 +234,8 @@ export class Screen implements ScreenContext {
   }
 
   take(input: Input): void {
-    this.#message = undefined;
+    // What runs is said until it has ended.
+    if (!this.#runner.isRunning) this.#message = undefined;
     const question = this.#question;
     if (question !== undefined) {
       if (question.take(input) && this.#question === question) this.#question = undefined;
@@ -261,6 +262,7 @@ export class Screen implements ScreenContext {
   #key(key: string): void {
     if (this.#runner.isRunning && (key === 'escape' || key === 'ctrl+c')) {
       this.#runner.cancel();
+      this.say('cancelling …');
       return;
     }
     const inPane =

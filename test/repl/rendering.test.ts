@@ -375,6 +375,7 @@ test('a commit is told in words', async () => {
       committedPages: 4,
       remainingPages: 1,
       overlay: 'kept',
+      verified: { blocks: 3, bytes: 49_152, isWhole: false },
     }),
   };
   expect(await shown('commit /new.hxz --dry-run; commit /new.hxz', methods)).toMatchInlineSnapshot(`
@@ -388,6 +389,7 @@ test('a commit is told in words', async () => {
     Size:           64.00 KiB in 4.00 KiB (16.00x)
     Blocks of disk: 2 written, 1 copied as stored, 1 zero
     Overlay:        kept, on its base; 1 page left out
+    Verified:       3 blocks (48.00 KiB) read back and compared
     Encoder:        lz4-napi
     Time:           0.50 s
     "

@@ -37,6 +37,14 @@ interface SizedSnapshot {
   readonly fileBytes: number;
 }
 
+/** How it is known that a commit has made what it should. */
+export const verifiedText = ({
+  verified: { blocks, bytes, isWhole },
+}: Pick<CommitReport, 'verified'>): string =>
+  isWhole
+    ? `every byte (${formatBytes(bytes)}, ${countOf(blocks, 'block')}) read back and compared`
+    : `${countOf(blocks, 'block')} (${formatBytes(bytes)}) read back and compared`;
+
 const overlayTexts = {
   deleted: 'deleted',
   kept: 'kept, on its base',
@@ -62,6 +70,7 @@ const madeFacts = (report: CommitReport): readonly Fact[] => {
       `${overlayTexts[report.overlay]}; ${countOf(report.remainingPages, 'page')} left out`,
       report.overlay,
     ],
+    ['Verified', verifiedText(report), report.verified.blocks],
     ['Encoder', report.encoder],
     ['Time', `${report.seconds.toFixed(2)} s`, report.seconds],
     ...report.warnings.map((warning): Fact => ['Warning', warning]),
