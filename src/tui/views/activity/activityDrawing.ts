@@ -11,6 +11,7 @@ import { beside, fitRows, framed, inside, type Size } from '../../drawing/panel.
 import { wrap } from '../../drawing/text.js';
 import type { Theme } from '../../drawing/theme.js';
 import type { DamagedBlocks } from '../../model/damage.js';
+import { emptyText } from '../emptyText.js';
 import type { CellDetail } from './cellDetail.js';
 import { COLUMNS_FOR_BOTH, detailRows } from './detailDrawing.js';
 import { clockTime, feedBefore, feedRows } from './feedDrawing.js';
@@ -109,9 +110,10 @@ function mapPanel(
   fullHeight: number,
   picture: ActivityPicture,
   time: number,
-): { readonly rows: readonly string[]; readonly place: MapPlace } {
+): { readonly rows: readonly string[]; readonly place: MapPlace | undefined } {
   const { theme, grid, heats, history, moment, selectedCell } = picture;
   const room = inside(size);
+  if (grid.cellCount === 0) return { rows: emptyMap(theme, size, picture), place: undefined };
   const legend = legendOf(theme, room);
   const mapSize = { ...room, rows: Math.max(0, room.rows - legend.length - 1) };
   const fullRoom = inside({ ...size, rows: fullHeight });
@@ -137,9 +139,21 @@ function mapPanel(
   ];
   const cell = shortBytes(signBytes);
   const title = `${grid.stream}   0 … ${formatBytes(grid.length)}   cell ${cell}`;
-  const note = moment.isLive ? 'live' : `‖ HELD ${clockTime(time).slice(0, 8)}`;
+  const present = picture.state.mount === null ? 'not mounted' : 'live';
+  const note = moment.isLive ? present : `‖ HELD ${clockTime(time).slice(0, 8)}`;
   const framedRows = framed(rows, theme, size, title, { note });
   return { rows: framedRows, place: { layout, row: 1 - firstRow, rows: firstRow + mapSize.rows } };
+}
+
+/** Why there is no cell. */
+function emptyMap(theme: Theme, size: Size, { grid, state }: ActivityPicture): string[] {
+  const { stream } = grid;
+  const { columns } = inside(size);
+  const text = emptyText(stream, state);
+  const rows = wrap(text, Math.max(1, columns)).map((row) =>
+    new Line(theme, columns).add(row, 'dim').end(),
+  );
+  return framed(rows, theme, size, stream);
 }
 
 const legendOf = (theme: Theme, room: Size): string[] =>

@@ -36,6 +36,7 @@ export class HexActions {
       previousData: () => this.#findData('backward'),
       bookmark: () => this.#askBookmark(),
       export: () => this.#export(),
+      addressing: () => this.switchAddressing(),
       back: () => this.#travel('back'),
       forward: () => this.#travel('forward'),
     };
@@ -45,6 +46,20 @@ export class HexActions {
   #travel(direction: 'back' | 'forward'): void {
     if (!this.#model.travel(direction)) {
       this.#context.say(`there is no place to go ${direction} to`);
+    }
+  }
+
+  /** @param said told with it */
+  async switchAddressing(said = ''): Promise<void> {
+    const from = formatOffset(this.#model.cursorOffset);
+    try {
+      const isSame = await this.#model.switchAddressing();
+      const where = this.#model.place.addressing === 'raw' ? 'the stream as it is' : 'the memory';
+      if (!isSame) this.#context.say(`the byte at ${from} is nowhere in ${where}`);
+      else if (said !== '') this.#context.say(said);
+      this.#context.changedNow();
+    } catch (error) {
+      this.#fail(error);
     }
   }
 

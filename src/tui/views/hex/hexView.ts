@@ -11,6 +11,7 @@ import { beside, framed, inside, type Size } from '../../drawing/panel.js';
 import { wrap } from '../../drawing/text.js';
 import type { Binding } from '../../keys/bindings.js';
 import type { AnswerView } from '../../prompt/routes.js';
+import { emptyText } from '../emptyText.js';
 import type { Place, ScreenContext } from '../view.js';
 import {
   addressingBinding,
@@ -102,6 +103,13 @@ export class HexView implements AnswerView {
   perform(command: string): void {
     if (command.startsWith('list.')) this.#list.perform(command as ListCommand);
     else this.#performInBytes(command as HexCommand);
+  }
+
+  /** Shows offsets of the stream from now on. */
+  addressAsTheMount(): Promise<void> {
+    return this.#actions.switchAddressing(
+      'what is read is told in offsets of the stream; a switches back',
+    );
   }
 
   press({ row, column }: Place): void {
@@ -232,12 +240,11 @@ export class HexView implements AnswerView {
   /** Why there is nothing, and what would fill it. */
   #drawAbsent(size: Size): string[] {
     const { theme } = this.#context;
-    const { stream } = this.model;
     const { columns } = inside(size);
-    const text = `This snapshot has no ${stream}. One that has is made by\n  hexz pack --${stream} FILE -o SNAPSHOT`;
+    const text = emptyText(this.model.stream, this.#context.engine.state);
     const rows = wrap(text, Math.max(1, columns)).map((row) =>
       new Line(theme, columns).add(row, 'dim').end(),
     );
-    return framed(rows, theme, size, stream);
+    return framed(rows, theme, size, this.model.stream);
   }
 }

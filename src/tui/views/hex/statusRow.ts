@@ -51,14 +51,18 @@ function followText({ followed }: HexModel): string {
   return `following: read ${formatBytes(length)} at ${formatOffset(offset)}; Esc ends it`;
 }
 
-function byteText({ bytes, cursorOffset }: HexModel): string {
+function byteText({ bytes, cursorOffset, cursorGap }: HexModel): string {
+  if (cursorGap !== undefined) {
+    const { startOffset, endOffset } = cursorGap;
+    return `a hole, not in the dump: ${formatBytes(endOffset - startOffset)}, up to ${formatOffset(endOffset)}`;
+  }
   bytes.copyCells(cursorOffset, cell);
   const byte = cell[0] ?? UNKNOWN;
   switch (byte) {
     case UNKNOWN:
       return 'not read yet';
     case ABSENT:
-      return 'not present';
+      return 'a hole, not in the dump';
     case UNREADABLE:
       return 'unreadable';
     case BEHIND_END:
