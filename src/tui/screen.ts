@@ -207,10 +207,10 @@ export class Screen implements ScreenContext {
     this.changedNow();
   }
 
-  askLine(label: string, text = ''): Promise<string | undefined> {
+  askLine(label: string, text = '', hint = ''): Promise<string | undefined> {
     return this.#ask(
       (settle) =>
-        new LineQuestion(label, new LineInput({ text, changed: this.changedNow }), settle),
+        new LineQuestion(label, new LineInput({ text, changed: this.changedNow }), settle, hint),
     );
   }
 

@@ -266,6 +266,16 @@ describe('searching', () => {
     await shown.shows('the search went on from the end');
   });
 
+  test('says how patterns are written, and how one was understood that looks like another', async () => {
+    const { shown } = await openDisk();
+    await shown.shows('page 0');
+    shown.press('/');
+    expect(shown.text).toContain('i:any case  u:UTF-16  x:de??beef  r:[a-z]+');
+    shown.type('hex:00');
+    shown.press('enter');
+    await shown.shows(/searching the text "hex:00"; for bytes write x:00/);
+  });
+
   test('says that there is nothing, and what is wrong with a pattern', async () => {
     const { shown } = await openDisk();
     searchFor(shown, '/', 'nothing');
