@@ -1,3 +1,4 @@
+import { HexzError } from '../../../engine/errors.js';
 import type {
   Addressing,
   Answer,
@@ -6,6 +7,7 @@ import type {
 } from '../../../repl/commands/definition.js';
 import type { Place as StreamPlace } from '../../../repl/commands/place.js';
 import { Listing } from '../../../repl/listing.js';
+import { formatBytes, formatOffset } from '../../../repl/rendering/values.js';
 import { Line } from '../../drawing/line.js';
 import { beside, framed, inside, type Size } from '../../drawing/panel.js';
 import { wrap } from '../../drawing/text.js';
@@ -128,18 +130,19 @@ export class HexView implements AnswerView {
   }
 
   /** Shows what is read of this stream at its place, and what is found in it as a list. */
-  takeAnswer(
+  async takeAnswer(
     { name }: CommandDefinition,
     { result }: Answer,
-    _signal: AbortSignal,
+    signal: AbortSignal,
     text: string,
-  ): boolean {
+  ): Promise<boolean> {
     const { stream } = this.model;
     switch (name) {
       case 'read': {
         if (!(result instanceof Listing)) return false;
         const head = result.head as StreamPlace & { readonly offset: number };
         if (head.stream !== stream) return false;
+        await this.#checkWithin(head, signal);
         this.model.show(head.side, head.addressing);
         this.#list.focus(false);
         this.model.goTo(head.offset);
@@ -166,6 +169,20 @@ export class HexView implements AnswerView {
       default:
         return false;
     }
+  }
+
+  /** @throws HexzError NOT_PRESENT for what lies behind the last byte, where there is nothing to show */
+  async #checkWithin(place: StreamPlace & { readonly offset: number }, signal: AbortSignal) {
+    const { stream, side, offset } = place;
+    const addressing = place.addressing ?? 'guest';
+    const { client } = this.#context.session;
+    const asked = { stream, side, addressing, offset: 0, length: 0 };
+    const { endOffset } = await client.request('read', asked, { signal });
+    if (offset < endOffset || (offset === 0 && endOffset === 0)) return;
+    throw new HexzError(
+      'NOT_PRESENT',
+      `${formatOffset(offset)} lies beyond the end: the ${stream} has ${formatBytes(endOffset)}, up to ${formatOffset(endOffset)}`,
+    );
   }
 
   draw(size: Size): readonly string[] {

@@ -74,13 +74,13 @@ export class MemoryView implements AnswerView {
     this.#bytes.goTo(offset, addressing);
   }
 
-  takeAnswer(
+  async takeAnswer(
     command: CommandDefinition,
     answer: Answer,
     signal: AbortSignal,
     text: string,
-  ): boolean {
-    const isTaken = this.#bytes.takeAnswer(command, answer, signal, text);
+  ): Promise<boolean> {
+    const isTaken = await this.#bytes.takeAnswer(command, answer, signal, text);
     if (isTaken) this.#hasFocus = false;
     return isTaken;
   }
