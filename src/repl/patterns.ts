@@ -5,15 +5,17 @@ export const PATTERN_HINT = 'text  i:any case  u:UTF-16  x:de??beef  r:[a-z]+';
 export const patternHelp: readonly string[] = [
   'What find, / and \\ look for is a pattern:',
   '',
-  '  text            the text as it is, in UTF-8; t:text for one that begins like a row below',
-  '  i:text          the same, capitals and small letters being the same',
-  '  w:text u:text   the text in UTF-16: as Windows stores it, in either byte order',
+  '  text, t:text    the text as it is, in UTF-8; t: where it begins like a row below',
+  '  i:text          capitals and small letters being the same',
+  '  w:text, u:text  the text in UTF-16 as Windows has it, or of either byte order',
   '  iw:text iu:text the same, capitals and small letters being the same',
   '  x:de??beef      bytes in hexadecimal digits; ? is any half of a byte',
   '  r:[a-z]+        a regular expression over bytes; r/[a-z]+/i with flags',
   '',
-  'Anything else is text: hex:00, /x/ and 0x00 are looked for letter by letter. In a command,',
-  "quote what has blanks or | ; > # in it: find disk 'r:id_(rsa|dsa)'. docs/search.md says more.",
+  'Anything else is text: hex:00, /x/ and 0x00 are looked for as letters.',
+  'In a command, quote what has blanks or | ; > # in it:',
+  "  find disk 'r:id_(rsa|dsa)'",
+  'docs/search.md says more.',
 ];
 
 interface Lookalike {

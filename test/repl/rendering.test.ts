@@ -341,6 +341,45 @@ test('what a file says is shown, never sent to the terminal', async () => {
   );
 });
 
+test('info is told in words, and a document of another shape as it is', async () => {
+  const document = {
+    path: '/images/web.hxz',
+    version: 1,
+    compression: 'Lz4',
+    block_size: 65_536,
+    variable_blocks: false,
+    generation: 'A',
+    original_size: 2_097_152,
+    compressed_size: 524_288,
+    compression_ratio: 4,
+    streams: { disk: { size: 2_097_152, index_pages: 1 } },
+    encryption: null,
+    dictionary: null,
+    metadata: { length: 3, text: 'why' },
+    signature: null,
+    parents: [{ stored_path: 'base.hxz', path: '/images/base.hxz' }],
+    problems: [],
+    further_problems: 0,
+  };
+  const methods: FakeMethods = { info: () => document };
+  expect(await shown('info', methods)).toBe(
+    `${[
+      'snapshot:   /images/web.hxz',
+      'format:     generation A, lz4, blocks of 64 KiB',
+      'disk:       2.00 MiB (2 097 152 bytes), 1 index page',
+      'size:       2.00 MiB in 512.00 KiB (4.00x)',
+      'encrypted:  no',
+      'dictionary: no',
+      'signed:     no',
+      'message:    why',
+      'parent:     base.hxz, found as /images/base.hxz',
+    ].join('\n')}\n`,
+  );
+  expect(await shown('info', { info: () => ({ shape: { of: 'another' } }) })).toBe(
+    'shape.of: another\n',
+  );
+});
+
 test('a commit is told in words', async () => {
   const stream = {
     length: 65_536,

@@ -1,7 +1,7 @@
 import type { Block, Reading } from '../../engine/control/protocol/inspection.js';
 import { listingOf } from '../listing.js';
 import { eventOutcome, eventTime } from '../rendering/activity.js';
-import { documentRendering } from '../rendering/document.js';
+import { infoRendering } from '../rendering/info.js';
 import { type Fact, facts, rows } from '../rendering/rendering.js';
 import { countOf, formatBytes, formatOffset } from '../rendering/values.js';
 import { defineCommand, flag, optional, type RunContext, required } from './definition.js';
@@ -27,7 +27,7 @@ export const infoCommand = defineCommand({
   options: { blocks: flag('count the blocks by kind, too') },
   run: ({ session, signal }, { blocks }) =>
     session.client.request('info', { countsBlocks: blocks }, { signal }),
-}).shownAs(documentRendering);
+}).shownAs(infoRendering);
 
 export const stateCommand = defineCommand({
   name: 'state',
