@@ -57,7 +57,13 @@ export async function inspect(
   const engine =
     path === undefined
       ? await InspectedEngine.attach(options.attach ?? '', isTyped)
-      : await InspectedEngine.start(path, mountpoint, options, isTyped ? 'terminal' : 'bound');
+      : await InspectedEngine.start(
+          path,
+          mountpoint,
+          options,
+          isTyped ? 'terminal' : 'bound',
+          !isTyped || options.plain === true,
+        );
   let status = 0;
   let failure: HexzError | undefined;
   try {

@@ -58,6 +58,7 @@ export class InspectedEngine {
   /**
    * A person at a terminal who named no mountpoint gets an engine without a mount where the machine cannot mount.
    *
+   * @param reports whether errors of the mount go to standard error; a screen has them in its log
    * @throws HexzError of the snapshot, the overlay, the mount
    */
   static async start(
@@ -65,6 +66,7 @@ export class InspectedEngine {
     mountpoint: string | undefined,
     options: EngineOptions,
     lease: 'bound' | 'terminal',
+    reports = true,
   ): Promise<InspectedEngine> {
     const { snapshot, passwords } = await openWithPasswords(path, options);
     // The engine opens it for itself; here it was to be found out whether that can work.
@@ -72,7 +74,7 @@ export class InspectedEngine {
     const { overlay, cacheSize, rw = false, allowOther = false, force = false } = options;
     const { engine, mountProblem } = await startWhereItCan(
       (isMounted) =>
-        startReporting({
+        startReporting(reports, {
           snapshot: path,
           mountpoint,
           hasTemporaryMountpoint: mountpoint === undefined && isMounted,
@@ -258,8 +260,13 @@ async function startWhereItCan(
 }
 
 /** What an engine meets is told at once when it serves; before, it may be what it fails with, which is told once. */
-async function startReporting(options: Parameters<typeof startEngine>[0]): Promise<WatchedEngine> {
-  const report = (error: HexzError): void => reportError(error, undefined);
+async function startReporting(
+  reports: boolean,
+  options: Parameters<typeof startEngine>[0],
+): Promise<WatchedEngine> {
+  const report = (error: HexzError): void => {
+    if (reports) reportError(error, undefined);
+  };
   const early: HexzError[] = [];
   let tell = (error: HexzError): void => void early.push(error);
   try {

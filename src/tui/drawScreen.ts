@@ -3,7 +3,9 @@ import { countOf, formatBytes, printable, shortBytes } from '../repl/rendering/v
 import { Line } from './drawing/line.js';
 import { fitRows, type Size } from './drawing/panel.js';
 import { shorten, shortenStart, widthOf, wrap } from './drawing/text.js';
+import type { Style } from './drawing/theme.js';
 import { type Binding, keyLabel, paneBindings, screenBindings } from './keys/bindings.js';
+import type { EngineWatch } from './model/engineWatch.js';
 import type { Screen, TabPlace } from './screen.js';
 import type { View } from './views/view.js';
 
@@ -41,10 +43,10 @@ export function drawScreen(screen: Screen, size: Size): string[] {
 /** `hexz  web-01.hxz   lz4 64 KiB   8.0 GiB in 2.1 GiB (3.8x)   rw web-01.overlay   /mnt   ● live` */
 function header(screen: Screen, columns: number): string {
   const { engine, theme } = screen;
-  const { snapshot, mount, overlay, isQuiesced } = engine.state;
-  const condition = engine.end !== undefined ? '✗ ended' : isQuiesced ? '‖ held' : '● live';
+  const { snapshot, mount, overlay } = engine.state;
+  const condition = conditionOf(engine);
   const line = new Line(theme, columns).add('hexz', 'strong').add('  ');
-  const room = columns - widthOf(condition) - 2;
+  const room = columns - widthOf(condition.text) - 2;
   const decoded = Object.values(snapshot.streams).reduce((sum, { length }) => sum + length, 0);
   const ratio = snapshot.fileBytes === 0 ? 0 : decoded / snapshot.fileBytes;
   const facts = [
@@ -58,15 +60,23 @@ function header(screen: Screen, columns: number): string {
       text: `${formatBytes(decoded)} in ${formatBytes(snapshot.fileBytes)} (${ratio.toFixed(1)}x)`,
     },
     { rank: 1, text: overlay === null ? 'ro' : overlayText(overlay) },
-    {
-      rank: 2,
-      text: mount === null ? 'not mounted' : shortenStart(printable(mount.mountpoint), 32),
-    },
+    ...(mount === null ? [] : [{ rank: 2, text: shortenStart(printable(mount.mountpoint), 32) }]),
   ];
   for (const fact of thoseWithRoom(facts, room - line.column)) {
     line.add(fact.rank === 0 ? fact.text : GAP + fact.text, fact.rank === 0 ? 'strong' : 'plain');
   }
-  return line.right(condition, engine.end === undefined ? 'good' : 'error').end();
+  return line.right(condition.text, condition.style).end();
+}
+
+/** Whether others can use what is shown. */
+function conditionOf({ end, state }: EngineWatch): {
+  readonly text: string;
+  readonly style: Style;
+} {
+  if (end !== undefined) return { text: '✗ ended', style: 'error' };
+  if (state.isQuiesced) return { text: '‖ held', style: 'good' };
+  if (state.mount === null) return { text: '○ not mounted', style: 'dirty' };
+  return { text: '● live', style: 'good' };
 }
 
 /** Of facts in a row, those that matter most; the order stays. */

@@ -1,8 +1,10 @@
+import { errorOf } from '../../engine/control/client.js';
 import type { ActivitySample } from '../../engine/control/protocol/activity.js';
 import type { EngineState } from '../../engine/control/protocol/engineState.js';
 import type { Item } from '../../engine/control/protocol/methods.js';
 import { asHexzError, type HexzError } from '../../engine/errors.js';
 import type { EngineClient } from '../../repl/client.js';
+import { DamagedBlocks, reasonFirst } from './damage.js';
 
 export type LogLine = Extract<Item<'watch'>, { log: unknown }>['log'];
 
@@ -26,6 +28,8 @@ export class EngineWatch {
   /** Why there is no engine any more. */
   end: HexzError | undefined;
   readonly log: LogLine[] = [];
+  /** Also what views have met. */
+  readonly damage = new DamagedBlocks();
   readonly #client: EngineClient;
   readonly #sampleListeners = new Set<(sample: ActivitySample) => void>();
   readonly #stateListeners = new Set<(state: EngineState, before: EngineState) => void>();
@@ -64,6 +68,11 @@ export class EngineWatch {
     this.#changed();
   }
 
+  /** Something went wrong; of a block that cannot be read, the log tells once. */
+  readonly met = (error: HexzError): void => {
+    if (this.damage.add(error) !== false) this.note('error', reasonFirst(error), error.code);
+  };
+
   stop(): void {
     this.#stop.abort();
   }
@@ -97,8 +106,17 @@ export class EngineWatch {
       this.diskLength = lengthOf(item.state);
       for (const listener of this.#stateListeners) listener(item.state, before);
     } else {
-      this.#addLog(item.log);
+      this.#takeLog(item.log);
     }
+  }
+
+  #takeLog(line: LogLine): void {
+    if (line.error === undefined) {
+      this.#addLog(line);
+      return;
+    }
+    const error = errorOf(line.error);
+    if (this.damage.add(error) !== false) this.#addLog({ ...line, text: reasonFirst(error) });
   }
 
   #addLog(line: LogLine): void {
