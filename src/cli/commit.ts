@@ -9,7 +9,7 @@ import { describeHolder, findFileWriters } from '../engine/process/holders.js';
 import { openSnapshot } from '../engine/snapshot/open.js';
 import { commit as makeSnapshot } from '../engine/write/commit.js';
 import type { CommitReport } from '../engine/write/commitOutput.js';
-import { sizeText } from '../repl/rendering/snapshots.js';
+import { sizeText, verifiedText } from '../repl/rendering/snapshots.js';
 import type { ReadOptions } from './arguments.js';
 import { formatBytes, formatCount, printable, section } from './output.js';
 import { newPassword, openWithPasswords } from './password.js';
@@ -143,7 +143,7 @@ async function passwordOf(
 export function textOf(
   report: CommitReport,
   overlay: string,
-  options: Pick<CommitCommandOptions, 'thin' | 'verifyAll'>,
+  options: Pick<CommitCommandOptions, 'thin'>,
 ): string {
   const pages = report.committedPages === 1 ? 'page' : 'pages';
   return section(
@@ -152,18 +152,13 @@ export function textOf(
       ['Base', `${report.base} (${formatBytes(report.baseBytes)})`],
       ['Size', `${sizeText(report)}${options.thin === true ? ', thin' : ''}`],
       ['Blocks', allBlocksText(report)],
-      ['Checked', checkedText(options)],
+      ['Checked', `${verifiedText(report)} with base and overlay`],
       ['Overlay', overlayText(report)],
       ['Encoder', report.encoder],
       ['Time', `${report.seconds.toFixed(2)} s`],
     ],
   );
 }
-
-const checkedText = ({ verifyAll }: Pick<CommitCommandOptions, 'verifyAll'>): string =>
-  verifyAll === true
-    ? 'every byte was read back and compared with base and overlay'
-    : 'read back and compared with base and overlay';
 
 function overlayText({ overlay, remainingPages, output }: CommitReport): string {
   const pages = `${formatCount(remainingPages)} ${remainingPages === 1 ? 'page stays' : 'pages stay'}`;

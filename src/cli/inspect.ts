@@ -94,7 +94,8 @@ async function begin(
       mountpoint,
       { ...options, passwords },
       isTyped ? 'terminal' : 'bound',
-      opening?.tell,
+      // A screen has errors of the mount in its log.
+      opening === undefined ? undefined : { warning: opening.tell, error: () => {} },
     );
     // Meanwhile; what is wrong with it shows when it is used.
     if (opening !== undefined) loadScreenEarly().catch(() => {});

@@ -10,6 +10,13 @@ import { sweepEngine, sweepKilledInspections } from '../engine/process/sweep.js'
 import type { ReadOptions } from './arguments.js';
 import { printable } from './output.js';
 
+/** Says lines about an engine. */
+interface Tell {
+  readonly warning: (line: string) => void;
+  /** Of one that its mount has met. */
+  readonly error: (line: string) => void;
+}
+
 /** What an engine is started with. */
 export interface EngineOptions extends ReadOptions {
   readonly rw?: boolean;
@@ -60,7 +67,7 @@ export class InspectedEngine {
    * A person at a terminal who named no mountpoint gets an engine without a mount where the machine cannot mount.
    *
    * @param options.passwords that open the snapshot
-   * @param tell says a line about the engine, such as an error that its mount meets
+   * @param tell says a line about the engine
    * @throws HexzError of the snapshot, the overlay, the mount
    */
   static async start(
@@ -68,7 +75,7 @@ export class InspectedEngine {
     mountpoint: string | undefined,
     options: EngineOptions & { readonly passwords: readonly string[] },
     lease: 'bound' | 'terminal',
-    tell: (line: string) => void = say,
+    tell: Tell = { warning: say, error: say },
   ): Promise<InspectedEngine> {
     const {
       passwords,
@@ -80,7 +87,7 @@ export class InspectedEngine {
     } = options;
     const { engine, mountProblem } = await startWhereItCan(
       (isMounted) =>
-        startReporting(tell, {
+        startReporting(tell.error, {
           snapshot: path,
           mountpoint,
           hasTemporaryMountpoint: mountpoint === undefined && isMounted,
@@ -94,7 +101,7 @@ export class InspectedEngine {
         }),
       { isMounted: options.mount, canDoWithout: mountpoint === undefined && lease === 'terminal' },
     );
-    for (const warning of engine.warnings) tell(`warning: ${warning}`);
+    for (const warning of engine.warnings) tell.warning(`warning: ${warning}`);
     const client = await ControlClient.connect(engine.socketPath);
     await client.request('lease', { kind: lease });
     return new InspectedEngine(client, true, engine, mountProblem);

@@ -1,4 +1,4 @@
-import { HexzError } from '../engine/errors.js';
+import { type ErrorLocation, HexzError } from '../engine/errors.js';
 import type { Answer } from './commands/definition.js';
 import type { Source } from './language/source.js';
 import { type Output, writeAll } from './output.js';
@@ -19,8 +19,17 @@ export interface Reporter {
   readonly progress?: ProgressLine | undefined;
   /** Shows an answer. @throws what its items throw */
   result(command: string, answer: Answer, format: Settings['format']): Promise<void>;
-  /** A command has ended, with an error if it has one. */
-  end(command: string, error: HexzError | undefined, source: Source): Promise<void>;
+  /**
+   * A command has ended, with an error if it has one.
+   *
+   * @param place where the command is in a script, if the error itself names another place
+   */
+  end(
+    command: string,
+    error: HexzError | undefined,
+    source: Source,
+    place?: ErrorLocation,
+  ): Promise<void>;
 }
 
 /** An answer in one of the formats. */
@@ -66,10 +75,18 @@ export class TextReporter implements Reporter {
     return writeAll(this.#output, renderAnswer(answer, format, this.view));
   }
 
-  async end(_: string, error: HexzError | undefined, source: Source): Promise<void> {
+  async end(
+    _: string,
+    error: HexzError | undefined,
+    source: Source,
+    place?: ErrorLocation,
+  ): Promise<void> {
     if (error === undefined) return;
+    const where = place === undefined ? '' : `${place.file}:${place.line}:${place.column}: `;
     await this.#errors.write(
-      this.#isTyped ? this.#typed(error, source) : `hexz: ${printable(error.toLine())}\n`,
+      this.#isTyped
+        ? this.#typed(error, source)
+        : `hexz: ${printable(`${where}${error.toLine()}`)}\n`,
     );
   }
 
@@ -109,11 +126,16 @@ export class JsonReporter implements Reporter {
     await writeAll(this.#output, jsonPieces(answer.result));
   }
 
-  async end(command: string, error: HexzError | undefined): Promise<void> {
+  async end(
+    command: string,
+    error: HexzError | undefined,
+    _: Source,
+    place?: ErrorLocation,
+  ): Promise<void> {
     const start = this.#isOpen ? '' : `{"command":${toJsonText(command)}`;
     this.#isOpen = false;
     await this.#output.write(
-      `${start}${error === undefined ? '' : `,"error":${toJsonText(error)}`}}\n`,
+      `${start}${error === undefined ? '' : `,"error":${toJsonText(error)}`}${place === undefined ? '' : `,"at":${toJsonText(place)}`}}\n`,
     );
   }
 }

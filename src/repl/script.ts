@@ -105,7 +105,10 @@ async function runStatement(
     return isShowing ? undefined : OUTPUT_UNWANTED;
   }
   failure = failure === undefined ? undefined : inScript(failure, statement, source);
-  await reporter.end(statement.text, failure, source);
+  const isElsewhere =
+    failure !== undefined && source.name !== undefined && failure.location.file !== source.name;
+  const place = isElsewhere ? source.locationOf(statement.start) : undefined;
+  await reporter.end(statement.text, failure, source, place);
   return failure;
 }
 

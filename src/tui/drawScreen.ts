@@ -5,6 +5,7 @@ import { fitRows, type Size } from './drawing/panel.js';
 import { shortenStart, widthOf, wrap } from './drawing/text.js';
 import { type HeaderFacts, headerRow } from './header.js';
 import { type Binding, keyLabel, paneBindings, screenBindings } from './keys/bindings.js';
+import type { EngineWatch } from './model/engineWatch.js';
 import type { Screen, TabPlace } from './screen.js';
 import type { View } from './views/view.js';
 
@@ -40,14 +41,24 @@ export function drawScreen(screen: Screen, size: Size): string[] {
 
 function header(screen: Screen, columns: number): string {
   const { engine, theme } = screen;
-  const { snapshot, mount, overlay, isQuiesced } = engine.state;
+  const { snapshot, mount, overlay } = engine.state;
   const facts: HeaderFacts = {
     overlay: overlay === null ? 'ro' : overlayText(overlay),
-    mount: mount === null ? 'not mounted' : shortenStart(printable(mount.mountpoint), 32),
-    condition: engine.end !== undefined ? '✗ ended' : isQuiesced ? '‖ held' : '● live',
-    conditionStyle: engine.end === undefined ? 'good' : 'error',
+    mount: mount === null ? '' : shortenStart(printable(mount.mountpoint), 32),
+    ...conditionOf(engine),
   };
   return headerRow(snapshot, facts, theme, columns);
+}
+
+/** Whether others can use what is shown. */
+function conditionOf({
+  end,
+  state,
+}: EngineWatch): Pick<HeaderFacts, 'condition' | 'conditionStyle'> {
+  if (end !== undefined) return { condition: '✗ ended', conditionStyle: 'error' };
+  if (state.isQuiesced) return { condition: '‖ held', conditionStyle: 'good' };
+  if (state.mount === null) return { condition: '○ not mounted', conditionStyle: 'dirty' };
+  return { condition: '● live', conditionStyle: 'good' };
 }
 
 const overlayText = ({

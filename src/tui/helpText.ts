@@ -11,7 +11,7 @@ export function helpLines(view: View): TextLine[] {
     ...paragraph('Commands', [
       'Behind : every command of the REPL works, in every view; Tab completes, ↑ and ↓ recall.',
       'What it answers opens in the view that shows it best, or in a pane like this one.',
-      ':help lists the commands, :help COMMAND explains one.',
+      ':help lists the commands, :help COMMAND explains one, :help search how patterns are written.',
     ]),
     ...paragraph('Mouse', [
       'A press selects, the wheel scrolls; a press on a title opens its view. Most terminals select text while Shift is held.',

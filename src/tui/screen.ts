@@ -14,6 +14,7 @@ import {
   screenBindings,
 } from './keys/bindings.js';
 import { Clock } from './model/clock.js';
+import { reasonFirst } from './model/damage.js';
 import { EngineWatch } from './model/engineWatch.js';
 import { CommandRunner } from './prompt/commandRunner.js';
 import { LineInput } from './prompt/lineInput.js';
@@ -180,9 +181,8 @@ export class Screen implements ScreenContext {
     const known = asHexzError(error);
     if (known.code === 'CANCELLED') return;
     // That it is gone is shown all the time, and what was mistyped is nothing to come back to.
-    if (known.code !== 'ENGINE_GONE' && known.code !== 'USAGE')
-      this.engine.note('error', known.toLine(), known.code);
-    this.say(known.toLine(), 'error');
+    if (known.code !== 'ENGINE_GONE' && known.code !== 'USAGE') this.engine.met(known);
+    this.say(reasonFirst(known), 'error');
   }
 
   async run(text: string): Promise<void> {
@@ -207,10 +207,10 @@ export class Screen implements ScreenContext {
     this.changedNow();
   }
 
-  askLine(label: string, text = ''): Promise<string | undefined> {
+  askLine(label: string, text = '', hint = ''): Promise<string | undefined> {
     return this.#ask(
       (settle) =>
-        new LineQuestion(label, new LineInput({ text, changed: this.changedNow }), settle),
+        new LineQuestion(label, new LineInput({ text, changed: this.changedNow }), settle, hint),
     );
   }
 
@@ -239,7 +239,8 @@ export class Screen implements ScreenContext {
       this.changedNow();
       return;
     }
-    this.#message = undefined;
+    // What runs is said until it has ended.
+    if (!this.#runner.isRunning) this.#message = undefined;
     const question = this.#question;
     if (question !== undefined) {
       if (question.take(input) && this.#question === question) this.#question = undefined;
@@ -266,6 +267,7 @@ export class Screen implements ScreenContext {
   #key(key: string): void {
     if (this.#runner.isRunning && (key === 'escape' || key === 'ctrl+c')) {
       this.#runner.cancel();
+      this.say('cancelling …');
       return;
     }
     const inPane =

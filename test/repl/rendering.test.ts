@@ -341,6 +341,45 @@ test('what a file says is shown, never sent to the terminal', async () => {
   );
 });
 
+test('info is told in words, and a document of another shape as it is', async () => {
+  const document = {
+    path: '/images/web.hxz',
+    version: 1,
+    compression: 'Lz4',
+    block_size: 65_536,
+    variable_blocks: false,
+    generation: 'A',
+    original_size: 2_097_152,
+    compressed_size: 524_288,
+    compression_ratio: 4,
+    streams: { disk: { size: 2_097_152, index_pages: 1 } },
+    encryption: null,
+    dictionary: null,
+    metadata: { length: 3, text: 'why' },
+    signature: null,
+    parents: [{ stored_path: 'base.hxz', path: '/images/base.hxz' }],
+    problems: [],
+    further_problems: 0,
+  };
+  const methods: FakeMethods = { info: () => document };
+  expect(await shown('info', methods)).toBe(
+    `${[
+      'snapshot:   /images/web.hxz',
+      'format:     generation A, lz4, blocks of 64 KiB',
+      'disk:       2.00 MiB (2 097 152 bytes), 1 index page',
+      'size:       2.00 MiB in 512.00 KiB (4.00x)',
+      'encrypted:  no',
+      'dictionary: no',
+      'signed:     no',
+      'message:    why',
+      'parent:     base.hxz, found as /images/base.hxz',
+    ].join('\n')}\n`,
+  );
+  expect(await shown('info', { info: () => ({ shape: { of: 'another' } }) })).toBe(
+    'shape.of: another\n',
+  );
+});
+
 test('a commit is told in words', async () => {
   const stream = {
     length: 65_536,
@@ -351,7 +390,14 @@ test('a commit is told in words', async () => {
   };
   const methods: FakeMethods = {
     planCommit: () => ({
-      streams: { disk: { ...stream, estimatedStoredBytes: 2048 } },
+      streams: {
+        disk: {
+          ...stream,
+          estimatedStoredBytes: 2048,
+          maximumStoredBytes: 70_000,
+          sampledBlocks: 2,
+        },
+      },
       committedPages: 4,
       committedBytes: 16_384,
       remainingPages: 1,
@@ -368,19 +414,21 @@ test('a commit is told in words', async () => {
       committedPages: 4,
       remainingPages: 1,
       overlay: 'kept',
+      verified: { blocks: 3, bytes: 49_152, isWhole: false },
     }),
   };
   expect(await shown('commit /new.hxz --dry-run; commit /new.hxz', methods)).toMatchInlineSnapshot(`
     "Would commit:    4 pages (16.00 KiB)
     Would leave out: 1 page
     Blocks of disk:  2 written, 1 copied as stored, 1 zero
-    Stored of disk:  about 2.00 KiB of 64.00 KiB
+    Stored of disk:  about 2.00 KiB (estimated), at most 68.36 KiB, of 64.00 KiB
     Committed:      4 pages
     To:             /new.hxz
     Base:           /images/web-01.hxz (19.53 KiB)
     Size:           64.00 KiB in 4.00 KiB (16.00x)
     Blocks of disk: 2 written, 1 copied as stored, 1 zero
     Overlay:        kept, on its base; 1 page left out
+    Verified:       3 blocks (48.00 KiB) read back and compared
     Encoder:        lz4-napi
     Time:           0.50 s
     "

@@ -40,6 +40,26 @@ describe('a script', () => {
     else expect(run.errors).toContain(message);
   });
 
+  test('says where the command is that met damage in a file', async () => {
+    const location = { file: '/images/web.hxz', stream: 'disk', offset: 8192 } as const;
+    const methods: FakeMethods = {
+      hash: () => {
+        throw new HexzError('CRC', 'the stored bytes are damaged', { location });
+      },
+    };
+    const text = 'set write on\n  hash disk';
+    expect((await runRepl(text, { methods })).errors).toBe(
+      'hexz: test:2:3: /images/web.hxz: disk stream, offset 8192: the stored bytes are damaged\n',
+    );
+    const { output } = await runRepl(text, { methods, json: true });
+    expect(JSON.parse(output.trim().split('\n').at(-1) ?? '')).toMatchObject({
+      error: { code: 'CRC', file: '/images/web.hxz' },
+      at: { file: 'test', line: 2, column: 3 },
+    });
+    // Who has typed it sees it.
+    expect((await runRepl(text, { methods, isTyped: true })).errors).not.toContain('test:2');
+  });
+
   test('holds writes for a time, and lets them go on', async () => {
     const session = newSession({ quiesce: () => ({}), resume: () => ({}) });
     const run = await runRepl('quiesce 5s; resume; quiesce; quiesce 11s', { session });

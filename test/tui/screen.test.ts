@@ -22,7 +22,7 @@ function inspect(
   });
 }
 
-const READY = /● live/;
+const READY = /○ not mounted/;
 /** Of a foreground or a background; what else there is makes bold, dim or inverse. */
 const COLOUR = /^(3|4|9|10)\d$/;
 

@@ -314,7 +314,8 @@ function parseJson(line: string): unknown {
   }
 }
 
-function errorOf({ code, message, hint, location }: PortableErrorMessage): HexzError {
+/** An error as the engine has told it. */
+export function errorOf({ code, message, hint, location }: PortableErrorMessage): HexzError {
   // An engine of another version may know codes that we do not.
   const known = Object.hasOwn(errorTable, code) ? (code as HexzCode) : 'INTERNAL';
   return new HexzError(known, message, { hint, location: location ?? {} });

@@ -1,3 +1,4 @@
+import type { PortableError } from '../errors.js';
 import type { Extent } from '../overlay/dirtyPages.js';
 import type { SharedFrozenInstant } from '../overlay/frozenInstant.js';
 import type { EngineState } from './protocol/engineState.js';
@@ -34,7 +35,8 @@ export interface EngineCommands {
 export interface ControlCommands {
   /** Something of the state is not as it was. */
   stateChanged(): void;
-  log(level: 'info' | 'warning' | 'error', text: string, code: string | undefined): void;
+  /** An error was met while serving. */
+  met(error: PortableError): void;
   /** Ends connections and jobs, and answers when nothing touches snapshot and overlay any more. */
   close(): Promise<void>;
 }

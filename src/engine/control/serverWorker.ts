@@ -2,6 +2,7 @@ import { createServer } from 'node:net';
 import { setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import { ActivitySampler } from '../activity/sampler.js';
+import { fromPortable } from '../errors.js';
 import { SharedDirtySet } from '../overlay/sharedOverlay.js';
 import { describeSystemError } from '../systemErrors.js';
 import { answerCalls, callsTo } from './calls.js';
@@ -47,7 +48,7 @@ server.maxConnections = MAX_CONNECTIONS;
 
 const commands: ControlCommands = {
   stateChanged: () => watchers.stateChanged(),
-  log: (level, text, code) => watchers.log(level, text, code),
+  met: (error) => watchers.met(fromPortable(error)),
   async close() {
     server.close();
     await watchers.close();

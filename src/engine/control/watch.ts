@@ -10,6 +10,7 @@ import type { Item, Params } from './protocol/methods.js';
 const MAX_WAITING = 256;
 
 type WatchItem = Item<'watch'>;
+export type LogLine = Extract<WatchItem, { log: unknown }>['log'];
 
 /**
  * One watcher's subscription.
@@ -43,7 +44,7 @@ export class Watch implements RunningRequest {
     this.#waiting.push({ state });
   }
 
-  log(log: Extract<WatchItem, { log: unknown }>['log']): void {
+  log(log: LogLine): void {
     this.#waiting.push({ log });
     if (this.#waiting.length > MAX_WAITING) this.#waiting.shift();
   }

@@ -1,5 +1,5 @@
 import type { ActivitySampler } from '../activity/sampler.js';
-import { HexzError } from '../errors.js';
+import { HexzError, toPortable } from '../errors.js';
 import type { Callable } from './calls.js';
 import { Clocks } from './clocks.js';
 import type { EngineCommands, ServedState } from './commands.js';
@@ -19,7 +19,7 @@ import {
 import type { ReviewKeeper } from './reviewKeeper.js';
 import { commitRequest, selectionRequest } from './reviewRequests.js';
 import { sharedCall } from './sharedCall.js';
-import { Watch } from './watch.js';
+import { type LogLine, Watch } from './watch.js';
 
 /** Methods that a job thread answers at once, if no container has to be understood for them. */
 const SHORT_JOBS = new Set<MethodName>(['read', 'inspect', 'block', 'blocks', 'info']);
@@ -27,6 +27,8 @@ const SHORT_JOBS = new Set<MethodName>(['read', 'inspect', 'block', 'blocks', 'i
 const MAX_COMPLAINT_LENGTH = 300;
 /** How long the end waits for answers that the serving thread owes. */
 const ANSWER_LIMIT_MS = 1000;
+/** What was said is kept for those who come later. */
+const MAX_LOG_LINES = 200;
 
 /** How a method is answered that is no job. */
 type Answer<Name extends MethodName> = (
@@ -62,6 +64,7 @@ export class Watchers implements RequestHandler {
   readonly #review: ReviewKeeper | undefined;
   readonly #watches = new Map<Watch, Connection>();
   readonly #clocks: Clocks;
+  readonly #log: LogLine[] = [];
   readonly #asked = new Set<Promise<unknown>>();
   #isClosed = false;
   #leaseHolder:
@@ -157,8 +160,16 @@ export class Watchers implements RequestHandler {
     for (const watch of this.#watches.keys()) watch.state(state);
   }
 
-  log(level: 'info' | 'warning' | 'error', text: string, code: string | undefined): void {
-    const line = { time: Date.now(), level, text, ...(code === undefined ? {} : { code }) };
+  met(error: HexzError): void {
+    const line = {
+      time: Date.now(),
+      level: 'error' as const,
+      text: error.toLine(),
+      code: error.code,
+      error: toPortable(error),
+    };
+    this.#log.push(line);
+    if (this.#log.length > MAX_LOG_LINES) this.#log.shift();
     for (const watch of this.#watches.keys()) watch.log(line);
   }
 
@@ -168,6 +179,7 @@ export class Watchers implements RequestHandler {
       throw new HexzError('LIMIT', `${MAX_WATCHES} subscriptions are running already`);
     }
     const watch = new Watch(params, this.#sampler.cursor(params.since), output);
+    if (params.since === 'start') for (const line of this.#log) watch.log(line);
     this.#watches.set(watch, connection);
     this.#clocks.add(params.rateHz, watch);
     watch.result.catch(() => {

@@ -1,6 +1,6 @@
 import type { EngineCommands, Lease, ServedState } from '../control/commands.js';
 import { type ControlServer, startControlServer } from '../control/server.js';
-import { HexzError } from '../errors.js';
+import { HexzError, toPortable } from '../errors.js';
 import { ChangeGate } from '../fuse/changeGate.js';
 import { fuseNative } from '../fuse/fuseNative.js';
 import type { Snapshot } from '../snapshot/snapshot.js';
@@ -76,6 +76,8 @@ export class Engine {
   #registration: Registration | undefined;
   #statusTimer: NodeJS.Timeout | undefined;
   #control: ControlServer | undefined;
+  /** What was met while there was nobody to tell watchers; the file system reports so much at most. */
+  readonly #untold: HexzError[] = [];
   #mount: ServedMount | undefined;
   /** Resolves when the last mount is gone and what follows from that is done. */
   #unmounted: Promise<void> = Promise.resolve();
@@ -127,7 +129,8 @@ export class Engine {
     this.#passwords = options.passwords;
     this.#onError = (error) => {
       options.onError(error);
-      this.#control?.commands.log('error', error.toLine(), error.code).catch(() => {});
+      if (this.#control === undefined) this.#untold.push(error);
+      else this.#tellOf(this.#control, error);
     };
     this.warnings = warningsOf(resources);
     this.ended = new Promise<void>((resolve) => {
@@ -256,7 +259,12 @@ export class Engine {
       this.#commands,
     );
     this.#control = control;
+    for (const error of this.#untold.splice(0)) this.#tellOf(control, error);
     void control.ended.then((bug) => this.#afterControl(bug));
+  }
+
+  #tellOf({ commands }: ControlServer, error: HexzError): void {
+    commands.met(toPortable(error)).catch(() => {});
   }
 
   /** Its thread has met a bug: all watchers are gone, also the one with the lease. The mount goes on where it may. */

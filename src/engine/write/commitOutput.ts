@@ -19,7 +19,7 @@ import {
 } from './newSnapshot.js';
 import { originWarnings } from './originWarnings.js';
 import { packStream } from './packStream.js';
-import { readBack } from './readBack.js';
+import { type ReadBack, readBack } from './readBack.js';
 import { StoredSource } from './storedSource.js';
 
 /** What is read back between two looks at signals. */
@@ -47,6 +47,13 @@ export interface CommitOutput extends NewSnapshotReport {
   readonly baseBytes: number;
   /** Dirty pages that were committed, some of them perhaps in part. */
   readonly committedPages: number;
+  /** What was read back and compared with base and overlay before the file got its name. */
+  readonly verified: Verified;
+}
+
+interface Verified extends ReadBack {
+  /** Whether every byte was, not only those of blocks that the file holds itself. */
+  readonly isWhole: boolean;
 }
 
 export interface CommitReport extends CommitOutput {
@@ -128,7 +135,7 @@ async function write(
   disk: CommitSource,
   options: CommitOutputOptions,
   warnings: string[],
-): Promise<NewSnapshotReport> {
+): Promise<NewSnapshotReport & Pick<CommitOutput, 'verified'>> {
   const { compression = 'lz4' } = options;
   const identityBefore = baseIdentity(base);
   const memoryInput = options.memory === undefined ? undefined : openInput(options.memory);
@@ -172,13 +179,13 @@ async function write(
       if (memoryInput.wasModified()) warnings.push(modifiedWhileRead(memoryInput));
     }
     await made.complete();
-    await check(made, sources, rules, options, memoryInput !== undefined);
+    const verified = await check(made, sources, rules, options, memoryInput !== undefined);
     if (baseIdentity(base) !== identityBefore) {
       throw new HexzError('UNREADABLE', 'the base was changed meanwhile', {
         location: { file: base.path },
       });
     }
-    return await made.publish(warnings);
+    return { ...(await made.publish(warnings)), verified };
   } catch (error) {
     await made?.discard();
     options.signal?.throwIfAborted();
@@ -194,26 +201,38 @@ async function check(
   rules: CommitRules,
   options: CommitOutputOptions,
   hasNewMemory: boolean,
-): Promise<void> {
+): Promise<Verified> {
   const access = accessOf(options);
   const total = sources.reduce((sum, { length }) => sum + length, 0);
   const snapshot = made.open(access);
+  const verified = { blocks: 0, bytes: 0, isWhole: options.verifiesAll === true };
   try {
     let done = 0;
     let step = 0;
     for (const source of sources) {
       let told = 0;
-      for (const bytes of readBack(snapshot, source, rules, options.verifiesAll === true)) {
+      const comparing = readBack(snapshot, source, rules, verified.isWhole);
+      let compared = comparing.next();
+      for (; compared.done !== true; compared = comparing.next()) {
+        const bytes = compared.value;
         if (bytes - told < TELL_BYTES && ++step % TELL_BLOCKS !== 0) continue;
         told = bytes;
         await made.progress('check', done + bytes, total);
       }
+      verified.blocks += compared.value.blocks;
+      verified.bytes += compared.value.bytes;
       done += source.length;
     }
   } finally {
     snapshot.close();
   }
-  if (hasNewMemory) await made.checkBlocks(['memory'], access, true);
+  if (hasNewMemory) {
+    await made.checkBlocks(['memory'], access, true);
+    const { encodedBlocks, copiedBlocks } = made.pipeline.counts.memory;
+    verified.blocks += encodedBlocks + copiedBlocks;
+    verified.bytes += snapshot.streamLength('memory');
+  }
+  return verified;
 }
 
 /** What opens the new snapshot. */

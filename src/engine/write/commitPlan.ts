@@ -1,4 +1,6 @@
+import type { BlockEncoder } from '../codec/blockEncoder.js';
 import { LONG_ENTRY_BYTES } from '../format/indexPage.js';
+import { maximumStoredBytes } from '../format/limits.js';
 import type { StreamName } from '../format/types.js';
 import type { ReadableOverlay } from '../overlay/mergedDisk.js';
 import type { Snapshot } from '../snapshot/snapshot.js';
@@ -11,6 +13,7 @@ import {
 } from './commitOutput.js';
 import { type CommitSource, divideInSteps } from './commitSource.js';
 import { type CommitRules, isZeroRun, originOf } from './commitStream.js';
+import { EncodingSample } from './encodingSample.js';
 import { ParentReferences } from './parentReferences.js';
 
 /** What a stream of the new snapshot will be made of. */
@@ -24,11 +27,12 @@ interface PlannedStream {
   zeroBlocks: number;
   /** Borrowed from the base. */
   parentBlocks: number;
-  /**
-   * An estimate: of copied blocks what they take now, of others as much as if they were as dense as what the base has
-   * in their place, or could not be compressed where it has nothing.
-   */
+  /** An estimate: of copied blocks what they take now, of others as much as those took of them that were encoded for it. */
   estimatedStoredBytes: number;
+  /** What the blocks take at most, if none of those that are encoded can be compressed. */
+  maximumStoredBytes: number;
+  /** How many blocks were encoded to estimate the others. */
+  sampledBlocks: number;
 }
 
 /** What a commit would make. */
@@ -51,15 +55,16 @@ export interface PlanProgress {
 const BLOCKS_AT_ONCE = 1024;
 
 /**
- * Finds out what a commit would make, from the indexes of the base and the dirty pages alone: no block is read. Who
- * stops asking for more cancels it.
+ * Finds out what a commit would make, from the indexes of the base and the dirty pages; of the blocks that it would
+ * encode, some are. Who stops asking for more cancels it.
  *
- * @throws HexzError USAGE; of the indexes
+ * @throws HexzError USAGE; of base and overlay
  */
 export function* planCommit(
   base: Snapshot,
   overlay: ReadableOverlay,
   options: Omit<CommitOutputOptions, 'output' | 'memory'>,
+  encoder: BlockEncoder,
 ): Generator<PlanProgress, CommitPlan> {
   const choices = { ...options, output: '' };
   checkCommitOptions(choices);
@@ -72,9 +77,17 @@ export function* planCommit(
   for (const source of sources) {
     const planned = newStream(source.length);
     if (source.length > 0) streams[source.stream] = planned;
-    for (const offset of planStream(source, rules, planned)) {
+    const sample = new EncodingSample(rules.blockBytes);
+    for (const offset of planStream(source, rules, planned, sample)) {
       yield { doneBytes: doneBytes + offset, totalBytes };
     }
+    const estimate = sample.measure(source, encoder);
+    let step = estimate.next();
+    for (; step.done !== true; step = estimate.next()) {
+      yield { doneBytes: doneBytes + source.length, totalBytes };
+    }
+    planned.estimatedStoredBytes += step.value.storedBytes;
+    planned.sampledBlocks = step.value.sampledBlocks;
     doneBytes += source.length;
   }
   const division = divideInSteps(overlay, selection);
@@ -93,6 +106,7 @@ function* planStream(
   source: CommitSource,
   rules: CommitRules,
   planned: PlannedStream,
+  sample: EncodingSample,
 ): Generator<number, void> {
   const { base, blockBytes, isThin } = rules;
   const references = isThin ? new ParentReferences(base, source, blockBytes) : undefined;
@@ -104,7 +118,7 @@ function* planStream(
       offset += run * blockBytes;
     } else {
       const length = Math.min(blockBytes, source.length - offset);
-      planBlock(source, rules, planned, offset, length);
+      planBlock(source, rules, planned, sample, offset, length);
       offset += length;
     }
     if (--untilTold > 0) continue;
@@ -117,6 +131,7 @@ function planBlock(
   source: CommitSource,
   rules: CommitRules,
   planned: PlannedStream,
+  sample: EncodingSample,
   offset: number,
   length: number,
 ): void {
@@ -136,18 +151,12 @@ function planBlock(
   if (copied !== undefined) {
     planned.copiedBlocks++;
     planned.estimatedStoredBytes += copied;
+    planned.maximumStoredBytes += copied;
   } else {
     planned.encodedBlocks++;
-    planned.estimatedStoredBytes += Math.ceil(length * densityAt(base, stream, offset));
+    planned.maximumStoredBytes += maximumStoredBytes(length);
+    sample.add(offset, length);
   }
-}
-
-/** How many bytes a byte of the block there takes; 1 where none is stored. */
-function densityAt(snapshot: Snapshot, stream: StreamName, offset: number): number {
-  const block = snapshot.blockAt(stream, offset);
-  if (block?.kind === 'data') return Math.min(1, block.storedLength / block.length);
-  const [parent] = snapshot.parents;
-  return block?.kind === 'parent' && parent !== undefined ? densityAt(parent, stream, offset) : 1;
 }
 
 const newStream = (length: number): PlannedStream => ({
@@ -157,4 +166,6 @@ const newStream = (length: number): PlannedStream => ({
   zeroBlocks: 0,
   parentBlocks: 0,
   estimatedStoredBytes: 0,
+  maximumStoredBytes: 0,
+  sampledBlocks: 0,
 });

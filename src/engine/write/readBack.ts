@@ -9,11 +9,18 @@ import { ParentReferences } from './parentReferences.js';
 
 const CHUNK_BYTES = 1024 * 1024;
 
+/** What was read of the new snapshot and compared. */
+export interface ReadBack {
+  readonly blocks: number;
+  readonly bytes: number;
+}
+
 /**
  * Holds a stream of a new snapshot against base and overlay. Blocks that were encoded are decoded again and compared
  * byte by byte, blocks that were copied are compared as they are stored, parent references must be of a range that
  * did not change. With `everything`, all bytes of both are read and compared. Yields how many bytes are done.
  *
+ * @returns how many blocks were read, and their bytes
  * @throws HexzError READ_BACK, and of any of the files
  */
 export function* readBack(
@@ -21,7 +28,7 @@ export function* readBack(
   source: CommitSource,
   rules: CommitRules,
   everything: boolean,
-): Generator<number, void> {
+): Generator<number, ReadBack> {
   const { stream, length } = source;
   if (made.streamLength(stream) !== length) {
     throw mismatch(made, `${made.streamLength(stream)} bytes in place of ${length}`, 0);
@@ -31,15 +38,17 @@ export function* readBack(
     offset = comparison.checkReferences(offset) ?? comparison.checkBlockAt(offset);
     yield everything ? offset / 2 : offset;
   }
-  if (!everything) return;
+  if (!everything) return comparison.done;
   for (let offset = 0; offset < length; offset += CHUNK_BYTES) {
     comparison.checkBytes(offset, Math.min(CHUNK_BYTES, length - offset));
     yield (length + offset) / 2;
   }
+  return { ...comparison.done, bytes: length };
 }
 
-/** State: memory for both sides, as large as what was compared so far. */
+/** State: memory for both sides, as large as what was compared so far, and how much of the new snapshot that was. */
 class Comparison {
+  readonly done = { blocks: 0, bytes: 0 };
   readonly #made: Snapshot;
   readonly #source: CommitSource;
   readonly #rules: CommitRules;
@@ -85,8 +94,10 @@ class Comparison {
       this.#made.checkParentReference(block);
     } else if (kind === 'zero') {
       if (origin !== 'zero') this.#checkZero(offset, length);
-    } else if (origin !== 'base' || !this.#isCopy(block)) {
-      this.checkBytes(offset, length);
+    } else {
+      if (origin !== 'base' || !this.#isCopy(block)) this.checkBytes(offset, length);
+      this.done.blocks++;
+      this.done.bytes += length;
     }
   }
 

@@ -1,7 +1,7 @@
 import type { Block, Reading } from '../../engine/control/protocol/inspection.js';
 import { listingOf } from '../listing.js';
 import { eventOutcome, eventTime } from '../rendering/activity.js';
-import { documentRendering } from '../rendering/document.js';
+import { infoRendering } from '../rendering/info.js';
 import { type Fact, facts, rows } from '../rendering/rendering.js';
 import { countOf, formatBytes, formatOffset } from '../rendering/values.js';
 import { defineCommand, flag, optional, type RunContext, required } from './definition.js';
@@ -27,7 +27,7 @@ export const infoCommand = defineCommand({
   options: { blocks: flag('count the blocks by kind, too') },
   run: ({ session, signal }, { blocks }) =>
     session.client.request('info', { countsBlocks: blocks }, { signal }),
-}).shownAs(documentRendering);
+}).shownAs(infoRendering);
 
 export const stateCommand = defineCommand({
   name: 'state',
@@ -93,7 +93,7 @@ async function streamOffsetOf(
 export const blockCommand = defineCommand({
   name: 'block',
   group: 'Look',
-  summary: 'Says which block holds a byte, and where its stored bytes lie',
+  summary: 'Says which block holds a byte, where its stored bytes lie, and whether it can be read',
   examples: ['block disk 0x438', 'block disk block(7)'],
   arguments: {
     stream: required(streamKind, 'where to look'),
@@ -109,13 +109,16 @@ export const blockCommand = defineCommand({
     const place = placeOf({ stream, raw, base: true });
     const streamOffset = await streamOffsetOf(context, place, at);
     session.cursors.set(stream, at);
-    const params = { stream, offset: streamOffset, findsShared: shared };
+    const params = { stream, offset: streamOffset, findsShared: shared, checks: true };
     return session.client.request('block', params, { signal, onProgress });
   },
 }).shownAs(
   facts((block) => [
     ['block', `${block.blockIndex} of the ${block.stream}`, block.blockIndex],
     ['offset', `${formatOffset(block.offset)}, ${formatBytes(block.length)}`, block.offset],
+    ...(block.damage === null
+      ? []
+      : [['damage', `${block.damage.message} [${block.damage.code}]`] as const]),
     ['kind', block.kind],
     ['file', block.file],
     ['stored', storedText(block), block.storedOffset],

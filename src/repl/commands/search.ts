@@ -1,6 +1,7 @@
 import type { FoundString, Match } from '../../engine/control/protocol/inspection.js';
 import { HexzError } from '../../engine/errors.js';
 import { Listing, listingOf } from '../listing.js';
+import { lookalikeNote } from '../patterns.js';
 import { rows } from '../rendering/rendering.js';
 import { countOf, formatBytes } from '../rendering/values.js';
 import {
@@ -119,7 +120,7 @@ export const findCommand = defineCommand({
   group: 'Search',
   summary: 'Lists every place where a pattern is found',
   details: [
-    "`'text'` is found as it is, `u:text` in UTF-16, `i:text` in any case, `x:de??beef` as bytes (`??` is any byte), `r:` begins a regular expression; docs/search.md has them all. Quote a pattern that has `|`, `;`, `>`, `#`, a backslash or a blank.",
+    "`'text'` is found as it is, `u:text` in UTF-16, `i:text` in any case, `x:de??beef` as bytes (`??` is any byte), `r:` begins a regular expression; `help search` has them all. Quote a pattern that has `|`, `;`, `>`, `#`, a backslash or a blank.",
   ],
   examples: [
     "find memory 'Linux version'",
@@ -153,7 +154,10 @@ export const findCommand = defineCommand({
       { title: 'length', width: 6, isRight: true, text: ({ length }) => `${length}` },
       { title: 'around', width: 0, text: previewText },
     ],
-    after: (tail) => [searchedText(tail, 'match', 'matches')],
+    after: (tail, { pattern }) => {
+      const note = lookalikeNote(pattern);
+      return [searchedText(tail, 'match', 'matches'), ...(note === undefined ? [] : [note])];
+    },
   }),
 );
 

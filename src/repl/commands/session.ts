@@ -1,5 +1,6 @@
 import type { HexzError } from '../../engine/errors.js';
 import { Listing } from '../listing.js';
+import { patternHelp } from '../patterns.js';
 import { facts, type Rendering, rows } from '../rendering/rendering.js';
 import { formatOffset } from '../rendering/values.js';
 import { indented } from '../rendering/wrapping.js';
@@ -68,8 +69,21 @@ const helpText = (
   ].join('\n');
 };
 
-const helpRendering: Rendering<{ commands: readonly CommandHelp[] }> = {
-  *text({ commands }, { columns }) {
+/** What can be explained that is no command. */
+const helpTopics: Readonly<Record<string, readonly string[]>> = { search: patternHelp };
+
+interface Help {
+  readonly commands: readonly CommandHelp[];
+  /** Lines on something that is no command. */
+  readonly topic?: readonly string[];
+}
+
+const helpRendering: Rendering<Help> = {
+  *text({ commands, topic = [] }, { columns }) {
+    if (topic.length > 0) {
+      yield `${topic.join('\n')}\n`;
+      return;
+    }
     const [first] = commands;
     if (commands.length === 1 && first !== undefined) {
       yield helpText(first, columns);
@@ -87,7 +101,8 @@ const helpRendering: Rendering<{ commands: readonly CommandHelp[] }> = {
         yield `${lines.join('\n')}\n`;
       }
     }
-    const more = 'help NAME says more; docs/repl.md explains words, expressions, pipes and scripts';
+    const more =
+      'help NAME says more, help search how patterns are written; docs/repl.md explains words, expressions, pipes and scripts';
     yield `\n${indented(more, '', '', columns).join('\n')}\n`;
   },
   *table({ commands }) {
@@ -100,12 +115,14 @@ export const helpCommand = defineCommand({
   name: 'help',
   aliases: ['?'],
   group: 'The session',
-  summary: 'Lists the commands, or explains one',
-  examples: ['help', 'help find', 'help assert'],
+  summary: 'Lists the commands, or explains one, or how patterns are written (`help search`)',
+  examples: ['help', 'help find', 'help search'],
   arguments: { names: rest(commandKind, 'a command') },
   options: {},
-  async run({ session, usageError }, { names }) {
+  async run({ session, usageError }, { names }): Promise<Help> {
     const name = names.join(' ');
+    const topic = Object.hasOwn(helpTopics, name) ? helpTopics[name] : undefined;
+    if (topic !== undefined) return { commands: [], topic };
     const isMeant = (command: CommandDefinition): boolean =>
       command.name === name ||
       command.aliases.includes(name) ||

@@ -37,6 +37,14 @@ interface SizedSnapshot {
   readonly fileBytes: number;
 }
 
+/** How it is known that a commit has made what it should. */
+export const verifiedText = ({
+  verified: { blocks, bytes, isWhole },
+}: Pick<CommitReport, 'verified'>): string =>
+  isWhole
+    ? `every byte (${formatBytes(bytes)}, ${countOf(blocks, 'block')}) read back and compared`
+    : `${countOf(blocks, 'block')} (${formatBytes(bytes)}) read back and compared`;
+
 const overlayTexts = {
   deleted: 'deleted',
   kept: 'kept, on its base',
@@ -62,11 +70,30 @@ const madeFacts = (report: CommitReport): readonly Fact[] => {
       `${overlayTexts[report.overlay]}; ${countOf(report.remainingPages, 'page')} left out`,
       report.overlay,
     ],
+    ['Verified', verifiedText(report), report.verified.blocks],
     ['Encoder', report.encoder],
     ['Time', `${report.seconds.toFixed(2)} s`, report.seconds],
     ...report.warnings.map((warning): Fact => ['Warning', warning]),
   ];
 };
+
+/** What the blocks of streams would take, and how far that is known. */
+export function estimateText({
+  estimatedStoredBytes,
+  maximumStoredBytes,
+  sampledBlocks,
+  encodedBlocks,
+}: Pick<
+  NonNullable<CommitPlan['streams']['disk']>,
+  'estimatedStoredBytes' | 'maximumStoredBytes' | 'sampledBlocks' | 'encodedBlocks'
+>): string {
+  if (encodedBlocks === 0) return formatBytes(estimatedStoredBytes);
+  const part =
+    sampledBlocks < encodedBlocks
+      ? `, by ${formatCount(sampledBlocks)} of ${countOf(encodedBlocks, 'block')}`
+      : '';
+  return `about ${formatBytes(estimatedStoredBytes)} (estimated${part}), at most ${formatBytes(maximumStoredBytes)}`;
+}
 
 const plannedFacts = (plan: CommitPlan): readonly Fact[] => [
   [
@@ -79,7 +106,7 @@ const plannedFacts = (plan: CommitPlan): readonly Fact[] => [
     [`Blocks of ${name}`, blocksText(stream)],
     [
       `Stored of ${name}`,
-      `about ${formatBytes(stream.estimatedStoredBytes)} of ${formatBytes(stream.length)}`,
+      `${estimateText(stream)}, of ${formatBytes(stream.length)}`,
       stream.estimatedStoredBytes,
     ],
   ]),

@@ -1,8 +1,10 @@
+import { errorOf } from '../../engine/control/client.js';
 import type { ActivitySample } from '../../engine/control/protocol/activity.js';
 import type { EngineState } from '../../engine/control/protocol/engineState.js';
 import type { Item } from '../../engine/control/protocol/methods.js';
 import { asHexzError, type HexzError } from '../../engine/errors.js';
 import type { EngineClient } from '../../repl/client.js';
+import { DamagedBlocks, reasonFirst } from './damage.js';
 import { EngineLog, type LogLine } from './engineLog.js';
 
 const RATE_HZ = 8;
@@ -24,6 +26,8 @@ export class EngineWatch {
   /** Why there is no engine any more. */
   end: HexzError | undefined;
   readonly log = new EngineLog();
+  /** Also what views have met. */
+  readonly damage = new DamagedBlocks();
   readonly #client: EngineClient;
   readonly #sampleListeners = new Set<(sample: ActivitySample) => void>();
   readonly #stateListeners = new Set<(state: EngineState, before: EngineState) => void>();
@@ -62,6 +66,11 @@ export class EngineWatch {
     this.#changed();
   }
 
+  /** Something went wrong; of a block that cannot be read, the log tells once. */
+  readonly met = (error: HexzError): void => {
+    if (this.damage.add(error) !== false) this.note('error', reasonFirst(error), error.code);
+  };
+
   stop(): void {
     this.#stop.abort();
   }
@@ -95,8 +104,17 @@ export class EngineWatch {
       this.diskLength = lengthOf(item.state);
       for (const listener of this.#stateListeners) listener(item.state, before);
     } else {
-      this.log.add(item.log);
+      this.#takeLog(item.log);
     }
+  }
+
+  #takeLog(line: LogLine): void {
+    if (line.error === undefined) {
+      this.log.add(line);
+      return;
+    }
+    const error = errorOf(line.error);
+    if (this.damage.add(error) !== false) this.log.add({ ...line, text: reasonFirst(error) });
   }
 }
 

@@ -24,8 +24,16 @@ export class LineQuestion implements Question {
   readonly #label: string;
   readonly #input: LineInput;
   readonly #settle: (text: string | undefined) => void;
+  readonly #hint: string;
 
-  constructor(label: string, input: LineInput, settle: (text: string | undefined) => void) {
+  /** @param hint what can be typed; shown while the text leaves room for it */
+  constructor(
+    label: string,
+    input: LineInput,
+    settle: (text: string | undefined) => void,
+    hint = '',
+  ) {
+    this.#hint = hint;
     this.#label = label;
     this.#input = input;
     this.#settle = settle;
@@ -57,6 +65,7 @@ export class LineQuestion implements Question {
       .add(printable(text.slice(start, cursor)))
       .add(printable(at), 'plain', true)
       .add(printable(behind.slice(at.length)));
+    if (line.room > widthOf(this.#hint)) line.right(this.#hint, 'dim');
     return [line.end()];
   }
 }

@@ -162,4 +162,4 @@ export class LogView implements View {
 }
 
 const textOf = ({ text, code }: LogLine): string =>
-  printable(code === undefined || text.includes(code) ? text : `${text} [${code}]`);
+  printable(code === undefined || text.includes(`[${code}]`) ? text : `${text} [${code}]`);

@@ -37,8 +37,8 @@ export interface ScreenContext {
   showOffset(stream: StreamName, offset: number, addressing?: Addressing): void;
   /** Runs a command of the REPL as if it had been typed; what it answers opens where it fits. */
   run(text: string): Promise<void>;
-  /** Asks for a line; undefined when the person thinks better of it. */
-  askLine(label: string, text?: string): Promise<string | undefined>;
+  /** Asks for a line; undefined when the person thinks better of it. The hint says what can be typed, where it has room. */
+  askLine(label: string, text?: string, hint?: string): Promise<string | undefined>;
   /** Asks something that is answered with one key; undefined as above. */
   choose<Answer extends string>(
     question: string,

@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
+import { bundledLz4Encoder } from '../../../src/engine/codec/lz4Encoder.js';
 import { Overlay } from '../../../src/engine/overlay/overlay.js';
 import { Selection } from '../../../src/engine/overlay/selection.js';
 import { baseDiskOf } from '../../../src/engine/volume/volume.js';
@@ -44,7 +45,7 @@ function plan(
   overlay: Overlay,
   options: Omit<CommitOutputOptions, 'output' | 'memory'>,
 ): CommitPlan {
-  const steps = planCommit(base, overlay, options);
+  const steps = planCommit(base, overlay, options, bundledLz4Encoder());
   for (;;) {
     const step = steps.next();
     if (step.done === true) return step.value;
@@ -57,6 +58,17 @@ const changed = (overlay: Overlay): void => {
   overlay.write(1_300_000, someBytes(5));
   overlay.write(2_900_000, someBytes(70_000));
 };
+/** A MiB of lines, no block of them like another. */
+const someText = (seed: number): Buffer =>
+  Buffer.from(
+    Array.from(
+      { length: 26_215 },
+      (_, line) => `line ${`${(line + seed) * 7919}`.padStart(34, ' ')}`,
+    )
+      .map((line) => line.slice(0, 39))
+      .join('\n'),
+  ).subarray(0, 1024 * 1024);
+
 const cut = (overlay: Overlay): void => {
   overlay.truncate(1_500_000);
   overlay.truncate(2_000_000);
@@ -94,12 +106,43 @@ test.each<[string, Partial<CommitOutputOptions>, (overlay: Overlay) => void]>([
     expect(counts.encodedBlocks).toBeLessThanOrEqual(plannedBlocks);
     expect(counts.copiedBlocks).toBeLessThanOrEqual(copied);
     expect(counts.zeroBlocks).toBeGreaterThanOrEqual(expected?.zeroBlocks ?? 0);
+    expect(counts.storedBytes).toBeLessThanOrEqual(expected?.maximumStoredBytes ?? 0);
     if (counts.storedBytes > 0) {
       const ratio = (expected?.estimatedStoredBytes ?? 0) / counts.storedBytes;
       expect(ratio).toBeGreaterThan(0.5);
       expect(ratio).toBeLessThan(3);
     }
   }
+});
+
+test('a plan of much text says about what it takes when encoded, not its full size', async () => {
+  const { base, overlay, output } = await scene((each) => {
+    for (let page = 0; page < 240; page++)
+      each.write(page * PAGE, Buffer.from('word '.repeat(800)));
+    each.truncate(40 * 1024 * 1024);
+    for (let at = 4; at < 40; at += 2) each.write(at * 1024 * 1024, someText(at));
+  });
+  const { disk } = plan(base, overlay, { dropsMemory: true }).streams;
+  const { streams } = await commitFrozen(base, overlay, { output, dropsMemory: true });
+  const storedBytes = streams.disk?.storedBytes ?? 0;
+  expect((disk?.estimatedStoredBytes ?? 0) / storedBytes).toBeGreaterThan(0.7);
+  expect((disk?.estimatedStoredBytes ?? 0) / storedBytes).toBeLessThan(1.4);
+  expect(disk?.maximumStoredBytes).toBeGreaterThan(3 * storedBytes);
+  expect(disk?.sampledBlocks).toBeGreaterThan(0);
+  expect(disk?.sampledBlocks).toBeLessThan(disk?.encodedBlocks ?? 0);
+});
+
+test('a plan of a few blocks encodes all of them, and is right to the byte', async () => {
+  const { base, overlay, output } = await scene(changed);
+  const { disk } = plan(base, overlay, { dropsMemory: true }).streams;
+  const report = await commitFrozen(base, overlay, {
+    output,
+    dropsMemory: true,
+    workerCount: 0,
+    encoders: 'bundled',
+  });
+  expect(disk?.sampledBlocks).toBe(disk?.encodedBlocks);
+  expect(disk?.estimatedStoredBytes).toBe(report.streams.disk?.storedBytes);
 });
 
 test('a plan counts the pages and bytes of a selection, and what it leaves out', async () => {
@@ -132,7 +175,9 @@ test('a plan can be stopped while dirty pages are divided', async () => {
   const pageCount = 40_000;
   const { base, overlay } = await scene((each) => each.write(0, Buffer.alloc(pageCount * PAGE, 1)));
   const selection = Selection.parse('0-9', 'selection');
-  const steps = [...planCommit(base, overlay, { selection, dropsMemory: true })];
+  const steps = [
+    ...planCommit(base, overlay, { selection, dropsMemory: true }, bundledLz4Encoder()),
+  ];
   expect(steps.filter(({ doneBytes, totalBytes }) => doneBytes === totalBytes).length).toBe(2);
 });
 

@@ -1,4 +1,4 @@
-import { HexzError } from '../../errors.js';
+import { HexzError, type PortableError, toPortable } from '../../errors.js';
 import type { StreamName } from '../../format/types.js';
 import type { OverlayView } from '../../overlay/overlayView.js';
 import { pageOf, pagesIn } from '../../overlay/pages.js';
@@ -17,7 +17,7 @@ const MAX_SHARED_PLACES = 16;
 /** Answers `block`: what the index of the snapshot says, and for what is borrowed, that of the parent who has it. */
 export function block(
   context: JobContext,
-  { stream, offset, findsShared }: Params<'block'>,
+  { stream, offset, findsShared, checks }: Params<'block'>,
   output: JobProgress,
 ): Result<'block'> {
   const { snapshot } = context;
@@ -34,6 +34,7 @@ export function block(
     ...listed,
     ...(isWanted ? placesOf(owner, storedOffset, output) : { sharedBy: null, sharedAt: [] }),
     lastReads: context.lastReads(stream, found.offset, found.length, MAX_LAST_READS),
+    damage: checks ? damageOf(snapshot, found) : null,
   };
 }
 
@@ -78,6 +79,17 @@ function describe(
     isCached: context.cachedBlocks.has(stream, found.offset),
   };
   return { listed, owner };
+}
+
+/** Of what is compressed, a byte takes all of the block. */
+function damageOf(snapshot: Snapshot, { stream, offset }: Block): PortableError | null {
+  try {
+    snapshot.readInto(stream, offset, Buffer.alloc(1));
+    return null;
+  } catch (error) {
+    if (error instanceof HexzError) return toPortable(error);
+    throw error;
+  }
 }
 
 function placesOf(

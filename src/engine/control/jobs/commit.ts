@@ -1,3 +1,4 @@
+import { createEncoder } from '../../codec/encoder.js';
 import type { SharedFrozenInstant } from '../../overlay/frozenInstant.js';
 import { FrozenOverlay } from '../../overlay/frozenOverlay.js';
 import { Selection } from '../../overlay/selection.js';
@@ -43,12 +44,13 @@ export async function commit(
 }
 
 /** Answers `planCommit`, of the disk as it is now. */
-export function planCommit(
+export async function planCommit(
   context: JobContext,
   params: Params<'planCommit'> & CommitExtras,
   output: JobOutput<never>,
-): Result<'planCommit'> {
-  const steps = plan(context.snapshot, context.overlay, optionsOf(context, params));
+): Promise<Result<'planCommit'>> {
+  const encoder = await createEncoder(params.compression, 'fastest');
+  const steps = plan(context.snapshot, context.overlay, optionsOf(context, params), encoder);
   for (;;) {
     const step = steps.next();
     if (step.done === true) return step.value;

@@ -44,6 +44,8 @@ export const commitReport = z.object({
   /** Pages that stay in the overlay. */
   remainingPages: count,
   overlay: z.enum(['deleted', 'kept', 'rebound']),
+  /** What was read back and compared before the file got its name: of blocks that it holds, or (`isWhole`) every byte. */
+  verified: z.object({ blocks: count, bytes: count, isWhole: z.boolean() }),
 });
 
 /** What a commit would make. */
@@ -57,8 +59,11 @@ export const commitPlan = z.object({
       copiedBlocks: count,
       zeroBlocks: count,
       parentBlocks: count,
-      /** What the blocks would take; an estimate. */
+      /** What the blocks would take; an estimate, for which `sampledBlocks` of those to be encoded were. */
       estimatedStoredBytes: count,
+      /** What they take at most. */
+      maximumStoredBytes: count,
+      sampledBlocks: count,
     }),
   ),
   committedPages: count,

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { activityEvent } from './activity.js';
-import { count, streamName } from './values.js';
+import { count, portableError, streamName } from './values.js';
 
 /*
  * What is found in streams. Where a memory stream is in a container, `offset` is as the request's `addressing` says, and
@@ -54,6 +54,8 @@ export const block = listedBlock.extend({
   sharedAt: z.array(blockPlace),
   /** The last reads of the mount in it, the newest first. */
   lastReads: z.array(activityEvent),
+  /** Why it cannot be read; null if it can, or if nobody asked. */
+  damage: portableError.nullable(),
 });
 
 /** Cells of a stream, one after the other, that are made of the same amounts. */

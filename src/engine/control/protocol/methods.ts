@@ -67,6 +67,8 @@ const logLine = z.object({
   level: z.enum(['info', 'warning', 'error']),
   text: z.string(),
   code: z.string().optional(),
+  /** Of an error that was met while serving. */
+  error: portableError.optional(),
 });
 
 const limit = z.int().min(1).max(MAX_LISTED).default(MAX_LISTED);
@@ -80,7 +82,7 @@ export const methods = {
   },
   watch: {
     summary:
-      'Yields samples of the activity at the chosen rate, changes of the state, and lines of the log, until it is cancelled. A watcher that does not keep up gets fewer samples, each with all that it missed.',
+      'Yields samples of the activity at the chosen rate, changes of the state, and lines of the log, since `start` also those that were said before, until it is cancelled. A watcher that does not keep up gets fewer samples, each with all that it missed.',
     params: z.strictObject({
       rateHz: z.number().min(0.1).max(MAX_RATE_HZ).default(10),
       /** Events a sample holds at most, the newest ones. */
@@ -123,6 +125,8 @@ export const methods = {
       offset: count,
       /** Look through the whole index for blocks that are the same stored bytes. */
       findsShared: z.boolean().default(false),
+      /** Read it, to find out whether that can be done. */
+      checks: z.boolean().default(false),
     }),
     result: block,
   },

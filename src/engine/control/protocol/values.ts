@@ -62,21 +62,23 @@ export const progress = z.object({
   totalBytes: count.optional(),
 });
 
+/** Where an error was met; offsets are those of the stream. */
+const errorLocation = z
+  .object({
+    file: z.string(),
+    line: z.number(),
+    column: z.number(),
+    stream: streamName,
+    blockIndex: z.number(),
+    offset: z.number(),
+  })
+  .partial();
+
 export const portableError = z.object({
   code: z.string(),
   message: z.string(),
   hint: z.string().optional(),
-  location: z
-    .object({
-      file: z.string(),
-      line: z.number(),
-      column: z.number(),
-      stream: streamName,
-      blockIndex: z.number(),
-      offset: z.number(),
-    })
-    .partial()
-    .optional(),
+  location: errorLocation.optional(),
 });
 
 export type Progress = z.output<typeof progress>;

@@ -10,6 +10,8 @@ import { Line } from '../../drawing/line.js';
 import { beside, fitRows, framed, inside, type Size } from '../../drawing/panel.js';
 import { wrap } from '../../drawing/text.js';
 import type { Theme } from '../../drawing/theme.js';
+import type { DamagedBlocks } from '../../model/damage.js';
+import { emptyText } from '../emptyText.js';
 import type { CellDetail } from './cellDetail.js';
 import { COLUMNS_FOR_BOTH, detailRows } from './detailDrawing.js';
 import { clockTime, feedBefore, feedRows } from './feedDrawing.js';
@@ -41,6 +43,7 @@ export interface ActivityPicture {
   readonly history: ActivityHistory;
   readonly moment: Moment;
   readonly grid: StreamGrid;
+  readonly damage: DamagedBlocks;
   /** Memory for the heat of each cell. */
   readonly heats: Uint8Array;
   readonly selectedCell: number;
@@ -81,7 +84,7 @@ export function drawActivity(
   rows.push(
     ...(picture.detail === undefined
       ? feedPanel(rest, picture, time)
-      : detailRows(theme, rest, picture.detail)),
+      : detailRows(theme, rest, picture.detail, picture.damage)),
   );
   return { rows: fitRows(rows, theme, size), mapPlace };
 }
@@ -107,9 +110,10 @@ function mapPanel(
   fullHeight: number,
   picture: ActivityPicture,
   time: number,
-): { readonly rows: readonly string[]; readonly place: MapPlace } {
+): { readonly rows: readonly string[]; readonly place: MapPlace | undefined } {
   const { theme, grid, heats, history, moment, selectedCell } = picture;
   const room = inside(size);
+  if (grid.cellCount === 0) return { rows: emptyMap(theme, size, picture), place: undefined };
   const legend = legendOf(theme, room);
   const mapSize = { ...room, rows: Math.max(0, room.rows - legend.length - 1) };
   const fullRoom = inside({ ...size, rows: fullHeight });
@@ -123,16 +127,33 @@ function mapPanel(
   );
   fillHeat(heats, grid.cellBytes, history, grid.stream, time);
   const occupancy = grid.occupancyAt(time);
+  const signBytes = grid.cellBytes * layout.cellsPerSign;
+  const damagedSigns = new Set(
+    picture.damage.of(grid.stream).map(({ offset }) => Math.floor(offset / signBytes)),
+  );
+  const seen = { grid, occupancy, heats, damagedSigns, selectedSign, firstRow };
   const rows = [
-    ...mapRows(theme, mapSize, layout, { grid, occupancy, heats, selectedSign, firstRow }),
+    ...mapRows(theme, mapSize, layout, seen),
     selectionRow(theme, room.columns, picture, layout, occupancy),
     ...legend,
   ];
-  const cell = shortBytes(grid.cellBytes * layout.cellsPerSign);
+  const cell = shortBytes(signBytes);
   const title = `${grid.stream}   0 … ${formatBytes(grid.length)}   cell ${cell}`;
-  const note = moment.isLive ? 'live' : `‖ HELD ${clockTime(time).slice(0, 8)}`;
+  const present = picture.state.mount === null ? 'not mounted' : 'live';
+  const note = moment.isLive ? present : `‖ HELD ${clockTime(time).slice(0, 8)}`;
   const framedRows = framed(rows, theme, size, title, { note });
   return { rows: framedRows, place: { layout, row: 1 - firstRow, rows: firstRow + mapSize.rows } };
+}
+
+/** Why there is no cell. */
+function emptyMap(theme: Theme, size: Size, { grid, state }: ActivityPicture): string[] {
+  const { stream } = grid;
+  const { columns } = inside(size);
+  const text = emptyText(stream, state);
+  const rows = wrap(text, Math.max(1, columns)).map((row) =>
+    new Line(theme, columns).add(row, 'dim').end(),
+  );
+  return framed(rows, theme, size, stream);
 }
 
 const legendOf = (theme: Theme, room: Size): string[] =>
@@ -148,7 +169,7 @@ function heldText(time: number): string {
 function selectionRow(
   theme: Theme,
   columns: number,
-  { grid, selectedCell }: ActivityPicture,
+  { grid, selectedCell, damage }: ActivityPicture,
   { cellsPerSign }: MapLayout,
   occupancy: ReturnType<StreamGrid['occupancyAt']>,
 ): string {
@@ -158,6 +179,9 @@ function selectionRow(
   const { dataBytes, zeroBytes, parentBytes, dirtyPages, cachedBlocks } = amounts;
   const known = dataBytes + zeroBytes + parentBytes;
   line.add('▸ ').add(formatOffset(first * grid.cellBytes), 'strong');
+  const endOffset = (first + cellsPerSign) * grid.cellBytes;
+  const error = damage.within(grid.stream, first * grid.cellBytes, endOffset);
+  if (error !== undefined) line.add(`  ${error.code}: cannot be read, ⏎ says why`, 'error');
   const share = (bytes: number): string => `${Math.round((bytes / known) * 100)} %`;
   if (known === 0) line.add('  unknown', 'dim');
   if (dirtyPages > 0) line.add(`  ${countOf(dirtyPages, 'dirty page')}`, 'dirty');

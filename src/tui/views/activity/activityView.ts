@@ -1,4 +1,5 @@
 import type { Block } from '../../../engine/control/protocol/inspection.js';
+import type { HexzError } from '../../../engine/errors.js';
 import type { Answer, CommandDefinition, StreamName } from '../../../repl/commands/definition.js';
 import type { Size } from '../../drawing/panel.js';
 import type { Binding } from '../../keys/bindings.js';
@@ -51,6 +52,7 @@ export class ActivityView implements AnswerView {
   readonly #telling = {
     changed: (): void => this.#context.changed(),
     failed: (error: unknown): void => this.#context.fail(error),
+    met: (error: HexzError): void => this.#context.engine.met(error),
     warn: (text: string, code: string): void => this.#context.engine.note('warning', text, code),
   };
 
@@ -98,6 +100,7 @@ export class ActivityView implements AnswerView {
       moment: this.#moment,
       grid,
       heats,
+      damage: this.#context.engine.damage,
       selectedCell: this.#selectedCell,
       detail: this.#detail,
     });

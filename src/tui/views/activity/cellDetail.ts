@@ -1,4 +1,6 @@
+import { errorOf } from '../../../engine/control/client.js';
 import type { Block, ListedBlock } from '../../../engine/control/protocol/inspection.js';
+import type { HexzError } from '../../../engine/errors.js';
 import type { EngineClient } from '../../../repl/client.js';
 import type { StreamName } from '../../../repl/commands/definition.js';
 
@@ -11,6 +13,7 @@ const AHEAD = 64;
 interface Telling {
   readonly changed: () => void;
   readonly failed: (error: unknown) => void;
+  readonly met: (error: HexzError) => void;
 }
 
 /**
@@ -104,10 +107,11 @@ export class CellDetail {
     const explaining = isNew ? new AbortController() : (this.#explaining ?? new AbortController());
     this.#explaining = explaining;
     const { signal } = explaining;
-    const place = { stream: this.stream, offset: block.offset };
+    const place = { stream: this.stream, offset: block.offset, checks: true };
     try {
       const found = await this.#client.request('block', place, { signal });
       if (signal.aborted) return;
+      if (found.damage !== null) this.#telling.met(errorOf(found.damage));
       const { sharedBy = null, sharedAt = [] } = this.why ?? {};
       this.why = { ...found, sharedBy, sharedAt };
       this.#telling.changed();

@@ -5,40 +5,46 @@ import { Line } from '../../drawing/line.js';
 import { beside, framed, inside, type Size } from '../../drawing/panel.js';
 import { fit as inCells, shortenStart, wrap } from '../../drawing/text.js';
 import type { Style, Theme } from '../../drawing/theme.js';
+import type { DamagedBlocks } from '../../model/damage.js';
 import type { CellDetail } from './cellDetail.js';
 import { clockTime } from './feedDrawing.js';
 
 /** Of the list, beside those of an offset. */
-const LIST_COLUMNS = 34;
+const LIST_COLUMNS = 35;
 /** Where it is narrower, one stands below the other. */
 export const COLUMNS_FOR_BOTH = 76;
 
 /** The blocks of a cell, and beside them why the selected one is as it is. */
-export function detailRows(theme: Theme, size: Size, detail: CellDetail): string[] {
+export function detailRows(
+  theme: Theme,
+  size: Size,
+  detail: CellDetail,
+  damage: DamagedBlocks,
+): string[] {
   if (size.columns < COLUMNS_FOR_BOTH) {
     const listRows = Math.min(size.rows, Math.max(5, Math.floor(size.rows / 3)));
     return [
-      ...listPanel(theme, { ...size, rows: listRows }, detail),
+      ...listPanel(theme, { ...size, rows: listRows }, detail, damage),
       ...whyPanel(theme, { ...size, rows: size.rows - listRows }, detail),
     ];
   }
   const listWidth = LIST_COLUMNS + offsetColumnsOf(detail);
   const whyColumns = size.columns - listWidth;
   return beside(
-    listPanel(theme, { ...size, columns: listWidth }, detail),
+    listPanel(theme, { ...size, columns: listWidth }, detail, damage),
     whyPanel(theme, { ...size, columns: whyColumns }, detail),
   );
 }
 
 const offsetColumnsOf = ({ endOffset }: CellDetail): number => formatOffset(endOffset).length;
 
-function listPanel(theme: Theme, size: Size, detail: CellDetail): string[] {
+function listPanel(theme: Theme, size: Size, detail: CellDetail, damage: DamagedBlocks): string[] {
   const room = inside(size);
   const { blocks, selected, stream, nextOffset } = detail;
   // The first row is the heading.
   const height = Math.max(1, room.rows - 1);
   const first = Math.max(0, Math.min(selected - Math.floor(height / 2), blocks.length - height));
-  const columns = listColumnsFor(offsetColumnsOf(detail));
+  const columns = listColumnsFor(offsetColumnsOf(detail), damage);
   const rows = [listHeading(theme, room.columns, columns)];
   for (let index = first; index < Math.min(first + height, blocks.length); index++) {
     const block = blocks[index] as ListedBlock;
@@ -62,9 +68,17 @@ interface ListColumn {
   readonly style?: (block: ListedBlock) => Style;
 }
 
-const listColumnsFor = (offsetColumns: number): readonly ListColumn[] => [
+const isDamaged = ({ stream, offset, length }: ListedBlock, damage: DamagedBlocks): boolean =>
+  damage.within(stream, offset, offset + length) !== undefined;
+
+const listColumnsFor = (offsetColumns: number, damage: DamagedBlocks): readonly ListColumn[] => [
   { title: 'offset', width: offsetColumns, text: ({ offset }) => formatOffset(offset) },
-  { title: 'kind', width: 6, text: ({ kind }) => kind },
+  {
+    title: 'kind',
+    width: 7,
+    text: (block) => (isDamaged(block, damage) ? 'damaged' : block.kind),
+    style: (block) => (isDamaged(block, damage) ? 'error' : 'plain'),
+  },
   {
     title: 'stored',
     width: 10,
@@ -135,8 +149,11 @@ function factRows(
 
 /** The most telling first: what has no room is not shown. */
 function factsOf(block: Block, width: number): readonly WhyFact[] {
-  const { offset, length, dirtyPages, lastReads, hash } = block;
+  const { offset, length, dirtyPages, lastReads, hash, damage } = block;
+  const reason: readonly WhyFact[] =
+    damage === null ? [] : [['damage', printable(`${damage.message} [${damage.code}]`), 'error']];
   return [
+    ...reason,
     ['offset', `${formatOffset(offset)}, ${formatBytes(length)}`],
     ['is', kindText(block)],
     ...storedFacts(block, width),

@@ -32,7 +32,9 @@ export class GridFetcher {
     this.#client = client;
     this.#grid = grid;
     this.#telling = telling;
-    void this.#run(() => this.#map());
+    // Of what has no bytes there is nothing to ask.
+    if (grid.cellCount > 0) void this.#run(() => this.#map());
+    else this.#isStale = false;
   }
 
   get isStale(): boolean {
@@ -41,7 +43,7 @@ export class GridFetcher {
 
   /** Something was read or written. */
   invalidate(): void {
-    this.#isStale = true;
+    this.#isStale = this.#grid.cellCount > 0;
   }
 
   /** Asks again, if that is due. */

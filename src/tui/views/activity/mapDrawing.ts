@@ -16,6 +16,8 @@ export interface MapPicture {
   readonly grid: StreamGrid;
   readonly occupancy: ReturnType<StreamGrid['occupancyAt']>;
   readonly heats: Uint8Array;
+  /** Signs with a block that cannot be read. */
+  readonly damagedSigns: ReadonlySet<number>;
   /** The sign that is shown inverse. */
   readonly selectedSign: number;
   /** Rows of the layout that are scrolled away. */
@@ -34,6 +36,7 @@ interface Sign {
 }
 
 const signs = {
+  damaged: { sign: '!', style: 'error' },
   unknown: { sign: '?', style: 'dim' },
   data: { sign: '·', style: 'dim' },
   zero: { sign: 'z', style: 'dim' },
@@ -88,9 +91,10 @@ export function mapRows(
 function signAt(
   index: number,
   { cellsPerSign }: MapLayout,
-  { grid, occupancy, heats }: MapPicture,
+  { grid, occupancy, heats, damagedSigns }: MapPicture,
   amounts: CellAmounts,
 ): Sign {
+  if (damagedSigns.has(index)) return signs.damaged;
   const first = index * cellsPerSign;
   const end = Math.min(first + cellsPerSign, grid.cellCount);
   let heat = 0;
@@ -103,6 +107,7 @@ const legend: readonly (readonly [sign: string, style: Style, meaning: string])[
   ['D', 'dirty', 'dirty'],
   ['▄', 'dirty', 'both'],
   ['c', 'cold', 'cached'],
+  ['!', 'error', 'damaged'],
   ['·', 'dim', 'untouched'],
   ['z', 'dim', 'zero'],
   ['^', 'dim', 'parent'],

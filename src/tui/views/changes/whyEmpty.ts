@@ -1,4 +1,4 @@
-import { printable } from '../../../repl/rendering/values.js';
+import { formatBytes, printable } from '../../../repl/rendering/values.js';
 import { Line } from '../../drawing/line.js';
 import { framed, inside, type Size } from '../../drawing/panel.js';
 import { wrap } from '../../drawing/text.js';
@@ -19,7 +19,16 @@ export function whyEmpty({ engine }: ScreenContext): string | undefined {
     mount === null
       ? 'Nothing is mounted: :mount DIRECTORY mounts it, and :write (after :set write on) writes bytes.'
       : `What is written to ${printable(mount.mountpoint)}/disk stands here at once; :write (after :set write on) writes, too.`;
-  return `Nothing is dirty yet: the disk is as the snapshot has it.\n\n${place}`;
+  return `${unchangedText(engine.diskLength, snapshot.streams.disk?.length ?? 0)}\n\n${place}`;
+}
+
+/** Of a disk without dirty pages the length may have changed all the same. */
+function unchangedText(diskLength: number, baseLength: number): string {
+  if (diskLength === baseLength) return 'Nothing is dirty yet: the disk is as the snapshot has it.';
+  const lengths = `${formatBytes(diskLength)} long, in the snapshot ${formatBytes(baseLength)}`;
+  const isEmpty =
+    diskLength === 0 ? 'The disk is empty, and so no page is dirty' : 'No page is dirty';
+  return `${isEmpty}. But the disk is ${lengths}: a commit makes it as long as it is now.`;
 }
 
 export function drawWhyEmpty(why: string, theme: Theme, size: Size, title: string): string[] {

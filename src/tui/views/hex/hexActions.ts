@@ -2,6 +2,7 @@ import { HexzError } from '../../../engine/errors.js';
 import { isBookmarkName, parseOffset } from '../../../repl/commands/kinds.js';
 import { quote } from '../../../repl/language/lexer.js';
 import { PAGE_BYTES } from '../../../repl/language/pages.js';
+import { lookalikeNote, PATTERN_HINT } from '../../../repl/patterns.js';
 import { formatOffset } from '../../../repl/rendering/values.js';
 import type { ScreenContext } from '../view.js';
 import type { HexCommand } from './bindings.js';
@@ -36,6 +37,7 @@ export class HexActions {
       previousData: () => this.#findData('backward'),
       bookmark: () => this.#askBookmark(),
       export: () => this.#export(),
+      addressing: () => this.switchAddressing(),
       back: () => this.#travel('back'),
       forward: () => this.#travel('forward'),
     };
@@ -45,6 +47,20 @@ export class HexActions {
   #travel(direction: 'back' | 'forward'): void {
     if (!this.#model.travel(direction)) {
       this.#context.say(`there is no place to go ${direction} to`);
+    }
+  }
+
+  /** @param said told with it */
+  async switchAddressing(said = ''): Promise<void> {
+    const from = formatOffset(this.#model.cursorOffset);
+    try {
+      const isSame = await this.#model.switchAddressing();
+      const where = this.#model.place.addressing === 'raw' ? 'the stream as it is' : 'the memory';
+      if (!isSame) this.#context.say(`the byte at ${from} is nowhere in ${where}`);
+      else if (said !== '') this.#context.say(said);
+      this.#context.changedNow();
+    } catch (error) {
+      this.#fail(error);
     }
   }
 
@@ -70,10 +86,12 @@ export class HexActions {
   async #askPattern(direction: Direction): Promise<void> {
     const { finder } = this.#model;
     const label = direction === 'forward' ? 'search forward: ' : 'search backward: ';
-    const pattern = await this.#context.askLine(label, finder.pattern);
+    const pattern = await this.#context.askLine(label, finder.pattern, PATTERN_HINT);
     if (pattern === undefined || pattern === '') return;
     finder.pattern = pattern;
     finder.direction = direction;
+    const note = lookalikeNote(pattern);
+    if (note !== undefined) this.#context.say(note);
     await this.#findNext('same');
   }
 
@@ -91,7 +109,9 @@ export class HexActions {
     try {
       const found = await finder.find(place, pattern, towards, cursorOffset, { reachBytes });
       if (found.range === undefined) {
-        this.#context.say(`${pattern} is nowhere in the ${place.stream}`, 'error');
+        const note = lookalikeNote(pattern);
+        const nowhere = `${pattern} is nowhere in the ${place.stream}`;
+        this.#context.say(note === undefined ? nowhere : `${nowhere}: ${note}`, 'error');
         return;
       }
       this.#model.match = found.range;
@@ -123,7 +143,7 @@ export class HexActions {
 
   async #listMatches(): Promise<void> {
     const { finder, place } = this.#model;
-    finder.pattern ??= await this.#context.askLine('list all: ');
+    finder.pattern ??= await this.#context.askLine('list all: ', '', PATTERN_HINT);
     if (finder.pattern === undefined) return;
     await this.#context.run(`find ${place.stream} ${quote(finder.pattern)}${this.#flags}`);
   }

@@ -1,6 +1,7 @@
 import type { ActivityEvent, ActivitySample } from '../../../engine/control/protocol/activity.js';
 import type { EngineState } from '../../../engine/control/protocol/engineState.js';
 import type { Reading } from '../../../engine/control/protocol/inspection.js';
+import type { HexzError } from '../../../engine/errors.js';
 import type { Addressing, StreamName } from '../../../repl/commands/definition.js';
 import type { Place } from '../../../repl/commands/place.js';
 import { Latest } from '../../model/latest.js';
@@ -115,6 +116,11 @@ export class HexModel {
     return this.#rows;
   }
 
+  /** The stretch without bytes that the cursor is in, as far as it was drawn. */
+  get cursorGap(): Gap | undefined {
+    return this.#rows?.gapAt(this.cursorOffset);
+  }
+
   /** From the mark to the cursor, both included. */
   get marked(): { readonly startOffset: number; readonly endOffset: number } | undefined {
     if (this.#markOffset === undefined) return undefined;
@@ -161,14 +167,42 @@ export class HexModel {
     this.#bytes = this.#open(side, addressing);
   }
 
-  /** The other addressing of a container; at the same byte, if it is known where that lies. */
-  switchAddressing(): void {
+  /**
+   * The other addressing of a container, at the same byte. One that has no place there leaves it where it was in those
+   * addresses.
+   *
+   * @returns whether it is the same byte
+   * @throws HexzError of the container, ENGINE_GONE
+   */
+  async switchAddressing(): Promise<boolean> {
     const { place, cursorOffset } = this;
-    const streamOffset = this.#bytes.streamOffsetOf(cursorOffset);
+    const known =
+      place.addressing === 'guest' ? this.#bytes.streamOffsetOf(cursorOffset) : undefined;
+    const other = known === undefined ? await this.#otherOffsetOf(place, cursorOffset) : known;
+    if (this.place !== place) return true;
     this.#history.leave(this.#here);
     this.#address(place.addressing === 'raw' ? 'guest' : 'raw');
-    this.move((viewport) => viewport.moveTo(streamOffset ?? this.#otherOffset));
+    this.move((viewport) => viewport.moveTo(other ?? this.#otherOffset));
     this.#otherOffset = cursorOffset;
+    return other !== null;
+  }
+
+  /** Where a byte is in the other addresses; null where it is in none of them. */
+  async #otherOffsetOf(place: Place, offset: number): Promise<number | null> {
+    const { client } = this.#context.session;
+    if (place.addressing === 'raw') {
+      const { isContainer, runs } = await client.request('locate', {
+        stretches: [{ offset, length: 1 }],
+      });
+      return isContainer ? (runs[0]?.guestOffset ?? null) : offset;
+    }
+    const { pieces } = await client.request('read', { ...place, offset, length: 1 });
+    const [piece] = pieces;
+    return piece === undefined
+      ? null
+      : piece.streamOffset === undefined
+        ? offset
+        : piece.streamOffset;
   }
 
   follow(isFollowing: boolean): void {
@@ -201,7 +235,11 @@ export class HexModel {
     const end = isMerged ? (state.overlay?.diskLength ?? length) : length;
     const place = { stream: this.stream, side, addressing };
     const { client } = this.#context.session;
-    return new StreamBytes(client, place, end, () => this.#context.changedNow());
+    const failed = (error: HexzError): void => {
+      // Of what is no block, the bytes themselves tell.
+      if (error.location.offset !== undefined) this.#context.engine.met(error);
+    };
+    return new StreamBytes(client, place, end, () => this.#context.changedNow(), failed);
   }
 
   #takeSample({ touched, events }: ActivitySample): void {

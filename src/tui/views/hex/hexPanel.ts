@@ -1,6 +1,9 @@
 import { PAGE_BYTES } from '../../../repl/language/pages.js';
 import { formatBytes } from '../../../repl/rendering/values.js';
+import { Line } from '../../drawing/line.js';
 import { framed, inside, type Size } from '../../drawing/panel.js';
+import { wrap } from '../../drawing/text.js';
+import { emptyText } from '../emptyText.js';
 import type { ScreenContext } from '../view.js';
 import { byteAt as byteInRow, chooseHexLayout, type HexLayout } from './hexLayout.js';
 import type { HexModel } from './hexModel.js';
@@ -32,6 +35,15 @@ export class HexPanel {
     const { theme, session } = this.#context;
     const { bytes, viewport } = this.#model;
     const { rows: innerRows, columns } = inside(size);
+    if (bytes.isEndKnown && bytes.endOffset === 0) {
+      bytes.want([0], []);
+      this.#drawn = undefined;
+      const text = emptyText(bytes.place.stream, this.#context.engine.state);
+      const lines = wrap(text, Math.max(1, columns)).map((row) =>
+        new Line(theme, columns).add(row, 'dim').end(),
+      );
+      return framed(lines, theme, size, this.#title, { hasFocus });
+    }
     const height = innerRows < ROWS_FOR_STATUS ? innerRows : innerRows - 1;
     const layout = chooseHexLayout(columns, bytes.endOffset);
     const { rowBytes } = layout;

@@ -88,7 +88,7 @@ export function gapRow(
   const text = `not present: ${formatBytes(length)}, up to ${formatOffset(gap.endOffset)}`;
   return startOfRow(theme, width, layout, gap.startOffset, false)
     .add(hasCursor ? '[' : ' ', 'strong')
-    .add(text, 'dim')
+    .add(text, hasCursor ? 'strong' : 'dim', hasCursor)
     .add(hasCursor ? ']' : '', 'strong')
     .end();
 }

@@ -1,3 +1,4 @@
+import { HexzError } from '../../../engine/errors.js';
 import type {
   Addressing,
   Answer,
@@ -6,11 +7,13 @@ import type {
 } from '../../../repl/commands/definition.js';
 import type { Place as StreamPlace } from '../../../repl/commands/place.js';
 import { Listing } from '../../../repl/listing.js';
+import { formatBytes, formatOffset } from '../../../repl/rendering/values.js';
 import { Line } from '../../drawing/line.js';
 import { beside, framed, inside, type Size } from '../../drawing/panel.js';
 import { wrap } from '../../drawing/text.js';
 import type { Binding } from '../../keys/bindings.js';
 import type { AnswerView } from '../../prompt/routes.js';
+import { emptyText } from '../emptyText.js';
 import type { Place, ScreenContext } from '../view.js';
 import {
   addressingBinding,
@@ -104,6 +107,13 @@ export class HexView implements AnswerView {
     else this.#performInBytes(command as HexCommand);
   }
 
+  /** Shows offsets of the stream from now on. */
+  addressAsTheMount(): Promise<void> {
+    return this.#actions.switchAddressing(
+      'what is read is told in offsets of the stream; a switches back',
+    );
+  }
+
   press({ row, column }: Place): void {
     if (row >= this.#listRow) {
       this.#list.press(row - this.#listRow);
@@ -120,18 +130,19 @@ export class HexView implements AnswerView {
   }
 
   /** Shows what is read of this stream at its place, and what is found in it as a list. */
-  takeAnswer(
+  async takeAnswer(
     { name }: CommandDefinition,
     { result }: Answer,
-    _signal: AbortSignal,
+    signal: AbortSignal,
     text: string,
-  ): boolean {
+  ): Promise<boolean> {
     const { stream } = this.model;
     switch (name) {
       case 'read': {
         if (!(result instanceof Listing)) return false;
         const head = result.head as StreamPlace & { readonly offset: number };
         if (head.stream !== stream) return false;
+        await this.#checkWithin(head, signal);
         this.model.show(head.side, head.addressing);
         this.#list.focus(false);
         this.model.goTo(head.offset);
@@ -158,6 +169,20 @@ export class HexView implements AnswerView {
       default:
         return false;
     }
+  }
+
+  /** @throws HexzError NOT_PRESENT for what lies behind the last byte, where there is nothing to show */
+  async #checkWithin(place: StreamPlace & { readonly offset: number }, signal: AbortSignal) {
+    const { stream, side, offset } = place;
+    const addressing = place.addressing ?? 'guest';
+    const { client } = this.#context.session;
+    const asked = { stream, side, addressing, offset: 0, length: 0 };
+    const { endOffset } = await client.request('read', asked, { signal });
+    if (offset < endOffset || (offset === 0 && endOffset === 0)) return;
+    throw new HexzError(
+      'NOT_PRESENT',
+      `${formatOffset(offset)} lies beyond the end: the ${stream} has ${formatBytes(endOffset)}, up to ${formatOffset(endOffset)}`,
+    );
   }
 
   draw(size: Size): readonly string[] {
@@ -232,12 +257,11 @@ export class HexView implements AnswerView {
   /** Why there is nothing, and what would fill it. */
   #drawAbsent(size: Size): string[] {
     const { theme } = this.#context;
-    const { stream } = this.model;
     const { columns } = inside(size);
-    const text = `This snapshot has no ${stream}. One that has is made by\n  hexz pack --${stream} FILE -o SNAPSHOT`;
+    const text = emptyText(this.model.stream, this.#context.engine.state);
     const rows = wrap(text, Math.max(1, columns)).map((row) =>
       new Line(theme, columns).add(row, 'dim').end(),
     );
-    return framed(rows, theme, size, stream);
+    return framed(rows, theme, size, this.model.stream);
   }
 }

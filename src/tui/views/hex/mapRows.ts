@@ -3,17 +3,26 @@ import type { Size } from '../../drawing/panel.js';
 import type { Style, Theme } from '../../drawing/theme.js';
 import type { CellClass, PageMap } from './pageMap.js';
 
+interface Look {
+  readonly sign: string;
+  readonly style: Style;
+  readonly about: string;
+  /** Where there is little room. */
+  readonly short: string;
+}
+
 /** A letter tells the class where there are no colours. */
-const looks: Readonly<Record<CellClass, { sign: string; style: Style; about: string }>> = {
-  zero: { sign: '·', style: 'dim', about: 'zero' },
-  parent: { sign: '^', style: 'dim', about: 'as in the parent' },
-  text: { sign: 't', style: 'good', about: 'text' },
-  code: { sign: 'c', style: 'warm', about: 'code-like' },
-  entropy: { sign: '#', style: 'cold', about: 'high entropy' },
-  other: { sign: 'o', style: 'plain', about: 'other' },
-  absent: { sign: '-', style: 'dim', about: 'not present' },
+const looks: Readonly<Record<CellClass, Look>> = {
+  zero: { sign: '·', style: 'dim', about: 'zero', short: 'zero' },
+  parent: { sign: '^', style: 'dim', about: 'as in the parent', short: 'parent' },
+  text: { sign: 't', style: 'good', about: 'text', short: 'text' },
+  code: { sign: 'c', style: 'warm', about: 'code-like', short: 'code' },
+  entropy: { sign: '#', style: 'cold', about: 'high entropy', short: 'entropy' },
+  other: { sign: 'o', style: 'plain', about: 'other', short: 'other' },
+  absent: { sign: '-', style: 'dim', about: 'a hole', short: 'hole' },
 };
-const UNKNOWN_SIGN = '?';
+const unknownLook: Look = { sign: '?', style: 'dim', about: 'not known', short: 'unknown' };
+const GAP = '  ';
 
 /** How the buckets of a map are spread over the cells of a screen. */
 export class MapGrid {
@@ -63,8 +72,7 @@ export function mapRows(theme: Theme, grid: MapGrid, selectedCell: number): stri
       let stop = cell + 1;
       while (!isSelected && stop < end && stop !== selectedCell && grid.classOf(stop) === name)
         stop++;
-      const { sign, style } =
-        name === undefined ? { sign: UNKNOWN_SIGN, style: 'dim' as const } : looks[name];
+      const { sign, style } = name === undefined ? unknownLook : looks[name];
       line.add(sign.repeat(stop - cell), style, isSelected);
       cell = stop;
     }
@@ -76,13 +84,15 @@ export function mapRows(theme: Theme, grid: MapGrid, selectedCell: number): stri
 export const classText = (name: CellClass | undefined): string =>
   name === undefined ? 'not known yet' : looks[name].about;
 
-/** What the signs mean, as far as there is room. */
+/** What the signs mean: in few words where there is no room for more, and as far as there is any. */
 export function legendRow(theme: Theme, columns: number): string {
+  const all: readonly Look[] = [...Object.values(looks), unknownLook];
+  const width = all.reduce((sum, { about }) => sum + about.length + 2 + GAP.length, 0);
   const line = new Line(theme, columns);
-  for (const { sign, style, about } of Object.values(looks)) {
-    if (line.room < about.length + 4) break;
-    line.add(sign, style).add(` ${about}   `, 'dim');
+  for (const { sign, style, about, short } of all) {
+    const text = width <= columns ? about : short;
+    if (line.room < text.length + 2) break;
+    line.add(sign, style).add(` ${text}${GAP}`, 'dim');
   }
-  if (line.room > 12) line.add(`${UNKNOWN_SIGN} not known`, 'dim');
   return line.end();
 }

@@ -16,12 +16,12 @@ type Description = Result<'memory'>;
 
 /** Of the rows that there are, so many are the map's, and at least these. */
 const MAP_SHARE = 0.3;
-const MIN_MAP_ROWS = 5;
+const MIN_MAP_ROWS = 6;
 const MAX_MAP_ROWS = 12;
 /** What has fewer rows shows the bytes alone. */
 const ROWS_FOR_MAP = 16;
 /** What has more of them has room for a legend. */
-const ROWS_FOR_LEGEND = 7;
+const ROWS_FOR_LEGEND = 6;
 
 /**
  * The bytes of the memory, with a map of its pages below: what the container is, which kernel is in it, what the pages
@@ -74,13 +74,13 @@ export class MemoryView implements AnswerView {
     this.#bytes.goTo(offset, addressing);
   }
 
-  takeAnswer(
+  async takeAnswer(
     command: CommandDefinition,
     answer: Answer,
     signal: AbortSignal,
     text: string,
-  ): boolean {
-    const isTaken = this.#bytes.takeAnswer(command, answer, signal, text);
+  ): Promise<boolean> {
+    const isTaken = await this.#bytes.takeAnswer(command, answer, signal, text);
     if (isTaken) this.#hasFocus = false;
     return isTaken;
   }
@@ -90,10 +90,8 @@ export class MemoryView implements AnswerView {
     else if (command === 'map.toggle') this.#wantsMap = !this.#wantsMap;
     else if (command === 'map.enter') this.#enterMap();
     else if (command.startsWith('map.')) this.#performInMap(command as MapCommand);
-    else {
-      if (command === 'follow') this.#addressAsTheMount();
-      this.#bytes.perform(command);
-    }
+    else if (command === 'follow') void this.#follow();
+    else this.#bytes.perform(command);
   }
 
   press(place: Place): void {
@@ -144,7 +142,10 @@ export class MemoryView implements AnswerView {
     rows.push(...mapRows(theme, grid, selected));
     if (hasLegend) rows.push(legendRow(theme, room.columns));
     const parts = [`a cell is ${formatBytes(grid.cellBytes)}`];
-    if (selected >= 0) parts.push(`here ${classText(grid.classOf(selected))}`);
+    if (selected >= 0) {
+      const isHole = model.cursorGap !== undefined;
+      parts.push(`here ${isHole ? 'a hole' : classText(grid.classOf(selected))}`);
+    }
     if (!map.isDone) parts.push(`${Math.floor(100 * map.share)} % looked at`);
     return framed(rows, theme, size, 'pages', { note: parts.join(', '), hasFocus: this.#hasFocus });
   }
@@ -170,11 +171,13 @@ export class MemoryView implements AnswerView {
   }
 
   /** The mount serves the stream as it is: where it is read, is said in offsets of the stream. */
-  #addressAsTheMount(): void {
-    const { model } = this.#bytes;
-    if (this.#description?.container === 'raw' || model.place.addressing === 'raw') return;
-    model.switchAddressing();
-    this.#context.say('what is read is told in offsets of the stream; a switches back');
+  async #follow(): Promise<void> {
+    const isContainer = this.#description?.container !== 'raw';
+    if (isContainer && this.#bytes.model.place.addressing !== 'raw') {
+      await this.#bytes.addressAsTheMount();
+    }
+    this.#bytes.perform('follow');
+    this.#context.changedNow();
   }
 
   #enterMap(): void {

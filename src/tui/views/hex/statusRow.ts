@@ -2,6 +2,7 @@ import { PAGE_BYTES } from '../../../repl/language/pages.js';
 import { countOf, formatBytes, formatOffset, printable } from '../../../repl/rendering/values.js';
 import { Line } from '../../drawing/line.js';
 import type { Style, Theme } from '../../drawing/theme.js';
+import { reasonFirst } from '../../model/damage.js';
 import type { HexModel } from './hexModel.js';
 import { ABSENT, BEHIND_END, UNKNOWN, UNREADABLE } from './streamBytes.js';
 
@@ -32,7 +33,7 @@ export function statusRow(
     add(`marked ${countOf(marked.endOffset - marked.startOffset, 'byte')}`, 'good');
   }
   const damage = bytes.damageAt(cursorOffset);
-  if (damage !== undefined) add(`unreadable: ${printable(damage.toLine())}`, 'error');
+  if (damage !== undefined) add(`unreadable: ${printable(reasonFirst(damage))}`, 'error');
   else add(byteText(model));
   const names = [...bookmarks].filter(([, offset]) => offset === cursorOffset);
   for (const [name] of names) add(`$${name}`, 'key');
@@ -50,14 +51,18 @@ function followText({ followed }: HexModel): string {
   return `following: read ${formatBytes(length)} at ${formatOffset(offset)}; Esc ends it`;
 }
 
-function byteText({ bytes, cursorOffset }: HexModel): string {
+function byteText({ bytes, cursorOffset, cursorGap }: HexModel): string {
+  if (cursorGap !== undefined) {
+    const { startOffset, endOffset } = cursorGap;
+    return `a hole, not in the dump: ${formatBytes(endOffset - startOffset)}, up to ${formatOffset(endOffset)}`;
+  }
   bytes.copyCells(cursorOffset, cell);
   const byte = cell[0] ?? UNKNOWN;
   switch (byte) {
     case UNKNOWN:
       return 'not read yet';
     case ABSENT:
-      return 'not present';
+      return 'a hole, not in the dump';
     case UNREADABLE:
       return 'unreadable';
     case BEHIND_END:

@@ -17,7 +17,6 @@ export const steps = {
   mark: (model: HexModel) => model.toggleMark(),
   follow: (model: HexModel) => model.follow(!model.isFollowing),
   side: (model: HexModel) => model.show(model.place.side === 'base' ? 'merged' : 'base'),
-  addressing: (model: HexModel) => model.switchAddressing(),
 } satisfies { readonly [Command in HexCommand]?: (model: HexModel) => void };
 
 export type StepCommand = keyof typeof steps;

@@ -57,17 +57,28 @@ export class StreamBytes {
   isEndKnown = false;
   readonly #client: EngineClient;
   readonly #changed: () => void;
+  readonly #failed: (error: HexzError) => void;
   readonly #chunks = new LRUCache<number, Chunk>({ max: MAX_CHUNKS });
   #wanted: readonly number[] = [];
   #reads = 0;
   #isGone = false;
 
-  /** @param changed told when what is known has become another thing */
-  constructor(client: EngineClient, place: Place, endOffset: number, changed: () => void) {
+  /**
+   * @param changed told when what is known has become another thing
+   * @param failed told why bytes cannot be read
+   */
+  constructor(
+    client: EngineClient,
+    place: Place,
+    endOffset: number,
+    changed: () => void,
+    failed: (error: HexzError) => void,
+  ) {
     this.#client = client;
     this.place = place;
     this.endOffset = endOffset;
     this.#changed = changed;
+    this.#failed = failed;
   }
 
   /** Asks for what is shown, then for what may be shown next; by the offsets of rows. */
@@ -173,7 +184,9 @@ export class StreamBytes {
       try {
         pieces.push(...(await this.#request(part, PART_BYTES)));
       } catch (error) {
-        damage.push({ offset: part, length: PART_BYTES, error: failIfGone(error) });
+        const known = failIfGone(error);
+        damage.push({ offset: part, length: PART_BYTES, error: known });
+        this.#failed(known);
       }
     }
     chunk.pieces = pieces;

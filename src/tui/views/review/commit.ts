@@ -22,6 +22,8 @@ export interface CommitProgress {
   readonly phase: string;
   readonly doneBytes: number;
   readonly totalBytes: number | undefined;
+  /** A person wants it to end, which takes its time. */
+  readonly isCancelling: boolean;
 }
 
 /** Everything else changes nothing of what is stored. */
@@ -114,8 +116,15 @@ export class Commit {
         this.#change({ verifiesAll: !settings.verifiesAll });
         return;
       case 'cancel':
-        this.#running?.abort();
+        this.#cancel();
     }
+  }
+
+  #cancel(): void {
+    if (this.#running === undefined || this.progress === undefined) return;
+    this.#running.abort();
+    this.progress = { ...this.progress, isCancelling: true };
+    this.#context.changedNow();
   }
 
   /** Asks where it is to be made. */
@@ -204,7 +213,7 @@ export class Commit {
     const { client } = this.#context.session;
     this.#running = controller;
     this.report = undefined;
-    this.progress = { phase: 'write', doneBytes: 0, totalBytes: undefined };
+    this.progress = { phase: 'write', doneBytes: 0, totalBytes: undefined, isCancelling: false };
     let failure: unknown;
     try {
       this.report = await client.request(
@@ -213,7 +222,12 @@ export class Commit {
         {
           signal: controller.signal,
           onProgress: ({ phase = 'write', doneBytes, totalBytes }) => {
-            this.progress = { phase, doneBytes, totalBytes };
+            this.progress = {
+              phase,
+              doneBytes,
+              totalBytes,
+              isCancelling: controller.signal.aborted,
+            };
             this.#context.changedIn(PROGRESS_MS);
           },
         },

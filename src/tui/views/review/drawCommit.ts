@@ -2,6 +2,7 @@ import { basename } from 'node:path';
 import type { CommitPlan, CommitReport } from '../../../engine/control/protocol/commit.js';
 import type { EngineState } from '../../../engine/control/protocol/engineState.js';
 import type { ReviewCounts } from '../../../engine/control/protocol/review.js';
+import { estimateText, verifiedText } from '../../../repl/rendering/snapshots.js';
 import { countOf, formatCount, printable, shortBytes } from '../../../repl/rendering/values.js';
 import { Line } from '../../drawing/line.js';
 import { framed, type Size } from '../../drawing/panel.js';
@@ -85,7 +86,12 @@ function planText(plan: CommitPlan, counts: ReviewCounts | undefined): string {
     streams.reduce((total, stream) => total + of(stream), 0);
   const shared = sum(sharedBytes);
   const parts = [
-    `would store about ${shortBytes(sum(({ estimatedStoredBytes }) => estimatedStoredBytes))}`,
+    `would store ${estimateText({
+      estimatedStoredBytes: sum(({ estimatedStoredBytes }) => estimatedStoredBytes),
+      maximumStoredBytes: sum(({ maximumStoredBytes }) => maximumStoredBytes),
+      sampledBlocks: sum(({ sampledBlocks }) => sampledBlocks),
+      encodedBlocks: sum(({ encodedBlocks }) => encodedBlocks),
+    })}`,
     shared === 0 ? '' : `share ${shortBytes(shared)}`,
     `encode ${formatCount(sum(({ encodedBlocks }) => encodedBlocks))} and copy ${countOf(
       sum(({ copiedBlocks }) => copiedBlocks),
@@ -114,7 +120,8 @@ function sharedBytes(stream: PlannedStream): number {
 const openText = (open: number): string =>
   ` (${countOf(open, 'hunk')} still open ${open === 1 ? 'is' : 'are'} kept, too)`;
 
-function progressText({ phase, doneBytes, totalBytes }: CommitProgress): string {
+function progressText({ phase, doneBytes, totalBytes, isCancelling }: CommitProgress): string {
+  if (isCancelling) return 'cancelling …   what was written so far is removed';
   const verb = phase === 'check' ? 'reading back' : 'writing';
   if (totalBytes === undefined || totalBytes === 0) return `${verb} …   Esc cancels`;
   const share = Math.min(1, doneBytes / totalBytes);
@@ -126,9 +133,8 @@ function progressText({ phase, doneBytes, totalBytes }: CommitProgress): string 
 
 function reportText(report: CommitReport, verifiesAll: boolean): string {
   const { output, fileBytes, committedPages, remainingPages, seconds, warnings } = report;
-  const checked = verifiesAll
-    ? 'every byte was read back and compared'
-    : 'what was written was read back and compared (V before c: every byte)';
+  const more = verifiesAll ? '' : ' (V before c: every byte)';
+  const checked = `verified: ${verifiedText(report)}${more}`;
   return [
     `✓ ${shortenStart(printable(output), MAX_PATH_COLUMNS)}: ${shortBytes(fileBytes)}, ${countOf(committedPages, 'page')} committed in ${seconds.toFixed(1)} s`,
     checked,

@@ -32,6 +32,7 @@ const blockAt = (index: number): Block => ({
   sharedBy: null,
   sharedAt: [],
   lastReads: index === 1 ? [eventOf({ offset: BLOCK + 512, length: 512 })] : [],
+  damage: null,
 });
 
 /** An engine of a disk: data up to block 20, then zeros; block 3 is dirty, block 1 cached. */
@@ -164,7 +165,7 @@ describe('the blocks of a cell', () => {
     screen.press('right', 'enter');
     const text = await screen.shows(/shared +with 1 other: 0x0005_0000/);
     expect(text).toMatch(/why block 1 /);
-    expect(text).toMatch(/0x0001_0000 data {3}1000 B {5}- {5}yes/);
+    expect(text).toMatch(/0x0001_0000 data {4}1000 B {5}- {5}yes/);
     expect(text).toMatch(/stored +1000 B at 0x0000_13e8, 1\.5 %/);
     expect(text).toMatch(/codec +lz4/);
     expect(text).toMatch(/cache +decoded in memory/);

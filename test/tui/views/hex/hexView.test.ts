@@ -223,6 +223,17 @@ describe('going to a place', () => {
     expect(shown.screen.name).toBe('disk');
   });
 
+  test('of a place beyond the end are an error, and the cursor stays', async () => {
+    const { shown } = await openDisk();
+    await shown.shows('page 0');
+    shown.press('down');
+    await shown.screen.run('read disk 99T');
+    await shown.shows('0x6300_0000_0000 lies beyond the end: the disk has 64.00 KiB');
+    shown.press('escape');
+    await shown.shows('0x0000_0010 ');
+    expect(cursorOf(shown)).toBe(16);
+  });
+
   test('is what a typed read does', async () => {
     const { shown } = await openDisk();
     shown.screen.open('log');
@@ -264,6 +275,16 @@ describe('searching', () => {
     shown.press('N');
     await until('the last one', () => cursorOf(shown) === 15 * 4096);
     await shown.shows('the search went on from the end');
+  });
+
+  test('says how patterns are written, and how one was understood that looks like another', async () => {
+    const { shown } = await openDisk();
+    await shown.shows('page 0');
+    shown.press('/');
+    expect(shown.text).toContain('i:any case  u:UTF-16  x:de??beef  r:[a-z]+');
+    shown.type('hex:00');
+    shown.press('enter');
+    await shown.shows(/searching the text "hex:00"; for bytes write x:00/);
   });
 
   test('says that there is nothing, and what is wrong with a pattern', async () => {

@@ -217,7 +217,7 @@ describe('the review', () => {
     screen.press('c');
     screen.answer(output);
     await screen.shows('2 pages committed');
-    expect(screen.words).toContain('every byte was read back and compared');
+    expect(screen.words).toMatch(/verified: every byte \(.*, \d+ blocks?\) read back and compared/);
     const snapshot = openSnapshot(output);
     const bytes = Buffer.alloc(7);
     try {
@@ -251,6 +251,7 @@ describe('the review', () => {
   test('cancels a commit that runs, and says that an encrypted base makes no encrypted one', async () => {
     const state = readingMethods().state({}, undefined) as EngineState;
     const commits: unknown[] = [];
+    let end = (): void => {};
     const client = fakeEngine({
       ...quietMethods(),
       state: () => ({ ...state, snapshot: { ...state.snapshot, isEncrypted: true } }),
@@ -258,18 +259,21 @@ describe('the review', () => {
         commits.push(params);
         return new Promise((_, reject) => {
           signal?.addEventListener('abort', () => {
-            reject(new HexzError('CANCELLED', 'it was cancelled before it was done'));
+            end = () => reject(new HexzError('CANCELLED', 'it was cancelled before it was done'));
           });
         });
       },
     });
     const screen = await open(client, 'review');
     await screen.shows('The base is encrypted, this will not be: :commit FILE --new-password-file');
-    await screen.shows('would store about 0 B');
+    await screen.shows('would store 0 B');
     screen.press('c');
     screen.answer('/tmp/out.hxz');
     await screen.shows('writing …   Esc cancels');
     screen.press('escape');
+    await screen.shows('cancelling …   what was written so far is removed');
+    expect(screen.text).not.toContain('nothing was made');
+    end();
     await screen.shows('the commit was cancelled; nothing was made');
     expect(commits).toEqual([
       { output: '/tmp/out.hxz', thin: false, compression: 'lz4', verifiesAll: false, force: false },
