@@ -7,6 +7,7 @@ import { freeze } from './freeze.js';
 import { memory } from './memory.js';
 import { mount } from './mount.js';
 import { review } from './review.js';
+import { screen } from './screen.js';
 import { search } from './search.js';
 import { sparse } from './sparse.js';
 import { watch } from './watch.js';
@@ -28,6 +29,7 @@ const benchmarks: Readonly<Record<string, () => Promise<void> | void>> = {
   search,
   review,
   memory,
+  screen,
 };
 
 const wanted = process.argv.slice(2);

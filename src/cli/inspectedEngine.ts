@@ -6,10 +6,16 @@ import { flushMachine } from '../engine/process/flushMachine.js';
 import { mountAt, readMountTable } from '../engine/process/mountTable.js';
 import { endsWithin, identifyProcess, type ProcessIdentity } from '../engine/process/processes.js';
 import { findEngine, startEngine, type WatchedEngine } from '../engine/process/start.js';
-import { sweepEngine } from '../engine/process/sweep.js';
+import { sweepEngine, sweepKilledInspections } from '../engine/process/sweep.js';
 import type { ReadOptions } from './arguments.js';
-import { printable, reportError } from './output.js';
-import { openWithPasswords } from './password.js';
+import { printable } from './output.js';
+
+/** Says lines about an engine. */
+interface Tell {
+  readonly warning: (line: string) => void;
+  /** Of one that its mount has met. */
+  readonly error: (line: string) => void;
+}
 
 /** What an engine is started with. */
 export interface EngineOptions extends ReadOptions {
@@ -54,27 +60,34 @@ export class InspectedEngine {
   /** Undefined when it has ended before anybody looked. */
   readonly #identity: ProcessIdentity | undefined;
   readonly #started: WatchedEngine | undefined;
+  /** What others left goes meanwhile. */
+  readonly #swept = sweepKilledInspections().catch(() => {});
 
   /**
    * A person at a terminal who named no mountpoint gets an engine without a mount where the machine cannot mount.
    *
-   * @param reports whether errors of the mount go to standard error; a screen has them in its log
+   * @param options.passwords that open the snapshot
+   * @param tell says a line about the engine
    * @throws HexzError of the snapshot, the overlay, the mount
    */
   static async start(
     path: string,
     mountpoint: string | undefined,
-    options: EngineOptions,
+    options: EngineOptions & { readonly passwords: readonly string[] },
     lease: 'bound' | 'terminal',
-    reports = true,
+    tell: Tell = { warning: say, error: say },
   ): Promise<InspectedEngine> {
-    const { snapshot, passwords } = await openWithPasswords(path, options);
-    // The engine opens it for itself; here it was to be found out whether that can work.
-    snapshot.close();
-    const { overlay, cacheSize, rw = false, allowOther = false, force = false } = options;
+    const {
+      passwords,
+      overlay,
+      cacheSize,
+      rw = false,
+      allowOther = false,
+      force = false,
+    } = options;
     const { engine, mountProblem } = await startWhereItCan(
       (isMounted) =>
-        startReporting(reports, {
+        startReporting(tell.error, {
           snapshot: path,
           mountpoint,
           hasTemporaryMountpoint: mountpoint === undefined && isMounted,
@@ -88,7 +101,7 @@ export class InspectedEngine {
         }),
       { isMounted: options.mount, canDoWithout: mountpoint === undefined && lease === 'terminal' },
     );
-    engine.warnings.forEach(warn);
+    for (const warning of engine.warnings) tell.warning(`warning: ${warning}`);
     const client = await ControlClient.connect(engine.socketPath);
     await client.request('lease', { kind: lease });
     return new InspectedEngine(client, true, engine, mountProblem);
@@ -133,6 +146,7 @@ export class InspectedEngine {
       if (this.client.isOpen) await this.#shutDown();
       return await this.#sweep();
     } finally {
+      await this.#swept;
       await this.client.close();
     }
   }
@@ -261,18 +275,16 @@ async function startWhereItCan(
 
 /** What an engine meets is told at once when it serves; before, it may be what it fails with, which is told once. */
 async function startReporting(
-  reports: boolean,
+  tell: (line: string) => void,
   options: Parameters<typeof startEngine>[0],
 ): Promise<WatchedEngine> {
-  const report = (error: HexzError): void => {
-    if (reports) reportError(error, undefined);
-  };
+  const report = (error: HexzError): void => tell(error.toLine());
   const early: HexzError[] = [];
-  let tell = (error: HexzError): void => void early.push(error);
+  let take = (error: HexzError): void => void early.push(error);
   try {
-    const engine = await startEngine({ ...options, onError: (error) => tell(error) });
+    const engine = await startEngine({ ...options, onError: (error) => take(error) });
     early.forEach(report);
-    tell = report;
+    take = report;
     return engine;
   } catch (error) {
     const failure = asHexzError(error).toLine();
@@ -309,5 +321,3 @@ const isCode = (error: unknown, code: HexzCode): error is HexzError =>
 const say = (text: string): void => {
   process.stderr.write(`hexz: ${printable(text)}\n`);
 };
-
-const warn = (text: string): void => say(`warning: ${text}`);

@@ -13,7 +13,7 @@ import {
 import type { DiffCommandOptions } from './diff.js';
 import type { ExtractOptions } from './extract.js';
 import type { FixtureBuildOptions } from './fixture.js';
-import type { InspectCommandOptions, ScriptSource } from './inspect.js';
+import type { InspectCommandOptions, ScriptSource } from './inspectOptions.js';
 import type { KeygenOptions } from './keygen.js';
 import type { MountCommandOptions } from './mount.js';
 import { type JsonForm, reportError, STANDARD_OUTPUT, watchOutput } from './output.js';

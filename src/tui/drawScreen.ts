@@ -1,9 +1,9 @@
 import { basename } from 'node:path';
-import { countOf, formatBytes, printable, shortBytes } from '../repl/rendering/values.js';
+import { countOf, printable } from '../repl/rendering/values.js';
 import { Line } from './drawing/line.js';
 import { fitRows, type Size } from './drawing/panel.js';
-import { shorten, shortenStart, widthOf, wrap } from './drawing/text.js';
-import type { Style } from './drawing/theme.js';
+import { shortenStart, widthOf, wrap } from './drawing/text.js';
+import { type HeaderFacts, headerRow } from './header.js';
 import { type Binding, keyLabel, paneBindings, screenBindings } from './keys/bindings.js';
 import type { EngineWatch } from './model/engineWatch.js';
 import type { Screen, TabPlace } from './screen.js';
@@ -13,7 +13,6 @@ import type { View } from './views/view.js';
 const ROWS_FOR_KEYS = 4;
 const ROWS_FOR_HEADER = 6;
 const MAX_ERROR_ROWS = 4;
-const GAP = '   ';
 
 /** Exactly so many rows. */
 export function drawScreen(screen: Screen, size: Size): string[] {
@@ -40,59 +39,26 @@ export function drawScreen(screen: Screen, size: Size): string[] {
   );
 }
 
-/** `hexz  web-01.hxz   lz4 64 KiB   8.0 GiB in 2.1 GiB (3.8x)   rw web-01.overlay   /mnt   ● live` */
 function header(screen: Screen, columns: number): string {
   const { engine, theme } = screen;
   const { snapshot, mount, overlay } = engine.state;
-  const condition = conditionOf(engine);
-  const line = new Line(theme, columns).add('hexz', 'strong').add('  ');
-  const room = columns - widthOf(condition.text) - 2;
-  const decoded = Object.values(snapshot.streams).reduce((sum, { length }) => sum + length, 0);
-  const ratio = snapshot.fileBytes === 0 ? 0 : decoded / snapshot.fileBytes;
-  const facts = [
-    { rank: 0, text: shorten(printable(basename(snapshot.path)), Math.max(12, room >> 1)) },
-    {
-      rank: 3,
-      text: `${snapshot.compression} ${shortBytes(snapshot.blockBytes)}`,
-    },
-    {
-      rank: 4,
-      text: `${formatBytes(decoded)} in ${formatBytes(snapshot.fileBytes)} (${ratio.toFixed(1)}x)`,
-    },
-    { rank: 1, text: overlay === null ? 'ro' : overlayText(overlay) },
-    ...(mount === null ? [] : [{ rank: 2, text: shortenStart(printable(mount.mountpoint), 32) }]),
-  ];
-  for (const fact of thoseWithRoom(facts, room - line.column)) {
-    line.add(fact.rank === 0 ? fact.text : GAP + fact.text, fact.rank === 0 ? 'strong' : 'plain');
-  }
-  return line.right(condition.text, condition.style).end();
+  const facts: HeaderFacts = {
+    overlay: overlay === null ? 'ro' : overlayText(overlay),
+    mount: mount === null ? '' : shortenStart(printable(mount.mountpoint), 32),
+    ...conditionOf(engine),
+  };
+  return headerRow(snapshot, facts, theme, columns);
 }
 
 /** Whether others can use what is shown. */
-function conditionOf({ end, state }: EngineWatch): {
-  readonly text: string;
-  readonly style: Style;
-} {
-  if (end !== undefined) return { text: '✗ ended', style: 'error' };
-  if (state.isQuiesced) return { text: '‖ held', style: 'good' };
-  if (state.mount === null) return { text: '○ not mounted', style: 'dirty' };
-  return { text: '● live', style: 'good' };
-}
-
-/** Of facts in a row, those that matter most; the order stays. */
-function thoseWithRoom<Fact extends { readonly rank: number; readonly text: string }>(
-  facts: readonly Fact[],
-  columns: number,
-): Fact[] {
-  let room = columns;
-  const shown = new Set<Fact>();
-  for (const fact of [...facts].sort((a, b) => a.rank - b.rank)) {
-    const width = widthOf(fact.text) + (shown.size === 0 ? 0 : GAP.length);
-    if (width > room) continue;
-    room -= width;
-    shown.add(fact);
-  }
-  return facts.filter((fact) => shown.has(fact));
+function conditionOf({
+  end,
+  state,
+}: EngineWatch): Pick<HeaderFacts, 'condition' | 'conditionStyle'> {
+  if (end !== undefined) return { condition: '✗ ended', conditionStyle: 'error' };
+  if (state.isQuiesced) return { condition: '‖ held', conditionStyle: 'good' };
+  if (state.mount === null) return { condition: '○ not mounted', conditionStyle: 'dirty' };
+  return { condition: '● live', conditionStyle: 'good' };
 }
 
 const overlayText = ({

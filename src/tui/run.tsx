@@ -1,23 +1,21 @@
 import type { ReadStream, WriteStream } from 'node:tty';
 import { render } from 'ink';
 import type { History } from '../repl/history.js';
-import { hasColours } from '../repl/rendering/hexView.js';
 import type { Session } from '../repl/session.js';
 import { App } from './app.js';
-import { Theme } from './drawing/theme.js';
+import type { Opening } from './opening.js';
 import { type Leaving, Screen } from './screen.js';
 import { Painter } from './terminal/painter.js';
-import { Terminal } from './terminal/terminal.js';
 
 export interface RunScreenOptions {
   readonly session: Session;
   readonly history: History;
   readonly endsEngine: boolean;
   readonly banner?: string | undefined;
+  /** What has the terminal until now; whoever opened it closes it. */
+  readonly opening: Opening;
   readonly input: ReadStream;
   readonly output: WriteStream;
-  readonly usesAlternateScreen: boolean;
-  readonly usesMouse: boolean;
 }
 
 const SIGNALS = ['SIGHUP', 'SIGTERM', 'SIGINT'] as const;
@@ -28,8 +26,8 @@ const SIGNALS = ['SIGHUP', 'SIGTERM', 'SIGINT'] as const;
  * @throws HexzError ENGINE_GONE when there is no engine from the start
  */
 export async function runScreen(options: RunScreenOptions): Promise<Leaving> {
-  const { input, output } = options;
-  const terminal = new Terminal(options);
+  const { input, output, opening } = options;
+  const { terminal, theme } = opening;
   const painter = new Painter(output);
   const app = () => <App screen={screen} size={terminal.size} />;
   /** What a terminal shows after a resize, or behind another program, nobody knows. */
@@ -47,11 +45,11 @@ export async function runScreen(options: RunScreenOptions): Promise<Leaving> {
     });
     process.kill(process.pid, 'SIGTSTP');
   };
-  const theme = new Theme({ isColoured: hasColours() });
   const screen = await Screen.open({ ...options, theme, suspend, redraw });
   const sendAway = (): void => screen.sendAway();
   for (const signal of SIGNALS) process.on(signal, sendAway);
   input.once('end', sendAway);
+  const typed = opening.handOver();
   take();
   const instance = render(app(), {
     stdout: painter.stream,
@@ -62,6 +60,7 @@ export async function runScreen(options: RunScreenOptions): Promise<Leaving> {
     exitOnCtrlC: false,
   });
   output.on('resize', redraw);
+  for (const each of typed) screen.take(each);
   try {
     return await screen.leaving;
   } finally {
@@ -71,6 +70,5 @@ export async function runScreen(options: RunScreenOptions): Promise<Leaving> {
     screen.stop();
     painter.stop();
     instance.unmount();
-    terminal.leave();
   }
 }

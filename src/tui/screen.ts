@@ -180,8 +180,8 @@ export class Screen implements ScreenContext {
   fail(error: unknown): void {
     const known = asHexzError(error);
     if (known.code === 'CANCELLED') return;
-    // That it is gone is shown all the time.
-    if (known.code !== 'ENGINE_GONE') this.engine.met(known);
+    // That it is gone is shown all the time, and what was mistyped is nothing to come back to.
+    if (known.code !== 'ENGINE_GONE' && known.code !== 'USAGE') this.engine.met(known);
     this.say(reasonFirst(known), 'error');
   }
 
@@ -234,6 +234,11 @@ export class Screen implements ScreenContext {
   }
 
   take(input: Input): void {
+    if (input.kind === 'background') {
+      this.theme.setBackground(input.isLight);
+      this.changedNow();
+      return;
+    }
     // What runs is said until it has ended.
     if (!this.#runner.isRunning) this.#message = undefined;
     const question = this.#question;

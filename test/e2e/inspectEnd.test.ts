@@ -102,6 +102,21 @@ describe.runIf(requires('FUSE'))('a headless inspect', () => {
     }
   });
 
+  test('of which screen and engine were both killed is swept away by the next one', async () => {
+    const inspect = new Running([repeated.snapshot, '--rw', '-c', 'sh echo begun; sleep 600']);
+    await inspect.says('begun');
+    const [mountpoint = ''] = hexz.sandbox.mountpoints();
+    const pid = await enginePid();
+    inspect.child.kill('SIGSTOP');
+    process.kill(pid, 'SIGKILL');
+    inspect.child.kill('SIGKILL');
+    await inspect.end();
+    expect(isMounted(mountpoint)).toBe(true);
+    const next = new Running([repeated.snapshot, '--no-mount', '-c', 'sh true']);
+    expect(await next.end()).toBe(0);
+    await everythingIsGone();
+  });
+
   test('that is killed leaves no program that it has started', async () => {
     const inspect = new Running([
       repeated.snapshot,

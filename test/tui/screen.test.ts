@@ -103,6 +103,32 @@ describe('the screen', () => {
   });
 });
 
+describe('while the engine starts', () => {
+  const STARTING = /^hexz +a-lz4-4k-both\.hxz.*○ starting$/m;
+
+  test('what the snapshot is stands there already, and what is typed is not lost', async () => {
+    const screen = inspect();
+    expect(await screen.shows(STARTING)).not.toContain('● live');
+    screen.type('3');
+    await screen.shows(READY);
+    await screen.shows(/┌ disk.* of /);
+    screen.type('q');
+    expect(await screen.end()).toBe(0);
+  });
+
+  test.each([
+    ['q', (screen: ScreenTerminal) => screen.type('q')],
+    ['SIGTERM', (screen: ScreenTerminal) => screen.kill('SIGTERM')],
+  ])('%s ends both, and gives the terminal back', async (_, leave) => {
+    const screen = inspect();
+    await screen.shows(STARTING);
+    leave(screen);
+    expect(await screen.end()).toBe(0);
+    expect([screen.isAlternate, screen.hasMouse, screen.wraps]).toEqual([false, false, true]);
+    expect(screen.sent).not.toContain('● live');
+  });
+});
+
 describe('where nothing can be mounted', () => {
   test('it opens without a mount, and says why and what tells more', async () => {
     const screen = open([cliPath, 'inspect', snapshot], {
@@ -119,7 +145,8 @@ describe('where nothing can be mounted', () => {
   test('a mountpoint that was named is a must', async () => {
     const screen = open([cliPath, 'inspect', snapshot, newDirectory()], { env: withoutFuse });
     expect(await screen.end()).toBe(6);
-    expect(screen.sent).toContain('fuse-native cannot be loaded');
+    expect(screen.isAlternate).toBe(false);
+    await screen.shows(/fuse-native cannot be loaded/);
   });
 });
 

@@ -3,10 +3,10 @@ import { asHexzError, toPortable } from '../errors.js';
 import { openSnapshot } from '../snapshot/open.js';
 import { Engine } from './engine.js';
 import { appendToLog } from './log.js';
-import { makeTemporaryMountpoint } from './mountpoint.js';
 import { type EngineLog, serve } from './serve.js';
 import type { EngineMessage, EngineRequest, EngineSettings, UnmountRequest } from './settings.js';
 import { removeScratch } from './sweep.js';
+import { makeTemporaryMountpoint } from './temporaryMountpoint.js';
 
 /**
  * The program of an engine that has a process of its own. The process that starts it sends one request and

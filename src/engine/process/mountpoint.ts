@@ -1,14 +1,4 @@
-import {
-  accessSync,
-  constants,
-  mkdtempSync,
-  opendirSync,
-  realpathSync,
-  type Stats,
-  statSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { accessSync, constants, opendirSync, type Stats, statSync } from 'node:fs';
 import { HexzError } from '../errors.js';
 import { describeSystemError } from '../systemErrors.js';
 import {
@@ -19,8 +9,6 @@ import {
   resolveAroundMounts,
 } from './mountTable.js';
 import { listMounts } from './registry.js';
-
-const TEMPORARY_PREFIX = 'hexz-inspect-';
 
 /**
  * Checks that something can be mounted on a directory, and answers its real path. What is mounted there is
@@ -47,23 +35,6 @@ export function checkMountpoint(path: string): string {
     throw unusable(path, 'the mountpoint is not empty', { hint: 'mount on an empty directory' });
   }
   return realPath;
-}
-
-/**
- * Makes an empty directory to mount on, and answers its real path.
- *
- * @throws HexzError MOUNTPOINT_UNUSABLE
- */
-export function makeTemporaryMountpoint(): string {
-  try {
-    return mkdtempSync(join(realpathSync(tmpdir()), TEMPORARY_PREFIX));
-  } catch (cause) {
-    const problem = describeSystemError(cause);
-    throw unusable(tmpdir(), `cannot make a temporary mountpoint: ${problem}`, {
-      hint: 'name a mountpoint, or give --no-mount',
-      cause,
-    });
-  }
 }
 
 const unusable = (

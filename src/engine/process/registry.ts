@@ -13,7 +13,7 @@
  * | running | yes                      | serving                                             |
  * | running | no                       | ending: it flushes, or serves what is still open    |
  * | ended   | yes                      | dead: the mount answers nothing until it is removed |
- * | ended   | no                       | swept, and its temporary overlay with it            |
+ * | ended   | no                       | swept, with temporary overlay and mountpoint        |
  *
  * An engine without a mount is serving as long as it runs.
  * Of several entries with one mountpoint only the one that was started last can own the mount there.
@@ -45,6 +45,7 @@ import { HexzError } from '../errors.js';
 import { describeSystemError } from '../systemErrors.js';
 import { isHexzMount, mountAt, readMountTable } from './mountTable.js';
 import { isRunning, type ProcessIdentity } from './processes.js';
+import { sweepTemporaryMountpoint } from './temporaryMountpoint.js';
 import { sweepTemporaryOverlay } from './temporaryOverlay.js';
 
 /** What an engine writes of its mount. */
@@ -166,6 +167,7 @@ export function listMounts(): readonly ListedMount[] {
 
 function sweep(directory: string, entry: EngineEntry): void {
   if (entry.isTemporaryOverlay && entry.overlay !== null) sweepTemporaryOverlay(entry.overlay);
+  if (entry.mountpoint !== null) sweepTemporaryMountpoint(entry.mountpoint);
   removeQuietly(join(directory, nameOf(entry, 'sock')));
   removeQuietly(join(directory, nameOf(entry, 'json')));
 }

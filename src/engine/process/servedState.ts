@@ -18,7 +18,7 @@ export function servedState(
     pid: entry.pid,
     version,
     startedAt: entry.startedAt,
-    snapshot: describe(snapshot),
+    snapshot: snapshotState(snapshot),
     mount: mountpoint === null || backend === null ? null : { mountpoint, backend, mode },
     overlay:
       overlay === undefined
@@ -41,7 +41,8 @@ export function servedState(
   };
 }
 
-function describe(snapshot: Snapshot): ServedState['snapshot'] {
+/** What is said of a snapshot, also before there is an engine for it. */
+export function snapshotState(snapshot: Snapshot): ServedState['snapshot'] {
   const { header, index } = snapshot;
   const streams = streamNames.filter((stream) => snapshot.hasStream(stream));
   return {

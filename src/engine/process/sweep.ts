@@ -4,6 +4,7 @@ import { HexzError } from '../errors.js';
 import { readMountTable } from './mountTable.js';
 import { endsWithin, type ProcessIdentity } from './processes.js';
 import { listMounts } from './registry.js';
+import { isTemporaryMountpoint } from './temporaryMountpoint.js';
 import { unmount } from './unmount.js';
 
 /** How long an engine that was told to end may take, and one that is killed. */
@@ -30,6 +31,22 @@ export async function sweepEngine(
   throw new HexzError('UNMOUNT_FAILED', 'something is mounted in it, so it cannot be removed', {
     location: { file: scratchDirectory },
   });
+}
+
+/**
+ * Takes away the mounts at temporary mountpoints whose engines were killed, with all that is left of them. Where somebody
+ * has named the mountpoint, that is his to decide.
+ */
+export async function sweepKilledInspections(): Promise<void> {
+  const left = listMounts().filter(
+    ({ state, mountpoint }) =>
+      state === 'dead' && mountpoint !== null && isTemporaryMountpoint(mountpoint),
+  );
+  for (const { mountpoint } of left) {
+    // What cannot be taken away now may be by who comes next.
+    if (mountpoint !== null) await unmount(mountpoint, { isLazy: true }).catch(() => {});
+  }
+  if (left.length > 0) listMounts();
 }
 
 /** Takes away the mount that an engine left when it was killed; what others have mounted there since stays. */

@@ -23,7 +23,7 @@ export type Style =
   | 'control'
   | 'high';
 
-/** Of the terminal's own sixteen colours, which its owner has chosen to be readable on its background. */
+/** Of the terminal's own sixteen colours: its owner may have chosen them to be readable on its background. */
 const codes: Readonly<Record<Style, string>> = {
   plain: '',
   dim: '2',
@@ -44,6 +44,27 @@ const codes: Readonly<Record<Style, string>> = {
   high: '34',
 };
 
+/**
+ * Where it is known how light the background is, and there are 256 colours: others for those of the sixteen that most
+ * terminals show too faint on it. With these, any text has a contrast of at least 4.5 to 1.
+ */
+const onLight: Partial<Record<Style, string>> = {
+  warm: '38;5;24',
+  cold: '38;5;19',
+  dirty: '38;5;94',
+  difference: '38;5;90',
+  error: '38;5;124',
+  good: '38;5;28',
+  space: '38;5;28',
+  control: '38;5;94',
+  high: '38;5;19',
+};
+const onDark: Partial<Record<Style, string>> = {
+  cold: '38;5;75',
+  error: '38;5;203',
+  high: '38;5;75',
+};
+
 /** Without colours, those that help without any: dim, bold and inverse are none. */
 const attributeOnly = (code: string): string => (code.length > 1 ? '' : code);
 
@@ -53,15 +74,23 @@ const RESET = '\u001b[0m';
 export class Theme {
   /** Whether a colour can say something; without, another sign has to. */
   readonly isColoured: boolean;
-  readonly #codes: Readonly<Record<Style, string>>;
+  /** Whether they look otherwise once the background is known. */
+  readonly dependsOnBackground: boolean;
+  #codes: Readonly<Record<Style, string>>;
 
-  constructor(options: { readonly isColoured: boolean }) {
+  constructor(options: { readonly isColoured: boolean; readonly hasManyColours?: boolean }) {
     this.isColoured = options.isColoured;
+    this.dependsOnBackground = options.isColoured && options.hasManyColours === true;
     this.#codes = options.isColoured
       ? codes
       : (Object.fromEntries(
           Object.entries(codes).map(([style, code]) => [style, attributeOnly(code)]),
         ) as Record<Style, string>);
+  }
+
+  /** How light the terminal is, which it tells when it is asked. */
+  setBackground(isLight: boolean): void {
+    if (this.dependsOnBackground) this.#codes = { ...codes, ...(isLight ? onLight : onDark) };
   }
 
   /** What switches a style on; the empty string for plain text. */

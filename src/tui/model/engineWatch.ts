@@ -5,13 +5,11 @@ import type { Item } from '../../engine/control/protocol/methods.js';
 import { asHexzError, type HexzError } from '../../engine/errors.js';
 import type { EngineClient } from '../../repl/client.js';
 import { DamagedBlocks, reasonFirst } from './damage.js';
-
-export type LogLine = Extract<Item<'watch'>, { log: unknown }>['log'];
+import { EngineLog, type LogLine } from './engineLog.js';
 
 const RATE_HZ = 8;
 /** Enough for a feed that is read; the counters are exact in any case. */
 const MAX_EVENTS = 256;
-const MAX_LOG_LINES = 5000;
 
 /**
  * What the engine tells by itself: its state, samples of its activity, its log.
@@ -27,7 +25,7 @@ export class EngineWatch {
   diskLength: number;
   /** Why there is no engine any more. */
   end: HexzError | undefined;
-  readonly log: LogLine[] = [];
+  readonly log = new EngineLog();
   /** Also what views have met. */
   readonly damage = new DamagedBlocks();
   readonly #client: EngineClient;
@@ -64,7 +62,7 @@ export class EngineWatch {
 
   /** A line of our own, beside those of the engine. */
   note(level: LogLine['level'], text: string, code?: string): void {
-    this.#addLog({ time: Date.now(), level, text, ...(code === undefined ? {} : { code }) });
+    this.log.add({ time: Date.now(), level, text, ...(code === undefined ? {} : { code }) });
     this.#changed();
   }
 
@@ -112,16 +110,11 @@ export class EngineWatch {
 
   #takeLog(line: LogLine): void {
     if (line.error === undefined) {
-      this.#addLog(line);
+      this.log.add(line);
       return;
     }
     const error = errorOf(line.error);
-    if (this.damage.add(error) !== false) this.#addLog({ ...line, text: reasonFirst(error) });
-  }
-
-  #addLog(line: LogLine): void {
-    this.log.push(line);
-    if (this.log.length > MAX_LOG_LINES) this.log.splice(0, this.log.length - MAX_LOG_LINES);
+    if (this.damage.add(error) !== false) this.log.add({ ...line, text: reasonFirst(error) });
   }
 }
 

@@ -3,6 +3,8 @@ export type Input =
   /** A key by its name: a character, or `up`, `ctrl+c`, `alt+b`, `shift+tab`, … */
   | { readonly kind: 'key'; readonly key: string }
   | { readonly kind: 'paste'; readonly text: string }
+  /** Not the person, but his terminal: whether dark text stands on light ground there. */
+  | { readonly kind: 'background'; readonly isLight: boolean }
   /** Row and column from 0. */
   | { readonly kind: 'press'; readonly row: number; readonly column: number }
   /** Lines of the wheel, negative upwards. */
@@ -66,7 +68,13 @@ const SEQUENCE =
   // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what terminals send
   /^\u001b(?:\[([\u0030-\u003f]*)[\u0020-\u002f]*([\u0040-\u007e])|O([\u0040-\u007e]))/;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what terminals send
-const UNFINISHED = /^\u001b(?:\[[\u0020-\u003f]*|O)?$/;
+const UNFINISHED = /^\u001b(?:\[[\u0020-\u003f]*|O|\](?:1(?:1(?:;[^\u0007\u001b]*\u001b?)?)?)?)?$/;
+/** The answer to BACKGROUND_QUERY: sixteen bits of each colour, of which the first eight tell enough. */
+const BACKGROUND =
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what terminals send
+  /^\u001b\]11;rgba?:([\da-f]{2})[\da-f]*\/([\da-f]{2})[\da-f]*\/([\da-f]{2})[^\u0007\u001b]*(?:\u0007|\u001b\\)/i;
+/** Asks an xterm for the colour of its background (OSC 11). */
+export const BACKGROUND_QUERY = '\u001b]11;?\u001b\\';
 
 /**
  * Makes keys, pastes and presses out of what a terminal sends (xterm's control sequences, with SGR mouse reports and
@@ -114,6 +122,11 @@ export class InputDecoder {
     }
     if (!text.startsWith(ESCAPE)) return this.#takeKey(text);
     if (text.length <= MAX_SEQUENCE_CHARACTERS && UNFINISHED.test(text)) return undefined;
+    const background = BACKGROUND.exec(text);
+    if (background !== null) {
+      this.#pending = text.slice(background[0].length);
+      return { kind: 'background', isLight: isLight(background.slice(1, 4)) };
+    }
     const sequence = SEQUENCE.exec(text);
     if (sequence === null && text[1] === ESCAPE) return this.#takeKey(text);
     if (sequence === null) {
@@ -143,6 +156,12 @@ export class InputDecoder {
     this.#pasted = undefined;
     return { kind: 'paste', text };
   }
+}
+
+/** As bright as the eye finds it (Rec. 601). */
+function isLight(colours: readonly string[]): boolean {
+  const [red = 0, green = 0, blue = 0] = colours.map((digits) => Number.parseInt(digits, 16));
+  return 0.299 * red + 0.587 * green + 0.114 * blue > 128;
 }
 
 function keyOf(character: string, modifier = ''): Input {

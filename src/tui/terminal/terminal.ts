@@ -1,12 +1,14 @@
 import type { ReadStream, WriteStream } from 'node:tty';
 import type { Size } from '../drawing/panel.js';
-import { type Input, InputDecoder } from './input.js';
+import { BACKGROUND_QUERY, type Input, InputDecoder } from './input.js';
 
 export interface TerminalOptions {
   readonly input: ReadStream;
   readonly output: WriteStream;
   readonly usesAlternateScreen: boolean;
   readonly usesMouse: boolean;
+  /** Whether its colours depend on its background, which it is asked for. */
+  readonly asksBackground: boolean;
 }
 
 /** How long a terminal may take between the bytes of one key. */
@@ -49,6 +51,10 @@ export class Terminal {
     this.#options = options;
   }
 
+  get isHere(): boolean {
+    return this.#isHere;
+  }
+
   get size(): Size {
     const { rows, columns } = this.#options.output;
     return { rows: rows || 24, columns: columns || 80 };
@@ -56,7 +62,7 @@ export class Terminal {
 
   /** @param onInput gets what the person does from now on */
   enter(onInput: (input: Input) => void): void {
-    const { input, usesAlternateScreen, usesMouse } = this.#options;
+    const { input, usesAlternateScreen, usesMouse, asksBackground } = this.#options;
     this.#onInput = onInput;
     if (this.#isHere) return;
     this.#isHere = true;
@@ -66,7 +72,7 @@ export class Terminal {
     input.on('data', this.#onData);
     input.resume();
     this.#write(
-      `${usesAlternateScreen ? ENTER_ALTERNATE : this.#scrolledAway()}${EMPTY}${WRAP_OFF}${PASTE_ON}${usesMouse ? MOUSE_ON : ''}`,
+      `${usesAlternateScreen ? ENTER_ALTERNATE : this.#scrolledAway()}${EMPTY}${WRAP_OFF}${PASTE_ON}${usesMouse ? MOUSE_ON : ''}${asksBackground ? BACKGROUND_QUERY : ''}`,
     );
   }
 

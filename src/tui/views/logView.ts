@@ -1,10 +1,11 @@
-import { printable } from '../../repl/rendering/values.js';
+import { countOf, printable } from '../../repl/rendering/values.js';
 import { Line } from '../drawing/line.js';
 import { framed, inside, type Size } from '../drawing/panel.js';
 import { wrap } from '../drawing/text.js';
 import type { Style } from '../drawing/theme.js';
 import type { Binding } from '../keys/bindings.js';
-import type { LogLine } from '../model/engineWatch.js';
+import type { LogLine } from '../model/engineLog.js';
+import { type LogRow, LogRows } from './logRows.js';
 import type { ScreenContext, View } from './view.js';
 
 export const logBindings = [
@@ -29,14 +30,15 @@ const LEVEL_WIDTH = 'warning '.length;
 /**
  * What the engine and the screen have said, the newest at the end.
  *
- * State: `#fromEnd` rows are below what is shown; at 0 new lines move it along. `#unseen` counts warnings and errors
- * that came while another view was shown.
+ * State: `#top` is the number of the first row that is shown, and stays while lines come; undefined when the last ones are
+ * shown, also of those that come. `#seen` is the number of the first line that nobody has seen.
  */
 export class LogView implements View {
   readonly title = 'Log';
   readonly #context: ScreenContext;
+  readonly #rows = new LogRows(textOf);
   #filter = '';
-  #fromEnd = 0;
+  #top: number | undefined;
   #page = 1;
   #isShown = false;
   #seen = 0;
@@ -47,9 +49,10 @@ export class LogView implements View {
 
   /** How many lines there are that nobody has seen and that are more than information. */
   badge(): string {
-    const { log } = this.#context.engine;
     if (this.#isShown) return '';
-    const unseen = log.slice(this.#seen).filter(({ level }) => level !== 'info').length;
+    const unseen = this.#context.engine.log
+      .from(this.#seen)
+      .filter(({ level }) => level !== 'info').length;
     return unseen === 0 ? '' : `${unseen}!`;
   }
 
@@ -59,28 +62,28 @@ export class LogView implements View {
 
   shown(isShown: boolean): void {
     this.#isShown = isShown;
-    this.#seen = this.#context.engine.log.length;
+    this.#seen = this.#context.engine.log.nextNumber;
   }
 
   perform(command: string): void {
     switch (command as (typeof logBindings)[number]['command']) {
       case 'up':
-        this.#fromEnd++;
+        this.#scroll(-1);
         break;
       case 'down':
-        this.#fromEnd--;
+        this.#scroll(1);
         break;
       case 'pageUp':
-        this.#fromEnd += this.#page;
+        this.#scroll(-this.#page);
         break;
       case 'pageDown':
-        this.#fromEnd -= this.#page;
+        this.#scroll(this.#page);
         break;
       case 'top':
-        this.#fromEnd = Number.MAX_SAFE_INTEGER;
+        this.#scroll(Number.NEGATIVE_INFINITY);
         break;
       case 'bottom':
-        this.#fromEnd = 0;
+        this.#top = undefined;
         break;
       case 'filter':
         void this.#askFilter();
@@ -88,28 +91,50 @@ export class LogView implements View {
   }
 
   wheel(lines: number): void {
-    this.#fromEnd -= lines;
+    this.#scroll(lines);
   }
 
   async #askFilter(): Promise<void> {
     const text = await this.#context.askLine('only lines with: ', this.#filter);
     if (text !== undefined) this.#filter = text;
-    this.#fromEnd = 0;
+    this.#top = undefined;
+  }
+
+  /** Number of the first of the last rows. */
+  get #lastTop(): number {
+    const { rows, droppedRows } = this.#rows;
+    return droppedRows + Math.max(0, rows.length - this.#page);
+  }
+
+  #lineAt(row: number): number | undefined {
+    return this.#rows.rows[row - this.#rows.droppedRows]?.number;
+  }
+
+  #scroll(rows: number): void {
+    const top = Math.max(this.#rows.droppedRows, (this.#top ?? this.#lastTop) + rows);
+    this.#top = top < this.#lastTop ? top : undefined;
   }
 
   draw(size: Size): readonly string[] {
     const { theme, engine } = this.#context;
     const { rows: height, columns } = inside(size);
-    const wanted = this.#filter.toLowerCase();
-    const lines = engine.log.filter((line) => textOf(line).toLowerCase().includes(wanted));
-    const rows = lines.flatMap((line) => this.#rows(line, columns));
     this.#page = Math.max(1, height);
-    this.#fromEnd = Math.max(0, Math.min(this.#fromEnd, rows.length - height));
-    const end = rows.length - this.#fromEnd;
-    const shown = rows.slice(Math.max(0, end - height), end);
+    const textColumns = Math.max(10, columns - TIME_WIDTH - LEVEL_WIDTH);
+    const topLine = this.#top === undefined ? undefined : this.#lineAt(this.#top);
+    const isOther = this.#rows.update(engine.log, { columns: textColumns, filter: this.#filter });
+    if (isOther && topLine !== undefined) this.#top = this.#rows.rowOf(topLine);
+    this.#scroll(0);
+    const { rows, droppedRows } = this.#rows;
+    const first = (this.#top ?? this.#lastTop) - droppedRows;
+    const shown = rows.slice(first, first + height).map((row) => this.#draw(row, columns));
     if (shown.length === 0) shown.push(...this.#empty(columns));
+    const below = Math.max(0, rows.length - first - height);
+    const notes = [
+      this.#filter === '' ? '' : `only lines with ${printable(this.#filter)}`,
+      below === 0 ? '' : `${countOf(below, 'row')} below: G`,
+    ];
     return framed(shown, theme, size, 'log', {
-      note: this.#filter === '' ? '' : `only lines with ${printable(this.#filter)}`,
+      note: notes.filter((note) => note !== '').join('   '),
     });
   }
 
@@ -123,17 +148,16 @@ export class LogView implements View {
     );
   }
 
-  #rows(line: LogLine, columns: number): string[] {
-    const { theme } = this.#context;
-    const start = TIME_WIDTH + LEVEL_WIDTH;
-    return wrap(textOf(line), Math.max(10, columns - start)).map((text, index) => {
-      const row = new Line(theme, columns);
-      if (index === 0) {
-        row.add(new Date(line.time).toTimeString().slice(0, 8), 'dim').to(TIME_WIDTH);
-        row.add(line.level, styles[line.level]);
-      }
-      return row.to(start).add(text).end();
-    });
+  #draw({ line, text, isFirst }: LogRow, columns: number): string {
+    const row = new Line(this.#context.theme, columns);
+    if (isFirst) {
+      row.add(new Date(line.time).toTimeString().slice(0, 8), 'dim').to(TIME_WIDTH);
+      row.add(line.level, styles[line.level]);
+    }
+    return row
+      .to(TIME_WIDTH + LEVEL_WIDTH)
+      .add(text)
+      .end();
   }
 }
 

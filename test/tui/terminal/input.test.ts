@@ -84,3 +84,18 @@ test('no input makes it fail', () => {
     }),
   );
 });
+
+test.each([
+  ['\u001b]11;rgb:ffff/fefe/f0f0\u001b\\', true],
+  ['\u001b]11;rgb:fdfd/f6f6/e3e3\u0007', true],
+  ['\u001b]11;rgb:1e/1e/1e\u0007', false],
+])('what a terminal says of its background is no key: %j', (text, isLight) => {
+  const background: Input = { kind: 'background', isLight };
+  for (let cut = 1; cut < text.length; cut++) {
+    expect(decode(`a${text.slice(0, cut)}`, `${text.slice(cut)}b`)).toEqual([
+      key('a'),
+      background,
+      key('b'),
+    ]);
+  }
+});

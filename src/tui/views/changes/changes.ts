@@ -29,23 +29,25 @@ interface Listed {
  */
 export class Changes {
   readonly review: ReviewModel;
-  readonly ages = new DirtyAges();
+  readonly ages: DirtyAges;
   readonly differences: Differences;
   readonly tally: OverlayTally;
   readonly #listeners = new Set<(change: Change) => void>();
   #dirtyPages: number;
   #listed: Listed | undefined;
   /** Whether nothing was dirty at the start, so that all that is was written since. */
-  readonly isAllSeen: boolean;
+  readonly #isAllSeen: boolean;
 
   constructor(context: ScreenContext) {
     const { client } = context.session;
     this.review = new ReviewModel(context);
     this.differences = new Differences(client, context);
     this.tally = new OverlayTally(client, context);
+    this.ages = new DirtyAges(Date.now());
     this.#dirtyPages = context.engine.dirtyPages;
-    this.isAllSeen = this.#dirtyPages === 0;
+    this.#isAllSeen = this.#dirtyPages === 0;
     context.engine.onSample((sample) => this.#take(sample));
+    context.onTick(() => this.tally.goOn(context.engine.diskLength));
   }
 
   onChange(listener: (change: Change) => void): void {
@@ -87,8 +89,9 @@ export class Changes {
       }
     }
     // Without the events the cells tell, where no page of them can be older.
-    if (this.isAllSeen && sample.lostEvents > 0) {
-      for (const { start, end } of spans) this.ages.add(start, end, sample.time);
+    if (sample.lostEvents > 0) {
+      if (!this.#isAllSeen) this.ages.missed(sample.time);
+      else for (const { start, end } of spans) this.ages.add(start, end, sample.time);
     }
     if (spans.length === 0 && !isAnotherSet) return;
     this.tally.written(spans);

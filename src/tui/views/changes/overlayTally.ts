@@ -8,6 +8,8 @@ import type { PageSpan } from './writes.js';
 const MAX_CELLS = 2048;
 /** Of each tick, what may be spent on asking. */
 const BUDGET_MS = 40;
+/** While other views are shown, it rests at least so long between. */
+const UNSEEN_REST_MS = 500;
 
 const UNKNOWN = -1;
 
@@ -55,6 +57,7 @@ export class OverlayTally {
   #listing = new Uint8Array();
   #comparing = new Uint8Array();
   #isAsking = false;
+  #askedAt = 0;
   #totals: OverlayTotals | undefined;
 
   constructor(client: EngineClient, options: RunWindowOptions) {
@@ -88,6 +91,14 @@ export class OverlayTally {
 
   stale(): void {
     this.written([{ start: 0, end: this.#diskPages }]);
+  }
+
+  /** Goes on with what somebody has looked at once, although another view is shown. */
+  goOn(diskLength: number): void {
+    if (this.#diskPages === 0) return;
+    const restMs = this.#askedAt + UNSEEN_REST_MS - performance.now();
+    if (restMs <= 0) this.look(diskLength);
+    else if (!this.#isAsking && this.#lacks) this.#options.changedIn(restMs);
   }
 
   /** Says that somebody looks. Asks for what lacks. */
@@ -150,6 +161,7 @@ export class OverlayTally {
     this.#isAsking = false;
     this.#totals = undefined;
     this.#pace.end();
+    this.#askedAt = performance.now();
     this.#options.changedIn(0);
   }
 

@@ -1,11 +1,11 @@
 import type { ReviewAction, ReviewCounts } from '../../../engine/control/protocol/review.js';
 import { asHexzError } from '../../../engine/errors.js';
-import type { PageRange } from '../../../repl/language/pages.js';
+import { PAGE_BYTES, type PageRange } from '../../../repl/language/pages.js';
 import { countOf, formatCount, formatOffset } from '../../../repl/rendering/values.js';
 import type { ScreenContext } from '../view.js';
 import { startOffsetOf } from './pageRuns.js';
 
-type PageAction = 'keep' | 'drop' | 'clear' | 'viewed' | 'notViewed' | 'split' | 'join';
+type PageAction = 'keep' | 'drop' | 'clear' | 'viewed' | 'notViewed' | 'join';
 
 const done: Readonly<Record<PageAction, string>> = {
   keep: 'kept',
@@ -13,7 +13,6 @@ const done: Readonly<Record<PageAction, string>> = {
   clear: 'open again',
   viewed: 'viewed',
   notViewed: 'not viewed',
-  split: 'split',
   join: 'joined',
 };
 
@@ -32,8 +31,22 @@ export class ReviewModel {
   constructor(context: ScreenContext) {
     this.#context = context;
     context.engine.onState(({ reviewRevision }) => {
-      if (reviewRevision > (this.counts?.revision ?? 0)) this.#changed();
+      if (reviewRevision <= (this.counts?.revision ?? 0)) return;
+      this.#changed();
+      void this.#readCounts();
     });
+    // What was decided before stands in the title of the view before anybody opens it.
+    if (context.engine.dirtyPages > 0) void this.#readCounts();
+  }
+
+  async #readCounts(): Promise<void> {
+    try {
+      const { counts } = await this.#context.session.client.request('review', { limit: 1 });
+      this.counted(counts);
+      this.#context.changed();
+    } catch {
+      // Whoever opens the list meets the same.
+    }
   }
 
   /** Told when what is decided may be another, by whomever. */
@@ -52,6 +65,19 @@ export class ReviewModel {
     if (counts === undefined) return;
     const place = `${formatOffset(startOffsetOf(pages))}, ${countOf(pages.pageCount, 'page')}`;
     this.#context.say(`${done[action]}: ${place}; ${countsText(counts)}`, 'good');
+  }
+
+  /**
+   * Cuts the hunk that has a page in two before it.
+   *
+   * @param typed how the page was named: perhaps by an offset in it
+   */
+  async split(pageIndex: number, typed: string): Promise<void> {
+    const counts = await this.change({ action: 'split', pageIndex });
+    if (counts === undefined) return;
+    const page = formatOffset(pageIndex * PAGE_BYTES);
+    const name = typed === page ? page : `${typed}, which is the page ${page}`;
+    this.#context.say(`split: the second part begins with ${name}; ${countsText(counts)}`, 'good');
   }
 
   /** @returns undefined where it was refused, which is said */
@@ -132,8 +158,6 @@ function changeOf(action: PageAction, range: PageRange): ReviewAction {
       return { action: 'viewed', pages, isViewed: true };
     case 'notViewed':
       return { action: 'viewed', pages, isViewed: false };
-    case 'split':
-      return { action: 'split', pageIndex: pages.pageIndex };
     default:
       return { action, pages };
   }

@@ -1,6 +1,7 @@
 import { PAGE_BYTES, type PageRange } from '../../../repl/language/pages.js';
 import { formatOffset } from '../../../repl/rendering/values.js';
 import { beside, type Size } from '../../drawing/panel.js';
+import type { Binding } from '../../keys/bindings.js';
 import type { Place, ScreenContext } from '../view.js';
 import type { DecidingCommand, OverlayCommand, SidesCommand } from './bindings.js';
 import type { Changes } from './changes.js';
@@ -59,6 +60,15 @@ export class RunBrowser<Item extends PageRange> {
 
   get isOpen(): boolean {
     return this.sides.run !== undefined;
+  }
+
+  /** Of keys of a view those that can do something to what is selected are hinted at. */
+  hinted(bindings: readonly Binding[]): readonly Binding[] {
+    if ((this.run?.pageCount ?? 1) > 1) return bindings;
+    return bindings.map((binding) => {
+      const { hint: _, ...others } = binding;
+      return binding.command === 'split' ? others : binding;
+    });
   }
 
   /** What a key acts on. */
@@ -229,24 +239,34 @@ export class RunBrowser<Item extends PageRange> {
     return review.act(isUndone ? 'notViewed' : command, run);
   }
 
+  /** Cuts a run before a page: suggests that of the row that is selected, or the middle one. */
   async #split(run: PageRange): Promise<void> {
+    if (run.pageCount < 2) {
+      this.#context.say('this is one page: it cannot be split');
+      return;
+    }
+    const rowPage = Math.floor((this.sides.offset ?? 0) / PAGE_BYTES);
     const page =
-      this.sides.offset === undefined
-        ? run.pageIndex + Math.floor(run.pageCount / 2)
-        : Math.floor(this.sides.offset / PAGE_BYTES);
+      rowPage > run.pageIndex && rowPage < endPageOf(run)
+        ? rowPage
+        : run.pageIndex + Math.floor(run.pageCount / 2);
+    const [first, last] = [run.pageIndex + 1, endPageOf(run) - 1].map(formatPage);
+    const pages = first === last ? `${first}` : `${first} to ${last}`;
     const text = await this.#context.askLine(
-      'the second part begins with the page: ',
-      formatOffset(page * PAGE_BYTES),
+      `the second part begins with the page (${pages}): `,
+      formatPage(page),
     );
     if (text === undefined) return;
     try {
-      const pages = await parsePages(this.#context.session, text);
-      await this.#changes.review.act('split', { ...pages, pageCount: 1 });
+      const { pageIndex } = await parsePages(this.#context.session, text);
+      await this.#changes.review.split(pageIndex, text.trim());
     } catch (error) {
       this.#context.fail(error);
     }
   }
 }
+
+const formatPage = (pageIndex: number): string => formatOffset(pageIndex * PAGE_BYTES);
 
 const overlap = (one: PageRange, other: PageRange): boolean =>
   one.pageIndex < endPageOf(other) && other.pageIndex < endPageOf(one);

@@ -7,6 +7,9 @@ export interface SeenItems<Item> {
   readonly selectedIndex: number;
 }
 
+/** What is looked for is seen with so many rows before and behind it. */
+const ROWS_AROUND = 3;
+
 /**
  * A long list with a selection. It is a position, not a number: what comes before it moves the list, not the
  * selection, and it keeps its row on the screen.
@@ -46,7 +49,7 @@ export class RunList<Item> {
   /** Selects what is at a position, or the last thing before it; perhaps once it is known. */
   select(position: number): void {
     this.#position = position;
-    this.#row = Math.floor(this.#height / 3);
+    this.#row = this.#rowOfFound;
   }
 
   move(steps: number): void {
@@ -56,6 +59,14 @@ export class RunList<Item> {
     if (item === undefined) return;
     this.#row = Math.max(0, Math.min(this.#row + index - this.#index, this.#height - 1));
     this.#position = this.#startOf(item);
+  }
+
+  /** Selects what was looked for: with what is around it, if it does not stand among that already. */
+  jump(steps: number): void {
+    const row = this.#row + steps;
+    const around = Math.min(ROWS_AROUND, Math.floor((this.#height - 1) / 2));
+    this.move(steps);
+    if (row < around || row >= this.#height - around) this.#row = this.#rowOfFound;
   }
 
   page(pages: number): void {
@@ -82,6 +93,10 @@ export class RunList<Item> {
     this.#row = index - first;
     const seen = items.slice(first, first + height);
     return { items: seen, selectedIndex: seen.length === 0 ? -1 : this.#row };
+  }
+
+  get #rowOfFound(): number {
+    return Math.floor(this.#height / 3);
   }
 
   get #index(): number {

@@ -1,3 +1,4 @@
+import { countWhile } from '../../model/ordered.js';
 import { Pace } from '../../model/pace.js';
 
 /** Where the items of a long list come from. It is ordered by positions: pages, or offsets. */
@@ -20,6 +21,8 @@ export interface RunSource<Item> {
 export interface RunWindowOptions {
   /** Something is to be painted now, or so much later. */
   changedIn(milliseconds: number): void;
+  /** The same, for what a person waits for. */
+  changedNow(): void;
   fail(error: unknown): void;
 }
 
@@ -50,6 +53,8 @@ export class RunWindow<Item> {
   readonly #pace = new Pace({ factor: 4, leastMs: REFRESH_LEAST_MS });
   #isKnown = false;
   #isStale = false;
+  /** Whether a person has changed it, and waits to see that. */
+  #isUrgent = false;
   #from = 0;
   #to: number | null = 0;
   #request: AbortController | undefined;
@@ -74,21 +79,15 @@ export class RunWindow<Item> {
 
   /** The item that begins at a position, or the last one before it; -1 for none. */
   indexOf(position: number): number {
-    let low = 0;
-    let high = this.items.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      const item = this.items[middle];
-      if (item !== undefined && this.#source.startOf(item) <= position) low = middle + 1;
-      else high = middle;
-    }
-    return low - 1;
+    return countWhile(this.items, (item) => this.#source.startOf(item) <= position) - 1;
   }
 
   /** What is known may be another now. */
   stale(options: { readonly isUrgent?: boolean } = {}): void {
     this.#isStale = true;
-    if (options.isUrgent === true) this.#pace.hurry();
+    if (options.isUrgent !== true) return;
+    this.#isUrgent = true;
+    this.#options.changedNow();
   }
 
   /** Forgets all; what runs is cancelled. */
@@ -110,7 +109,7 @@ export class RunWindow<Item> {
     }
     const index = this.indexOf(position);
     if (this.#isStale) {
-      const { restMs } = this.#pace;
+      const restMs = this.#isUrgent ? 0 : this.#pace.restMs;
       if (restMs > 0) this.#options.changedIn(restMs);
       else this.#run((signal) => this.#refresh(index - before, before + behind, signal));
     } else if (this.#to !== null && index + behind + MARGIN > this.items.length) {
@@ -143,7 +142,9 @@ export class RunWindow<Item> {
       this.#pace.failed(error);
       this.#options.fail(error);
     }
-    this.#options.changedIn(0);
+    if (this.#isUrgent) this.#options.changedNow();
+    else this.#options.changedIn(0);
+    this.#isUrgent &&= this.#isStale;
   }
 
   async #loadAt(position: number, signal: AbortSignal): Promise<void> {

@@ -205,7 +205,7 @@ export class Sides {
     const row = items[found];
     if (row !== undefined) {
       this.#target = undefined;
-      list.move(found - Math.max(0, index));
+      list.jump(found - Math.max(0, index));
     } else if (isBack ? list.window.isAtStart : list.window.isAtEnd) {
       this.#target = undefined;
       if (!isHere) void this.#beyond(isBack);

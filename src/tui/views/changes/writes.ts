@@ -1,5 +1,6 @@
 import type { ActivitySample } from '../../../engine/control/protocol/activity.js';
 import { PAGE_BYTES } from '../../../repl/language/pages.js';
+import { countWhile } from '../../model/ordered.js';
 
 /** Pages from `start` on, `end` excluded. */
 export interface PageSpan {
@@ -26,13 +27,6 @@ export function writtenSpans({ touched }: ActivitySample): readonly PageSpan[] {
 
 /** Whether one of the spans, which are in order, has a page of a range. */
 export function touches(spans: readonly PageSpan[], start: number, end: number): boolean {
-  let low = 0;
-  let high = spans.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if ((spans[middle]?.end ?? 0) <= start) low = middle + 1;
-    else high = middle;
-  }
-  const span = spans[low];
+  const span = spans[countWhile(spans, (each) => each.end <= start)];
   return span !== undefined && span.start < end;
 }

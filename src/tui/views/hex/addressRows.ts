@@ -1,3 +1,5 @@
+import { countWhile } from '../../model/ordered.js';
+
 /** Addresses that nothing holds. */
 export interface Gap {
   readonly startOffset: number;
@@ -32,14 +34,7 @@ export class AddressRows {
 
   /** The gap that an offset lies in. */
   gapAt(offset: number): Gap | undefined {
-    let low = 0;
-    let high = this.#gaps.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if ((this.#gaps[middle]?.endOffset ?? 0) <= offset) low = middle + 1;
-      else high = middle;
-    }
-    const gap = this.#gaps[low];
+    const gap = this.#gaps[countWhile(this.#gaps, ({ endOffset }) => endOffset <= offset)];
     return gap !== undefined && gap.startOffset <= offset ? gap : undefined;
   }
 

@@ -1,3 +1,5 @@
+import { countWhile } from '../../model/ordered.js';
+
 /** Addresses that are present. */
 export interface AddressRange {
   readonly startOffset: number;
@@ -48,15 +50,7 @@ export class RangeOrder {
 
   /** The last range that is so; they are so up to one of them. */
   #last(isSo: (range: Placed) => boolean): number {
-    let low = 0;
-    let high = this.#ranges.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      const range = this.#ranges[middle];
-      if (range !== undefined && isSo(range)) low = middle + 1;
-      else high = middle;
-    }
-    return low - 1;
+    return countWhile(this.#ranges, isSo) - 1;
   }
 }
 

@@ -81,7 +81,7 @@ export class OverlayView implements AnswerView {
   }
 
   bindings(): readonly Binding[] {
-    return this.#browser.isOpen ? sidesBindings : overlayBindings;
+    return this.#browser.hinted(this.#browser.isOpen ? sidesBindings : overlayBindings);
   }
 
   perform(command: string): void {
@@ -203,10 +203,9 @@ export class OverlayView implements AnswerView {
 
   #ageOf(extent: PageRange): string {
     const since = this.#changes.ages.of(extent.pageIndex, endPageOf(extent));
-    if (since === undefined) return this.#changes.isAllSeen ? 'earlier' : 'before';
-    const { text, changesIn } = ageText(since, Date.now());
+    const { text, changesIn } = ageText(since ?? this.#changes.ages.knownSince, Date.now());
     this.#context.changedIn(changesIn);
-    return text;
+    return since === undefined ? `> ${text}` : text;
   }
 
   #noteOfOpen(): string {
@@ -225,7 +224,7 @@ export class OverlayView implements AnswerView {
   }
 
   async #find(): Promise<void> {
-    const label = 'offset, OFFSET+LENGTH, changed, equal or new: ';
+    const label = 'go to OFFSET, or list only OFFSET+LENGTH, changed, equal or new: ';
     const text = await this.#context.askLine(label, this.#filter);
     if (text === undefined) return;
     const word = text.trim();

@@ -6,12 +6,15 @@ import { estimateText, verifiedText } from '../../../repl/rendering/snapshots.js
 import { countOf, formatCount, printable, shortBytes } from '../../../repl/rendering/values.js';
 import { Line } from '../../drawing/line.js';
 import { framed, type Size } from '../../drawing/panel.js';
-import { shortenStart, wrap } from '../../drawing/text.js';
+import { shorten, shortenStart, widthOf, wrap } from '../../drawing/text.js';
 import type { Style, Theme } from '../../drawing/theme.js';
 import type { Commit, CommitProgress } from './commit.js';
 
 const MAX_PATH_COLUMNS = 48;
 const BAR_COLUMNS = 24;
+const GAP = '   ';
+/** Of a message, so many are shown in any case. */
+const MIN_MESSAGE_COLUMNS = 16;
 
 interface PanelLine {
   readonly text: string;
@@ -27,7 +30,7 @@ export function drawCommit(
   size: Size,
 ): string[] {
   const room = Math.max(1, size.columns - 4);
-  const rows = linesOf(commit, state, counts)
+  const rows = linesOf(commit, state, counts, room)
     .flatMap(({ text, style }) => wrap(text, room).map((part) => ({ text: part, style })))
     .slice(0, Math.max(0, size.rows - 2))
     .map(({ text, style }) => new Line(theme, size.columns - 2).add(' ').add(text, style).end());
@@ -38,8 +41,9 @@ function linesOf(
   commit: Commit,
   state: EngineState,
   counts: ReviewCounts | undefined,
+  columns: number,
 ): PanelLine[] {
-  const lines: PanelLine[] = [{ text: settingsText(commit, state), style: 'plain' }];
+  const lines: PanelLine[] = [{ text: settingsText(commit, state, columns), style: 'plain' }];
   const { progress, report, plan, planError } = commit;
   if (progress !== undefined) lines.push({ text: progressText(progress), style: 'strong' });
   else if (report !== undefined) {
@@ -57,19 +61,23 @@ function linesOf(
   return lines;
 }
 
-/** `→ web-01-patched.hxz   thin on web-01.hxz   lz4   "fix resolv.conf"` */
-function settingsText({ settings }: Commit, { snapshot }: EngineState): string {
+/** `→ web-01-patched.hxz   thin on web-01.hxz   lz4   "fix resolv.conf"`; of a long message, what has room in a row. */
+function settingsText({ settings }: Commit, { snapshot }: EngineState, columns: number): string {
   const { output, thin, compression, message, verifiesAll } = settings;
   const base = printable(basename(snapshot.path));
-  return [
-    `→ ${output === undefined ? '(o: output)' : shortenStart(printable(output), MAX_PATH_COLUMNS)}`,
-    thin ? `thin on ${base}` : 'thick',
-    compression,
-    message === '' ? '(m: message)' : `"${printable(message)}"`,
-    verifiesAll ? 'every byte is read back' : '',
-  ]
-    .filter((part) => part !== '')
-    .join('   ');
+  const textWith = (shownMessage: string): string =>
+    [
+      `→ ${output === undefined ? '(o: output)' : shortenStart(printable(output), MAX_PATH_COLUMNS)}`,
+      thin ? `thin on ${base}` : 'thick',
+      compression,
+      shownMessage,
+      verifiesAll ? 'every byte is read back' : '',
+    ]
+      .filter((part) => part !== '')
+      .join(GAP);
+  if (message === '') return textWith('(m: message)');
+  const room = columns - widthOf(textWith('""'));
+  return textWith(`"${shorten(printable(message), Math.max(MIN_MESSAGE_COLUMNS, room))}"`);
 }
 
 function planText(plan: CommitPlan, counts: ReviewCounts | undefined): string {

@@ -155,7 +155,7 @@ export class ReviewView implements AnswerView {
   }
 
   #bindingsOfList(): readonly Binding[] {
-    return this.#browser.isOpen ? sidesBindings : reviewBindings;
+    return this.#browser.hinted(this.#browser.isOpen ? sidesBindings : reviewBindings);
   }
 
   #drawList(size: Size, hasFocus: boolean): readonly string[] {
@@ -241,7 +241,7 @@ export class ReviewView implements AnswerView {
 
   async #find(): Promise<void> {
     const text = await this.#context.askLine(
-      'offset, open, keep, drop, viewed or changed: ',
+      'go to OFFSET, or list only open, keep, drop, viewed or changed: ',
       this.#filter,
     );
     if (text === undefined) return;

@@ -22,6 +22,7 @@ function comparing() {
   });
   const differences = new Differences(client, {
     changedIn: () => {},
+    changedNow: () => {},
     fail: (error) => {
       throw error;
     },

@@ -47,6 +47,7 @@ class Overlay {
 const tallyOf = ({ client }: Overlay): OverlayTally =>
   new OverlayTally(client, {
     changedIn: () => {},
+    changedNow: () => {},
     fail: (error) => {
       throw error;
     },
@@ -107,6 +108,20 @@ describe('the sums of an overlay', () => {
       return tally.totals.differentBytes === 1001 * 3;
     });
     expect(overlay.compared - before).toBeLessThan(5);
+  });
+
+  test('go on while another view is shown, once somebody has looked', async () => {
+    const overlay = new Overlay();
+    for (let page = 0; page < 10_000; page += 10) overlay.dirty.add(page);
+    const tally = tallyOf(overlay);
+    tally.goOn(10_000 * PAGE);
+    expect(overlay.client.requests).toEqual([]);
+    tally.look(10_000 * PAGE);
+    await until('all of it', () => {
+      tally.goOn(10_000 * PAGE);
+      return tally.totals.comparedShare === 1;
+    });
+    expect(tally.totals.differentBytes).toBe(1000 * 3);
   });
 
   test('are not known before anybody has looked', () => {

@@ -40,6 +40,7 @@ function firstAtOrBehind(all: readonly number[], from: number): number {
 const listOf = (source: RunSource<number>): RunList<number> =>
   new RunList(source, {
     changedIn: () => {},
+    changedNow: () => {},
     fail: (error) => {
       throw error;
     },
@@ -116,6 +117,47 @@ describe('a list of which only a part is known', () => {
     expect(source.listed).toBeLessThan(80_000);
   });
 
+  test('shows what a person has decided at once, also behind a refresh that runs', async () => {
+    let value = 'first';
+    const answers: (() => void)[] = [];
+    let nows = 0;
+    const source: RunSource<string> = {
+      first: 0,
+      step: 16,
+      startOf: () => 0,
+      async fetch() {
+        const items = [value];
+        await new Promise<void>((resolve) => answers.push(resolve));
+        return { items, next: null };
+      },
+    };
+    const list = new RunList(source, {
+      changedIn: () => {},
+      changedNow: () => {
+        nows++;
+      },
+      fail: () => {},
+    });
+    const answered = async (): Promise<void> => {
+      list.seen(5);
+      answers.shift()?.();
+      await new Promise((resolve) => setImmediate(resolve));
+    };
+    await answered();
+    list.window.stale({ isUrgent: true });
+    await answered();
+    list.window.stale({ isUrgent: true });
+    // A refresh runs that began before the next decision, and what it answers is old.
+    list.seen(5);
+    value = 'second';
+    list.window.stale({ isUrgent: true });
+    nows = 0;
+    await answered();
+    await answered();
+    expect(list.selected).toBe('second');
+    expect(nows).toBe(2);
+  });
+
   test('asks no more at every look after an error', async () => {
     let requests = 0;
     const errors: unknown[] = [];
@@ -128,6 +170,7 @@ describe('a list of which only a part is known', () => {
     };
     const list = new RunList(source, {
       changedIn: () => {},
+      changedNow: () => {},
       fail: (error) => errors.push(error),
     });
     for (let look = 0; look < 20; look++) {

@@ -398,7 +398,7 @@ describe('following', () => {
     expect(shown.text).not.toContain('following');
     watch.send({ activity: sampleOf({ events: [{ ...read, offset: 0x7000 }] }) });
     watch.send({ log: { time: 0, level: 'error', text: 'behind it' } });
-    await until('the sample', () => shown.screen.engine.log.length > 0);
+    await until('the sample', () => shown.screen.engine.log.nextNumber > 0);
     expect(cursorOf(shown)).toBe(0x6010);
   });
 });

@@ -63,12 +63,19 @@ describe('the overlay', () => {
     await screen.shows(/extents {3}4 in 6 pages[\s\S]*0x0007_8000/);
   });
 
-  test('tells apart what was dirty before it was opened', async () => {
-    const { client } = await all.leased({ snapshot: repeated.snapshot, rw: true });
-    await writePages(client, [7]);
-    // Whoever watches from the start on is told of the write; whoever comes when it is forgotten is not.
+  test('says of what was dirty before the session how old it is at least', async () => {
+    const overlay = join(newDirectory(), 'kept.overlay');
+    const options = { snapshot: repeated.snapshot, rw: true, overlay };
+    const { client: before } = await all.leased(options);
+    await writePages(before, [7]);
+    await before.request('shutdown', {});
+    await before.closed;
+    const { client } = await all.leased(options);
     const screen = await open(client, 'overlay');
-    await screen.shows(/0x0000_7000 +1 +\d+ B +(\d+ s|before)/);
+    await screen.shows(/0x0000_7000 +1 +\d+ B +> \d+ s/);
+    await writePages(client, [9]);
+    await screen.shows(/0x0000_9000 +1 +\d+ B +\d+ s/);
+    expect(screen.text).toMatch(/0x0000_7000 +1 +\d+ B +> \d+ s/);
   });
 
   test('keeps its selection on an extent while others come', async () => {
@@ -116,6 +123,48 @@ describe('the overlay', () => {
     await screen.shows('later');
     screen.press('escape');
     expect(screen.text).not.toContain('base │ overlay');
+  });
+
+  test('shows the next change with what is before and behind it, not on the last row', async () => {
+    const { client, screen } = await overlayScreen();
+    await writeAt(client, 40 * 4096, Buffer.alloc(20 * 4096, 0xee));
+    await screen.shows('extents   1 in 20 pages');
+    screen.press('enter');
+    await screen.shows(/▸0x0002_?8000/);
+    for (const page of ['9000', 'a000', 'b000']) {
+      screen.press('n');
+      const selected = new RegExp(`▸0x0002_?${page}`);
+      await screen.shows(selected);
+      const rows = screen.body();
+      const row = rows.findIndex((text) => selected.test(text));
+      expect(row).toBeGreaterThan(rows.length / 5);
+      expect(row).toBeLessThan(rows.length / 2);
+    }
+  });
+
+  test('offers to split only what has two pages, and names the page that it becomes', async () => {
+    const { client, screen } = await overlayScreen();
+    await writePages(client, [4, 20, 21, 22]);
+    await screen.shows('extents   2 in 4 pages');
+    expect(screen.rows().at(-1)).not.toContain('s split');
+    screen.press('s');
+    await screen.shows('this is one page: it cannot be split');
+    screen.press('down');
+    await screen.shows(/▸ +0x0001_4000/);
+    screen.size = { rows: 30, columns: 200 };
+    expect(screen.rows().at(-1)).toContain('s split');
+    screen.press('enter');
+    await screen.shows(/▸0x0001_?4000/);
+    screen.press('s');
+    // What stands there works: the page of the first row would be no split.
+    await screen.shows('begins with the page (0x0001_5000 to 0x0001_6000): 0x0001_5000');
+    screen.answer('0x16123');
+    await screen.shows('split: the second part begins with 0x16123, which is the page 0x0001_6000');
+    expect((await client.request('review', {})).hunks).toMatchObject([
+      { pageIndex: 4 },
+      { pageIndex: 20, pageCount: 2 },
+      { pageIndex: 22, pageCount: 1 },
+    ]);
   });
 
   test('shows sixteen bytes where there is room, and eight in 80 columns', async () => {
@@ -170,7 +219,7 @@ describe('the overlay', () => {
     await screen.shows(/▸k +0x0000_4000/);
     screen.press('s');
     screen.answer('6');
-    await screen.shows('split: 0x0000_6000');
+    await screen.shows('split: the second part begins with 6, which is the page 0x0000_6000;');
     screen.press('u', 'u');
     await screen.shows('undone; 0 of 2 hunks decided');
     screen.press('U');
@@ -224,6 +273,8 @@ describe('the overlay', () => {
     screen.press('/');
     screen.answer('nothing');
     await screen.shows('nothing is no number');
+    screen.press('/');
+    await screen.shows('go to OFFSET, or list only OFFSET+LENGTH, changed, equal or new:');
   });
 
   test('shows what is typed, and writes what it lists to a file', async () => {

@@ -37,6 +37,8 @@ async function reviewScreen(
   await writePages(client, pages);
   const screen = await open(client, 'review');
   await screen.shows(`0 of ${pages.length} hunk`);
+  // The sums are known before the rows.
+  await screen.shows('▸[ ]');
   return { client, other: await all.connect(engine), screen };
 }
 
@@ -81,6 +83,18 @@ describe('the review', () => {
     await screen.shows('0 of 3 hunks decided');
     screen.press('U');
     await screen.shows('1 of 3 hunks decided');
+  });
+
+  test('tells in its title what was decided, before anybody has opened it', async () => {
+    const { engine, client } = await all.leased({ snapshot: repeated.snapshot, rw: true });
+    await writePages(client, [4, 20, 40]);
+    const change = { action: 'drop', pages: { pageIndex: 20, pageCount: 1 } } as const;
+    await client.request('decide', { change });
+    const screen = await open(client, 'log');
+    await screen.shows(' 5 Review 1/3 ');
+    const other = await all.connect(engine);
+    await other.request('decide', { change: { action: 'keepOpen' } });
+    await screen.shows(' 5 Review 3/3 ');
   });
 
   test('follows what others decide', async () => {
@@ -221,6 +235,17 @@ describe('the review', () => {
     await screen.shows('patched.hxz exists.');
     screen.press('escape');
     expect((await client.request('dirty', {})).dirtyPages).toBe(3);
+  });
+
+  test('shows what a commit would make, however long its message is', async () => {
+    const { screen } = await reviewScreen([4]);
+    screen.size = { rows: 24, columns: 80 };
+    screen.press('m');
+    screen.answer('why it was made '.repeat(60));
+    await screen.shows('would store about');
+    expect(screen.text).toMatch(/"why it was made .*…"/);
+    screen.size = { rows: 24, columns: 60 };
+    await screen.shows('would store about');
   });
 
   test('cancels a commit that runs, and says that an encrypted base makes no encrypted one', async () => {
