@@ -118,6 +118,7 @@ export class PageStore {
     return {
       path: this.#paths.data,
       identity: this.#data.identity,
+      isWritable: this.#isWritable,
       numbers: this.#numbers.share(),
       pages: this.pages.share(),
       pageVersions: this.#data.versions.share(),

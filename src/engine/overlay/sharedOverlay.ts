@@ -7,6 +7,7 @@ export interface SharedOverlay {
   /** The data file, and which file that is. */
   readonly path: string;
   readonly identity: string;
+  readonly isWritable: boolean;
   readonly numbers: SharedDiskNumbers;
   readonly pages: SharedDirtyPages;
   readonly pageVersions: SharedArrayBuffer;

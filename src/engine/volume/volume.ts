@@ -8,8 +8,8 @@ import type { Overlay } from '../overlay/overlay.js';
 import { PAGE_BYTES } from '../overlay/pages.js';
 import type { Snapshot } from '../snapshot/snapshot.js';
 
-/** What a mount serves: the streams of a snapshot, the disk perhaps under an overlay. Offsets and lengths in bytes. */
-export interface Volume {
+/** What every thread that serves has of a volume. Offsets and lengths in bytes. */
+export interface ReadableVolume {
   readonly snapshot: Snapshot;
   /** Whether the disk can be written. */
   readonly isWritable: boolean;
@@ -24,6 +24,10 @@ export interface Volume {
    * @throws HexzError as `Snapshot.readInto` and `Overlay.readInto`
    */
   readInto(stream: StreamName, offset: number, target: Buffer): number;
+}
+
+/** What a mount serves: the streams of a snapshot, the disk perhaps under an overlay. */
+export interface Volume extends ReadableVolume {
   /**
    * Writes all bytes into the disk, which grows to just behind the last one where it was shorter.
    *
@@ -99,6 +103,24 @@ function plainVolume(snapshot: Snapshot, overlay: Overlay | undefined): Volume {
   };
 }
 
+/** Reads a volume and records that. */
+export function recordedReads(
+  volume: Pick<ReadableVolume, 'readInto'>,
+  recorder: ActivityRecorder,
+): ReadableVolume['readInto'] {
+  return (stream, offset, target) => {
+    const startedAt = recorder.begin();
+    try {
+      const count = volume.readInto(stream, offset, target);
+      recorder.end(startedAt, 'read', stream, offset, count, 0, false);
+      return count;
+    } catch (error) {
+      recorder.end(startedAt, 'read', stream, offset, target.length, 0, true);
+      throw error;
+    }
+  };
+}
+
 /** A volume that records every request; the snapshot's readers bump the recorder's work. */
 function recordedVolume(
   volume: Volume,
@@ -111,17 +133,7 @@ function recordedVolume(
     get dirtyBytes() {
       return volume.dirtyBytes;
     },
-    readInto(stream, offset, target) {
-      const startedAt = recorder.begin();
-      try {
-        const count = volume.readInto(stream, offset, target);
-        recorder.end(startedAt, 'read', stream, offset, count, 0, false);
-        return count;
-      } catch (error) {
-        recorder.end(startedAt, 'read', stream, offset, target.length, 0, true);
-        throw error;
-      }
-    },
+    readInto: recordedReads(volume, recorder),
     write(offset, bytes) {
       const listedBefore = listedPages();
       const startedAt = recorder.begin();
