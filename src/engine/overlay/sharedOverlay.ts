@@ -1,6 +1,6 @@
 import { DirtyPages, type SharedDirtyPages } from './dirtyPages.js';
 import { DirtySet } from './dirtySet.js';
-import { DiskNumbersView, type SharedDiskNumbers } from './diskNumbers.js';
+import { DiskNumbers, type SharedDiskNumbers } from './diskNumbers.js';
 
 /** A running overlay as other threads of its process get it: structured-cloneable. */
 export interface SharedOverlay {
@@ -11,17 +11,20 @@ export interface SharedOverlay {
   readonly numbers: SharedDiskNumbers;
   readonly pages: SharedDirtyPages;
   readonly pageVersions: SharedArrayBuffer;
+  readonly writeLock: SharedArrayBuffer;
+  /** By which every thread of the process writes to the data file. */
+  readonly dataDescriptor: number;
 }
 
 /** The dirty pages of another thread's overlay, as they are at every moment. */
 export class SharedDirtySet extends DirtySet {
   protected readonly pages: DirtyPages;
-  readonly #numbers: DiskNumbersView;
+  readonly #numbers: DiskNumbers;
 
   constructor({ pages, numbers }: SharedOverlay) {
     super();
     this.pages = DirtyPages.attach(pages);
-    this.#numbers = new DiskNumbersView(numbers);
+    this.#numbers = new DiskNumbers(numbers);
   }
 
   get length(): number {

@@ -1,6 +1,6 @@
 import { ActivityRecorder } from '../activity/recorder.js';
 import type { SharedActivity } from '../activity/shared.js';
-import { OverlayView } from '../overlay/overlayView.js';
+import { AttachedOverlay } from '../overlay/attachedOverlay.js';
 import { PAGE_BYTES } from '../overlay/pages.js';
 import type { SharedOverlay } from '../overlay/sharedOverlay.js';
 import { openSnapshot } from '../snapshot/open.js';
@@ -45,7 +45,7 @@ export function attachVolume(shared: SharedVolume): AttachedVolume {
   try {
     const recorder = new ActivityRecorder(shared.activity, shared.recorderIndex);
     snapshot.countInto(recorder.work, recorder.cacheMarks);
-    const overlay = shared.overlay && new OverlayView(shared.overlay, baseDiskOf(snapshot));
+    const overlay = shared.overlay && new AttachedOverlay(shared.overlay, baseDiskOf(snapshot));
     const plain = {
       readInto: (stream, offset, target) =>
         stream === 'disk' && overlay !== undefined
@@ -62,7 +62,18 @@ export function attachVolume(shared: SharedVolume): AttachedVolume {
       streamLength: (stream) =>
         stream === 'disk' && overlay !== undefined ? overlay.length : snapshot.streamLength(stream),
       readInto: recordedReads(plain, recorder),
-      tryWrite: () => false,
+      tryWrite(offset, bytes) {
+        const startedAt = recorder.begin();
+        try {
+          const dirtied = overlay?.tryWrite(offset, bytes);
+          if (dirtied === undefined) return false;
+          recorder.end(startedAt, 'write', 'disk', offset, bytes.length, dirtied, false);
+          return true;
+        } catch (error) {
+          recorder.end(startedAt, 'write', 'disk', offset, bytes.length, 0, true);
+          throw error;
+        }
+      },
       close() {
         overlay?.close();
         snapshot.close();

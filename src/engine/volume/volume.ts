@@ -46,6 +46,11 @@ export interface Volume extends ReadableVolume {
   close(): Promise<void>;
 }
 
+/** One that answers how many pages turned dirty. */
+interface CountingVolume extends Volume {
+  write(offset: number, bytes: Buffer): number;
+}
+
 /** The disk of a snapshot, for an overlay to lie on. */
 export function baseDiskOf(snapshot: Snapshot): BaseDisk {
   return {
@@ -65,10 +70,10 @@ export function createVolume(
   const volume = plainVolume(snapshot, overlay);
   if (recorder === undefined) return volume;
   snapshot.countInto(recorder.work, recorder.cacheMarks);
-  return recordedVolume(volume, overlay, recorder);
+  return recordedVolume(volume, recorder);
 }
 
-function plainVolume(snapshot: Snapshot, overlay: Overlay | undefined): Volume {
+function plainVolume(snapshot: Snapshot, overlay: Overlay | undefined): CountingVolume {
   const isWritable = overlay?.isWritable ?? false;
   const writable = (): Overlay => {
     if (overlay !== undefined && isWritable) return overlay;
@@ -122,12 +127,7 @@ export function recordedReads(
 }
 
 /** A volume that records every request; the snapshot's readers bump the recorder's work. */
-function recordedVolume(
-  volume: Volume,
-  overlay: Overlay | undefined,
-  recorder: ActivityRecorder,
-): Volume {
-  const listedPages = () => overlay?.listedPageCount ?? 0;
+function recordedVolume(volume: CountingVolume, recorder: ActivityRecorder): Volume {
   return {
     ...volume,
     get dirtyBytes() {
@@ -135,11 +135,9 @@ function recordedVolume(
     },
     readInto: recordedReads(volume, recorder),
     write(offset, bytes) {
-      const listedBefore = listedPages();
       const startedAt = recorder.begin();
       try {
-        volume.write(offset, bytes);
-        const dirtied = listedPages() - listedBefore;
+        const dirtied = volume.write(offset, bytes);
         recorder.end(startedAt, 'write', 'disk', offset, bytes.length, dirtied, false);
       } catch (error) {
         recorder.end(startedAt, 'write', 'disk', offset, bytes.length, 0, true);
