@@ -11,6 +11,7 @@ import { search } from './search.js';
 import { sparse } from './sparse.js';
 import { watch } from './watch.js';
 import { write } from './write.js';
+import { writers } from './writers.js';
 
 /**
  * `npm run bench [-- NAME ...]`: each benchmark in a process of its own, so that one's memory and
@@ -24,6 +25,7 @@ const benchmarks: Readonly<Record<string, () => Promise<void> | void>> = {
   mount,
   watch,
   write,
+  writers,
   freeze,
   search,
   review,

@@ -24,7 +24,7 @@ afterEach(async () => {
 
 /** An overlay of a snapshot, closed unless told otherwise. */
 async function overlayOf(
-  work: (overlay: Overlay) => void | Promise<void>,
+  work: (overlay: Overlay) => unknown,
   { snapshotPath = base, name = 'disk.overlay', staysOpen = false } = {},
 ): Promise<string> {
   const path = join(newDirectory(), name);

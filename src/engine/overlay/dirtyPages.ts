@@ -33,8 +33,8 @@ export interface SharedDirtyPages {
  * far; their sum is `#size`. Groups without a dirty page are skipped in every walk, and the system gives their bits no memory, so
  * that one forged page index at the end of the largest disk costs next to nothing.
  *
- * One thread alone changes them. Another one sees all changes of which it was told, and perhaps some of those that
- * are being made.
+ * One thread at a time changes them (`WriteLock`). Another one sees all changes of which it was told, and perhaps some
+ * of those that are being made.
  */
 export class DirtyPages {
   readonly #bits: Uint32Array<SharedArrayBuffer>;
@@ -47,7 +47,7 @@ export class DirtyPages {
     this.#size = new Float64Array(shared.size);
   }
 
-  /** The dirty pages of another thread, as they are at every moment; not to be changed here. */
+  /** The dirty pages of another thread, as they are at every moment. */
   static attach(shared: SharedDirtyPages): DirtyPages {
     return new DirtyPages(shared);
   }

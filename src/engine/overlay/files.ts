@@ -39,6 +39,8 @@ export interface OverlayFile {
   readonly path: string;
   /** Same for two files exactly when they are one. */
   readonly identity: string;
+  /** By which other threads of this process find the open file (`borrowFile`); -1 when it is closed. */
+  readonly descriptor: number;
   /** Length in bytes, as the file system has it now. */
   length(): number;
   /** Fills the target; answers how many bytes there were, fewer only at the end of the file. */
@@ -94,6 +96,20 @@ export function identityOf(descriptor: number): string {
   return `${dev}:${ino}`;
 }
 
+/**
+ * A file that another thread of this process has open, for writing in this one. To be used only while it is known to be
+ * open there: later its descriptor may be another file's.
+ *
+ * @param descriptorOf answers its descriptor
+ */
+export function borrowFile(
+  path: string,
+  identity: string,
+  descriptorOf: () => number,
+): OverlayFile {
+  return new BorrowedFile(path, identity, descriptorOf);
+}
+
 function openOwn(path: string, flags: number): number {
   try {
     return openSync(path, flags, OWNER_ONLY);
@@ -118,15 +134,19 @@ class SystemFile implements OverlayFile {
     this.identity = identity;
   }
 
+  get descriptor(): number {
+    return this.#descriptor;
+  }
+
   length(): number {
-    return fstatSync(this.#descriptor).size;
+    return fstatSync(this.descriptor).size;
   }
 
   read(target: Buffer, offset: number): number {
     let done = 0;
     while (done < target.length) {
       const left = target.length - done;
-      const count = readSync(this.#descriptor, target, done, left, offset + done);
+      const count = readSync(this.descriptor, target, done, left, offset + done);
       if (count === 0) break;
       done += count;
     }
@@ -136,21 +156,21 @@ class SystemFile implements OverlayFile {
   write(bytes: Buffer, offset: number): void {
     let done = 0;
     while (done < bytes.length) {
-      done += writeSync(this.#descriptor, bytes, done, bytes.length - done, offset + done);
+      done += writeSync(this.descriptor, bytes, done, bytes.length - done, offset + done);
     }
   }
 
   truncate(length: number): void {
-    ftruncateSync(this.#descriptor, length);
+    ftruncateSync(this.descriptor, length);
   }
 
   sync(): void {
-    fdatasyncSync(this.#descriptor);
+    fdatasyncSync(this.descriptor);
   }
 
   syncLater(): Promise<void> {
     return new Promise((resolve, reject) => {
-      fdatasync(this.#descriptor, (error) => (error === null ? resolve() : reject(error)));
+      fdatasync(this.descriptor, (error) => (error === null ? resolve() : reject(error)));
     });
   }
 
@@ -161,7 +181,7 @@ class SystemFile implements OverlayFile {
     const { error, status, stderr } = spawnSync(
       'flock',
       [`--${kind}`, '--nonblock', String(inherited)],
-      { stdio: ['ignore', 'ignore', 'pipe', this.#descriptor], encoding: 'utf8' },
+      { stdio: ['ignore', 'ignore', 'pipe', this.descriptor], encoding: 'utf8' },
     );
     if (error !== undefined) {
       throw this.#lockFailed('the program flock cannot be run', 'apt install util-linux', error);
@@ -182,5 +202,18 @@ class SystemFile implements OverlayFile {
   close(): void {
     if (this.#descriptor >= 0) closeSync(this.#descriptor);
     this.#descriptor = -1;
+  }
+}
+
+class BorrowedFile extends SystemFile {
+  readonly #descriptorOf: () => number;
+
+  constructor(path: string, identity: string, descriptorOf: () => number) {
+    super(path, -1, identity);
+    this.#descriptorOf = descriptorOf;
+  }
+
+  override get descriptor(): number {
+    return this.#descriptorOf();
   }
 }

@@ -18,7 +18,8 @@ import {
 } from './open.js';
 import { ENTRY_BYTES } from './pageList.js';
 import { PageStore } from './pageStore.js';
-import { MAX_DISK_BYTES, MAX_PAGES, PAGE_BYTES, pageOf } from './pages.js';
+import { MAX_DISK_BYTES, MAX_PAGES, PAGE_BYTES } from './pages.js';
+import type { ReadBase } from './pageWriter.js';
 import { type OverlayPaths, overlayPaths } from './paths.js';
 import { createPreservedFile } from './preservedFile.js';
 import { recoverState } from './recovery.js';
@@ -49,8 +50,7 @@ export interface OverlayEnvironment {
  *   clean   base                the base, or its lowest truncation: zero
  *   dirty   store               its data file: zero
  *
- * A page that is written in part becomes dirty as a whole: the rest of it comes from the base first. Where
- * that cannot be read, the write fails and nothing has changed.
+ * How it is written: `PageWriter`, `PageStore`.
  */
 export class Overlay extends MergedDisk {
   readonly path: string;
@@ -65,7 +65,7 @@ export class Overlay extends MergedDisk {
   #base: BaseDisk;
   readonly #store: PageStore;
   readonly #createPreservedFile: typeof createPreservedFile;
-  readonly #seed = Buffer.alloc(PAGE_BYTES);
+  readonly #readBase: ReadBase = (offset, target) => this.readBase(offset, target);
 
   /**
    * Opens an overlay, after a kill or a power cut too.
@@ -202,25 +202,25 @@ export class Overlay extends MergedDisk {
     if (dropped.size > 0) await this.#store.drop(dropped);
   }
 
-  /** For other threads, which read it while this one writes (`OverlayView`, `SharedDirtySet`). */
+  /** For other threads: to read it (`OverlayView`, `SharedDirtySet`), and to write it as well (`AttachedOverlay`). */
   share(): SharedOverlay {
     return this.#store.share();
+  }
+
+  /** Keeps other threads from writing, as `PageStore.reserve`; this one may. */
+  reserve(): () => void {
+    return this.#store.reserve();
   }
 
   /**
    * Writes all bytes; the disk grows to just behind the last one where it was shorter.
    *
+   * @returns how many pages turned dirty
    * @throws HexzError READ_ONLY, DISK_TOO_LARGE, NO_SPACE, OVERLAY_UNUSABLE, and what reading the base
    *   throws where a page is written in part; the disk is then as before, but for bytes of dirty pages
    */
-  write(offset: number, bytes: Buffer): void {
-    this.#store.checkWritable();
-    if (bytes.length === 0) return;
-    const end = offset + bytes.length;
-    if (end > MAX_DISK_BYTES) throw tooLarge(this.path);
-    const head = this.#seedBefore(pageOf(offset), offset);
-    const tail = this.#seedBehind(pageOf(end - 1), end);
-    this.#store.write(offset - head.length, [head, bytes, tail].filter(isFilled), end);
+  write(offset: number, bytes: Buffer): number {
+    return this.#store.write(offset, bytes, this.#readBase);
   }
 
   /**
@@ -316,28 +316,7 @@ export class Overlay extends MergedDisk {
   keepOnly(kept: DirtyPages): void {
     this.#store.keepOnly(kept);
   }
-
-  /** The bytes of a page before those that are written, if it is clean. */
-  #seedBefore(pageIndex: number, offset: number): Buffer {
-    const start = pageIndex * PAGE_BYTES;
-    if (offset === start || this.#store.pages.has(pageIndex)) return NOTHING;
-    const seed = Buffer.from(this.#seed.subarray(0, offset - start));
-    this.readBase(start, seed);
-    return seed;
-  }
-
-  /** The bytes of a page behind those that are written, as far as the disk goes, if it is clean. */
-  #seedBehind(pageIndex: number, offset: number): Buffer {
-    const end = Math.min((pageIndex + 1) * PAGE_BYTES, this.length);
-    if (offset >= end || this.#store.pages.has(pageIndex)) return NOTHING;
-    const seed = this.#seed.subarray(0, end - offset);
-    this.readBase(offset, seed);
-    return seed;
-  }
 }
-
-const NOTHING = Buffer.alloc(0);
-const isFilled = ({ length }: Buffer): boolean => length > 0;
 
 /** Of a range that is padding, so not longer than a page; a longer one was written by somebody else. */
 function isZero(file: OverlayFile, start: number, end: number): boolean {

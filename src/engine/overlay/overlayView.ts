@@ -1,7 +1,6 @@
-import { HexzError } from '../errors.js';
+import { DataReader, restless } from './dataReader.js';
 import { DirtyPages } from './dirtyPages.js';
-import { DiskNumbersView } from './diskNumbers.js';
-import { damaged, onFile } from './failures.js';
+import { DiskNumbers } from './diskNumbers.js';
 import type { OverlayFile } from './files.js';
 import { type BaseDisk, MergedDisk } from './mergedDisk.js';
 import { openData } from './openData.js';
@@ -26,9 +25,9 @@ export class OverlayView extends MergedDisk {
   readonly path: string;
   protected readonly base: BaseDisk;
   protected readonly pages: DirtyPages;
-  readonly #numbers: DiskNumbersView;
-  readonly #versions: PageVersions;
+  readonly #numbers: DiskNumbers;
   readonly #data: OverlayFile;
+  readonly #reader: DataReader;
 
   /**
    * @param base opened by this thread
@@ -40,9 +39,10 @@ export class OverlayView extends MergedDisk {
     this.path = path;
     this.base = base;
     this.pages = DirtyPages.attach(shared.pages);
-    this.#numbers = new DiskNumbersView(shared.numbers);
-    this.#versions = new PageVersions(shared.pageVersions);
+    this.#numbers = new DiskNumbers(shared.numbers);
     this.#data = openData(shared);
+    const versions = new PageVersions(shared.pageVersions);
+    this.#reader = new DataReader(this.#data, this.#numbers, versions);
   }
 
   get length(): number {
@@ -68,30 +68,14 @@ export class OverlayView extends MergedDisk {
       if (failure !== undefined) throw failure;
       return count;
     }
-    throw this.#restless();
+    throw restless(this.path);
   }
 
   protected readDirty(offset: number, target: Buffer): void {
-    const read = (start: number, piece: Buffer) => this.#readData(start, piece);
-    if (!this.#versions.read(offset, target, read)) throw this.#restless();
+    this.#reader.read(offset, target);
   }
 
   close(): void {
     this.#data.close();
-  }
-
-  /** The length of the file tells where zeros begin: a page turns dirty before `dataLength` is known to reach it. */
-  #readData(offset: number, target: Buffer): void {
-    const count = onFile(this.path, 'read the overlay', () => this.#data.read(target, offset));
-    if (count === target.length) return;
-    const wanted = Math.min(target.length, this.#numbers.dataLength - offset);
-    if (count < wanted) throw damaged(this.path, 'the data file was cut off meanwhile');
-    target.fill(0, count);
-  }
-
-  #restless(): HexzError {
-    return new HexzError('UNREADABLE', 'the overlay was changed whenever it was read', {
-      location: { file: this.path },
-    });
   }
 }

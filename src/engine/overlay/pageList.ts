@@ -1,6 +1,7 @@
 import { dirname } from 'node:path';
 import { readU64, writeU64 } from '../format/byteReader.js';
 import { DirtyPages } from './dirtyPages.js';
+import type { DiskNumbers } from './diskNumbers.js';
 import { onFile } from './failures.js';
 import type { OverlayFile, OverlayFiles } from './files.js';
 import { MAX_PAGES } from './pages.js';
@@ -9,10 +10,32 @@ import { createBeside } from './sideFile.js';
 export const ENTRY_BYTES = 8;
 const CHUNK_BYTES = 1024 * 1024;
 
+/** What is found in a list of pages. */
+export interface FoundList {
+  readonly pages: DirtyPages;
+  /** Entries that name a page which an earlier one named. */
+  readonly duplicates: number;
+  /** Entries beyond the largest disk; they mean nothing. */
+  readonly outOfRange: number;
+}
+
+/** Reads the whole entries in the first `length` bytes of a file; one that is shorter ends where it ends. */
+export function readList(file: OverlayFile, length: number): FoundList {
+  const pages = new DirtyPages();
+  let duplicates = 0;
+  let outOfRange = 0;
+  for (const pageIndex of entriesOf(file, length)) {
+    if (pageIndex >= MAX_PAGES) outOfRange++;
+    else if (!pages.add(pageIndex)) duplicates++;
+  }
+  return { pages, duplicates, outOfRange };
+}
+
 /**
- * The list of the pages that the data file holds (docs/format.md, 13.2), and the same as a set.
+ * The list of the pages that the data file holds (docs/format.md, 13.2), and the same as a set, as a thread that
+ * writes has it. Only the thread that owns the overlay flushes and replaces it.
  *
- * Invariant: the first `length` bytes of the file are whole entries, and name just the pages of `pages`.
+ * Invariant: the first `listLength` bytes of the file are whole entries, and name just the pages of `pages`.
  * What lies behind them is left of an append that failed: the next one overwrites it, `cutBack` removes it.
  *
  * What the system throws comes out as `onFile` says.
@@ -20,26 +43,14 @@ const CHUNK_BYTES = 1024 * 1024;
 export class PageList {
   readonly #path: string;
   #file: OverlayFile;
-  #length: number;
-  readonly #pages = new DirtyPages();
-  /** Entries found that name a page which an earlier one named. */
-  readonly duplicates: number;
-  /** Entries found beyond the largest disk; they mean nothing. */
-  readonly outOfRange: number;
+  readonly pages: DirtyPages;
+  readonly #numbers: DiskNumbers;
 
-  /** Reads the whole entries in the first `length` bytes of a file; one that is shorter ends where it ends. */
-  constructor(file: OverlayFile, length: number) {
+  constructor(file: OverlayFile, pages: DirtyPages, numbers: DiskNumbers) {
     this.#path = file.path;
     this.#file = file;
-    this.#length = length;
-    let duplicates = 0;
-    let outOfRange = 0;
-    for (const pageIndex of entriesOf(file, length)) {
-      if (pageIndex >= MAX_PAGES) outOfRange++;
-      else if (!this.#pages.add(pageIndex)) duplicates++;
-    }
-    this.duplicates = duplicates;
-    this.outOfRange = outOfRange;
+    this.pages = pages;
+    this.#numbers = numbers;
   }
 
   get path(): string {
@@ -50,32 +61,26 @@ export class PageList {
     return this.#file.identity;
   }
 
-  get pages(): DirtyPages {
-    return this.#pages;
-  }
-
-  /** In bytes. */
-  get length(): number {
-    return this.#length;
-  }
-
-  /** Names those pages of a range that are not named yet. */
-  append(firstPageIndex: number, lastPageIndex: number): void {
+  /** Names those pages of a range that are not named yet; answers how many. */
+  append(firstPageIndex: number, lastPageIndex: number): number {
     const added: number[] = [];
     for (let page = firstPageIndex; page <= lastPageIndex; page++) {
-      if (!this.#pages.has(page)) added.push(page);
+      if (!this.pages.has(page)) added.push(page);
     }
-    if (added.length === 0) return;
+    if (added.length === 0) return 0;
     const entries = encodeEntries(added);
-    this.#attempt('write to', () => this.#file.write(entries, this.#length));
-    this.#length += entries.length;
-    for (const page of added) this.#pages.add(page);
+    const { listLength } = this.#numbers;
+    this.#attempt('write to', () => this.#file.write(entries, listLength));
+    this.#numbers.listLength = listLength + entries.length;
+    for (const page of added) this.pages.add(page);
+    return added.length;
   }
 
   /** Cuts off what does not count. */
   cutBack(): void {
     this.#attempt('cut', () => {
-      if (this.#file.length() !== this.#length) this.#file.truncate(this.#length);
+      const { listLength } = this.#numbers;
+      if (this.#file.length() !== listLength) this.#file.truncate(listLength);
     });
   }
 
@@ -109,7 +114,8 @@ export class PageList {
       try {
         const length = prepared.length();
         files.rename(prepared.path, this.#path);
-        this.#length = length;
+        this.#numbers.listLength = length;
+        this.#numbers.listDescriptor = prepared.descriptor;
       } catch (error) {
         prepared.close();
         throw error;
@@ -117,7 +123,7 @@ export class PageList {
       this.#file.close();
       this.#file = prepared;
       for (const { pageIndex, pageCount } of dropped.extents(MAX_PAGES)) {
-        for (let page = pageIndex; page < pageIndex + pageCount; page++) this.#pages.remove(page);
+        for (let page = pageIndex; page < pageIndex + pageCount; page++) this.pages.remove(page);
       }
       files.syncDirectory(dirname(this.#path));
     });

@@ -1,12 +1,14 @@
 import { HexzError } from '../errors.js';
+import { DataReader } from './dataReader.js';
 import type { DirtyPages } from './dirtyPages.js';
 import { DiskNumbers } from './diskNumbers.js';
-import { asOverlayError, codeOf, damaged, onFile } from './failures.js';
+import { asOverlayError, codeOf, onFile } from './failures.js';
 import type { OverlayFile, OverlayFiles } from './files.js';
 import type { FrozenInstant } from './frozenInstant.js';
 import { type OverlayAccess, removeOverlayFiles } from './open.js';
-import { PageList } from './pageList.js';
-import { MAX_PAGES, PAGE_BYTES, pageOf, pagesIn } from './pages.js';
+import { type FoundList, PageList, readList } from './pageList.js';
+import { MAX_PAGES, PAGE_BYTES, pagesIn } from './pages.js';
+import { PageWriter, type ReadBase } from './pageWriter.js';
 import type { OverlayPaths } from './paths.js';
 import type { PreservedFile } from './preservedFile.js';
 import type { DiskState } from './recovery.js';
@@ -14,6 +16,7 @@ import { SharedDataFile } from './sharedDataFile.js';
 import type { SharedOverlay } from './sharedOverlay.js';
 import type { SideFile } from './sideFile.js';
 import { type RecordedLengths, type RecordedOrigin, SideFileRecord } from './sideFileRecord.js';
+import { WriteLock } from './writeLock.js';
 
 const ZERO_PAGE = Buffer.alloc(PAGE_BYTES);
 
@@ -38,11 +41,7 @@ export interface StoreParts {
 /**
  * The pages of a disk that were written, its size, and what of both is safe on the disk below.
  *
- * Invariants while it is open for writing:
- * - The data file is not longer than the disk. So what the disk gains when it grows is zero, and after a
- *   kill the length of the data file tells how far a write had made it grow (`recoverState`).
- * - A page is in the data file, as far as the disk goes, before the list names it; and the list holds
- *   whole entries. So a kill loses no write that was answered, and shows none half seeded.
+ * Invariants while it is open for writing, beside those of `PageWriter`:
  * - The side file names lengths of data and list only after both were synced. What lies beyond them after
  *   a power cut was confirmed to nobody and is dropped.
  * - While the data file is being cut or padded, the side file says how long it was or will be.
@@ -50,7 +49,16 @@ export interface StoreParts {
  * Pages of the list that lie behind the end of the disk stay dirty: they read as zeros when it grows again,
  * which is what they are.
  *
- * Everything but `sync`, `close` and `remove` is synchronous, so that requests never meet each other half done.
+ * Everything but `sync`, `drop`, `freeze`, `close` and `remove` is synchronous, so that requests never meet each other
+ * half done. Those that other threads answer (`AttachedOverlay`) are kept away by the lock:
+ *
+ *   what is done                               other threads
+ *   writing, clearing a page, looking at the   wait for that moment
+ *   lengths that a flush will record
+ *   cutting, growing, replacing the list       leave their writes to this thread (`#alone`)
+ *   an instant is frozen, changes are held     the same, until all of that is released (`reserve`)
+ *   refusing every change, closed              the same, for ever
+ *
  * A sync or a cut that fails leaves nobody knowing what is on the disk: from then on the store refuses to
  * change (`#failure`), reads go on, and the next open finds out what counts.
  */
@@ -58,8 +66,13 @@ export class PageStore {
   readonly #paths: OverlayPaths;
   readonly #files: OverlayFiles;
   readonly #data: SharedDataFile;
-  readonly #numbers: DiskNumbers;
+  readonly #numbers = new DiskNumbers();
   readonly #list: PageList;
+  readonly #lock = new WriteLock();
+  readonly #reader: DataReader;
+  readonly #writer: PageWriter;
+  /** What the list was found to hold beside its pages. */
+  readonly list: Omit<FoundList, 'pages'>;
   #baseLength: number;
   readonly #record: SideFileRecord;
   #isWritable = false;
@@ -77,12 +90,20 @@ export class PageStore {
   constructor({ access, paths, files, data, list, state, baseLength, record }: StoreParts) {
     this.#paths = paths;
     this.#files = files;
+    const found = readList(list, state.listLength);
+    const numbers = this.#numbers;
+    this.list = found;
     this.#data = new SharedDataFile(data);
-    this.#list = new PageList(list, state.listLength);
+    this.#list = new PageList(list, found.pages, numbers);
     this.#baseLength = baseLength;
     this.#record = new SideFileRecord(files, paths.side, record);
-    this.#numbers = new DiskNumbers(state.diskLength, state.lowestTruncation);
-    this.#numbers.dataLength = this.#onData('read the overlay', () =>
+    this.#reader = new DataReader(this.#data, numbers, this.#data.versions);
+    this.#writer = new PageWriter(this.#data, this.#list, numbers, (error) => this.#fail(error));
+    numbers.length = state.diskLength;
+    numbers.lowestTruncation = state.lowestTruncation;
+    numbers.listLength = state.listLength;
+    numbers.listDescriptor = list.descriptor;
+    numbers.dataLength = this.#onData('read the overlay', () =>
       Math.min(state.diskLength, data.length()),
     );
     if (access === 'write') this.beginWriting();
@@ -118,9 +139,12 @@ export class PageStore {
     return {
       path: this.#paths.data,
       identity: this.#data.identity,
+      isWritable: this.#isWritable,
       numbers: this.#numbers.share(),
       pages: this.pages.share(),
       pageVersions: this.#data.versions.share(),
+      writeLock: this.#lock.share(),
+      dataDescriptor: this.#data.descriptor,
     };
   }
 
@@ -132,9 +156,28 @@ export class PageStore {
    */
   async freeze(preserved: PreservedFile): Promise<FrozenInstant> {
     await this.sync();
-    const { length, lowestTruncation, dataLength } = this.#numbers;
-    const numbers = { length, lowestTruncation, dataLength };
-    return this.#data.freeze(numbers, this.pages.copy(), preserved);
+    const release = this.reserve();
+    try {
+      const { length, lowestTruncation, dataLength } = this.#numbers;
+      const numbers = { length, lowestTruncation, dataLength };
+      return this.#data.freeze(numbers, this.pages.copy(), preserved, release);
+    } catch (error) {
+      release();
+      throw error;
+    }
+  }
+
+  /**
+   * Keeps other threads from writing: none does when it returns.
+   *
+   * @returns lets them go on; it is to be called once
+   * @throws HexzError OVERLAY_UNUSABLE when one that is writing does not come to an end
+   */
+  reserve(): () => void {
+    // None begins any more then, and one that does not come to an end is not waited for twice.
+    if (this.#failure !== undefined) return () => {};
+    if (!this.#lock.reserve()) throw this.#neverEnds();
+    return () => this.#lock.release();
   }
 
   /** The dirty pages, also those behind the end of the disk. */
@@ -142,47 +185,25 @@ export class PageStore {
     return this.#list.pages;
   }
 
-  /** What the list was found to hold beside them. */
-  get list(): Pick<PageList, 'duplicates' | 'outOfRange'> {
-    return this.#list;
-  }
-
   /**
    * Fills the target with bytes of dirty pages; behind the end of the data file they are zero.
    *
-   * @throws HexzError OVERLAY_DAMAGED when the data file became shorter; OVERLAY_UNUSABLE
+   * @throws HexzError as `DataReader.read`
    */
   read(offset: number, target: Buffer): void {
-    const wanted = Math.max(0, Math.min(target.length, this.#numbers.dataLength - offset));
-    const count = this.#onData('read the overlay', () =>
-      this.#data.read(target.subarray(0, wanted), offset),
-    );
-    if (count < wanted) throw damaged(this.#paths.data, 'the data file was cut off meanwhile');
-    if (wanted < target.length) target.fill(0, wanted);
+    this.#reader.read(offset, target);
   }
 
   /**
-   * Writes pieces that follow each other, and makes the pages that they touch dirty. Of a page that was clean
-   * they must hold everything that the disk has.
+   * Writes all bytes, and makes the pages that they touch dirty.
    *
-   * @param diskEnd the disk ends there or behind it afterwards
-   * @throws HexzError NO_SPACE, DISK_TOO_LARGE, OVERLAY_UNUSABLE; the disk is then as before, but for bytes of
-   *   pages that were dirty
+   * @returns how many pages turned dirty
+   * @throws HexzError as `PageWriter.write`, and READ_ONLY
    */
-  write(offset: number, pieces: readonly Buffer[], diskEnd: number): void {
-    let end = offset;
-    try {
-      for (const piece of pieces) {
-        this.#onData('write to the overlay', () => this.#data.write(piece, end));
-        end += piece.length;
-      }
-      this.#data.withRoom(() => this.#list.append(pageOf(offset), pageOf(end - 1)));
-    } catch (error) {
-      this.#cutWhatFailed();
-      throw error;
-    }
-    this.#numbers.dataLength = Math.max(this.#numbers.dataLength, end);
-    this.#numbers.length = Math.max(this.#numbers.length, diskEnd);
+  write(offset: number, bytes: Buffer, readBase: ReadBase): number {
+    this.checkWritable();
+    if (bytes.length === 0) return 0;
+    return this.#inTurn(() => this.#writer.write(offset, bytes, readBase));
   }
 
   /**
@@ -194,10 +215,12 @@ export class PageStore {
    */
   truncate(length: number): void {
     this.checkWritable();
-    this.#syncFiles();
-    this.#numbers.changeWhole(() => {
-      if (length > this.#numbers.length) this.#grow(length);
-      else this.#shrink(length);
+    this.#alone(() => {
+      this.#syncFiles();
+      this.#numbers.changeWhole(() => {
+        if (length > this.#numbers.length) this.#grow(length);
+        else this.#shrink(length);
+      });
     });
   }
 
@@ -227,6 +250,7 @@ export class PageStore {
   async close(): Promise<void> {
     await this.#syncing;
     try {
+      this.reserve();
       if (this.#isWritable) this.#finish();
     } finally {
       this.#data.close();
@@ -237,9 +261,13 @@ export class PageStore {
   /** Deletes the files and closes them, in the place of `close`: until they are gone, nobody else can open them. */
   async remove(): Promise<void> {
     await this.#syncing;
-    removeOverlayFiles(this.#paths, this.#files);
-    this.#data.close();
-    this.#list.close();
+    try {
+      this.reserve();
+      removeOverlayFiles(this.#paths, this.#files);
+    } finally {
+      this.#data.close();
+      this.#list.close();
+    }
   }
 
   /**
@@ -250,11 +278,13 @@ export class PageStore {
    */
   keepOnly(kept: DirtyPages): void {
     this.checkWritable();
-    const dropped = this.pages.without(kept);
-    this.#replaceList(kept, dropped);
-    for (const { pageIndex, pageCount } of dropped.extents(MAX_PAGES)) {
-      for (let page = pageIndex; page < pageIndex + pageCount; page++) this.#clear(page);
-    }
+    this.#alone(() => {
+      const dropped = this.pages.without(kept);
+      this.#replaceList(kept, dropped);
+      for (const { pageIndex, pageCount } of dropped.extents(MAX_PAGES)) {
+        for (let page = pageIndex; page < pageIndex + pageCount; page++) this.#clear(page);
+      }
+    });
   }
 
   /**
@@ -267,7 +297,7 @@ export class PageStore {
     const done = this.#syncing.then(async () => {
       // First without holding up requests, so that little is left to be flushed when they are.
       await this.#syncNow();
-      this.#replaceList(this.pages.without(dropped), dropped);
+      this.#alone(() => this.#replaceList(this.pages.without(dropped), dropped));
       await this.#clearBehindBase(dropped);
     });
     this.#syncing = done.catch(() => {});
@@ -281,16 +311,18 @@ export class PageStore {
    */
   rebind(base: SideFile['base']): void {
     this.checkWritable();
-    this.#syncFiles();
-    this.#record.rebind(base);
-    this.#baseLength = this.#numbers.length;
-    this.#numbers.lowestTruncation = Number.POSITIVE_INFINITY;
-    try {
-      this.#writeRecord(this.#lengths());
-    } catch (error) {
-      this.#fail(error);
-      throw error;
-    }
+    this.#alone(() => {
+      this.#syncFiles();
+      this.#record.rebind(base);
+      this.#baseLength = this.#numbers.length;
+      this.#numbers.lowestTruncation = Number.POSITIVE_INFINITY;
+      try {
+        this.#writeRecord(this.#lengths());
+      } catch (error) {
+        this.#fail(error);
+        throw error;
+      }
+    });
   }
 
   /** @throws HexzError READ_ONLY, and what made it refuse every change */
@@ -299,6 +331,9 @@ export class PageStore {
       throw new HexzError('READ_ONLY', 'the overlay is open for reading only', {
         location: { file: this.#paths.data },
       });
+    }
+    if (this.#failure === undefined && this.#lock.isBroken) {
+      this.#fail(this.#unusable('a failed write of another thread could not be undone'));
     }
     if (this.#failure !== undefined) throw this.#failure;
   }
@@ -314,24 +349,13 @@ export class PageStore {
     this.#finishCut(this.#numbers.length);
   }
 
-  /** After a write that failed: what it left behind the end of the disk would count as growth. */
-  #cutWhatFailed(): void {
-    try {
-      if (this.#data.length() > this.#numbers.length) this.#data.truncate(this.#numbers.length);
-      this.#numbers.dataLength = Math.max(this.#numbers.dataLength, this.#data.length());
-      this.#list.cutBack();
-    } catch (error) {
-      this.#fail(asOverlayError(error, this.#paths.data, 'undo a failed write'));
-    }
-  }
-
   #grow(length: number): void {
     // Behind the end of the base the Rust hexz goes by the length of the data file.
     if (length > this.#baseLength) {
       try {
         this.#onData('make the disk larger', () => this.#data.truncate(length));
       } catch (error) {
-        this.#cutWhatFailed();
+        this.#writer.undo();
         throw error;
       }
       this.#syncFiles();
@@ -339,9 +363,9 @@ export class PageStore {
     const before = this.#record.lengths;
     const dataLength = Math.max(this.#numbers.dataLength, length > this.#baseLength ? length : 0);
     try {
-      this.#writeRecord({ diskLength: length, dataLength, listLength: this.#list.length });
+      this.#writeRecord({ diskLength: length, dataLength, listLength: this.#numbers.listLength });
     } catch (error) {
-      this.#cutWhatFailed();
+      this.#writer.undo();
       this.#writeAgain(before);
       throw error;
     }
@@ -355,7 +379,7 @@ export class PageStore {
     const dataLength = this.#numbers.dataLength;
     this.#numbers.lowestTruncation = Math.min(lowestBefore, length);
     try {
-      this.#writeRecord({ diskLength: length, dataLength, listLength: this.#list.length });
+      this.#writeRecord({ diskLength: length, dataLength, listLength: this.#numbers.listLength });
       if (dataLength > length) this.#onData('cut the disk', () => this.#data.truncate(length));
     } catch (error) {
       this.#numbers.lowestTruncation = lowestBefore;
@@ -381,7 +405,7 @@ export class PageStore {
   async #syncNow(): Promise<void> {
     this.checkWritable();
     const { version } = this.#numbers;
-    const lengths = this.#lengths();
+    const lengths = this.#inTurn(() => this.#lengths());
     try {
       await this.#data.syncLater();
       if (lengths.listLength !== this.#record.lengths.listLength) await this.#list.syncLater();
@@ -432,9 +456,10 @@ export class PageStore {
     for (const { pageIndex, pageCount } of dropped.extents(MAX_PAGES)) {
       const end = pageIndex + pageCount;
       for (let page = Math.max(pageIndex, firstPageIndex); page < end; page++) {
-        // Written again meanwhile.
-        if (this.pages.has(page)) continue;
-        this.#clear(page);
+        this.#inTurn(() => {
+          // Unless it was written again meanwhile.
+          if (!this.pages.has(page)) this.#clear(page);
+        });
         if (--untilTurn > 0) continue;
         untilTurn = CLEARED_AT_ONCE;
         await new Promise((resolve) => setImmediate(resolve));
@@ -488,7 +513,7 @@ export class PageStore {
     return {
       diskLength: this.#numbers.length,
       dataLength: this.#numbers.dataLength,
-      listLength: this.#list.length,
+      listLength: this.#numbers.listLength,
     };
   }
 
@@ -507,8 +532,42 @@ export class PageStore {
     }
   }
 
+  /** Does something that takes no longer than a write, while no other thread writes. */
+  #inTurn<T>(action: () => T): T {
+    if (!this.#lock.take()) throw this.#neverEnds();
+    try {
+      this.checkWritable();
+      return action();
+    } finally {
+      this.#lock.give();
+    }
+  }
+
+  /** Does something while no other thread writes, which leave their writes to this one. */
+  #alone(action: () => void): void {
+    const release = this.reserve();
+    try {
+      this.checkWritable();
+      action();
+    } finally {
+      release();
+    }
+  }
+
   #fail(error: unknown): void {
-    this.#failure ??= asOverlayError(error, this.#paths.data, 'use the overlay');
+    if (this.#failure !== undefined) return;
+    this.#failure = asOverlayError(error, this.#paths.data, 'use the overlay');
+    this.#lock.refuse();
+  }
+
+  #neverEnds(): HexzError {
+    const failure = this.#unusable('a thread that was writing has not come to an end');
+    this.#fail(failure);
+    return failure;
+  }
+
+  #unusable(message: string): HexzError {
+    return new HexzError('OVERLAY_UNUSABLE', message, { location: { file: this.#paths.data } });
   }
 
   #onData<T>(what: string, action: () => T): T {

@@ -14,7 +14,7 @@ const slotOf = (pageIndex: number): number => pageIndex % SLOTS;
  * Tells readers in other threads which pages are being written: the kernel does not keep a read from seeing half of
  * a write.
  *
- * Invariant: the counter of a page is odd exactly while the one thread that writes is at it. A reader who found it
+ * Invariant: the counter of a page is odd exactly while a thread writes it, one at a time. A reader who found it
  * even, and the same before and after, has read the page as it was or as it became.
  */
 export class PageVersions {

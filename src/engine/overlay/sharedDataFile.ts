@@ -6,9 +6,9 @@ import { PageVersions } from './pageVersions.js';
 import type { PreservedFile } from './preservedFile.js';
 
 /**
- * The data file of an overlay, read by other threads while this one changes it: they are told what is being written,
- * and what is about to change is kept for the instants that are frozen. Those may be several; each has a file of its
- * own.
+ * The data file of an overlay, as a thread that writes has it: those that read are told what is being written, and
+ * what is about to change is kept for the instants that are frozen. Those may be several; each has a file of its own.
+ * Only the thread that owns the overlay freezes, and alone writes then.
  *
  * State: `#frozen` are the instants that were not released; undefined where there is none, so that a write asks
  * nothing else.
@@ -16,26 +16,37 @@ import type { PreservedFile } from './preservedFile.js';
 export class SharedDataFile implements OverlayFile {
   readonly path: string;
   readonly identity: string;
-  readonly versions = new PageVersions();
+  readonly versions: PageVersions;
   readonly #file: OverlayFile;
   #frozen: Set<FrozenInstant> | undefined;
 
-  constructor(file: OverlayFile) {
+  constructor(file: OverlayFile, versions = new PageVersions()) {
     this.path = file.path;
     this.identity = file.identity;
+    this.versions = versions;
     this.#file = file;
   }
 
-  /** Begins to keep what these pages hold now; they become the instant's own. */
+  get descriptor(): number {
+    return this.#file.descriptor;
+  }
+
+  /**
+   * Begins to keep what these pages hold now; they become the instant's own.
+   *
+   * @param onRelease told when it is released
+   */
   freeze(
     numbers: Omit<FrozenNumbers, 'path' | 'identity'>,
     pages: DirtyPages,
     preserved: PreservedFile,
+    onRelease: () => void,
   ): FrozenInstant {
     const { path, identity } = this;
     const instant = new FrozenInstant({ path, identity, ...numbers }, pages, preserved, (ended) => {
       this.#frozen?.delete(ended);
       if (this.#frozen?.size === 0) this.#frozen = undefined;
+      onRelease();
     });
     this.#frozen ??= new Set();
     this.#frozen.add(instant);

@@ -71,7 +71,7 @@ export class Engine {
   readonly #passwords: readonly string[];
   readonly #identity: ProcessIdentity;
   readonly #startedAt = new Date().toISOString();
-  readonly #gate = new ChangeGate();
+  readonly #gate: ChangeGate;
   readonly #liveChanges: LiveChanges;
   #registration: Registration | undefined;
   #statusTimer: NodeJS.Timeout | undefined;
@@ -124,6 +124,7 @@ export class Engine {
   ) {
     this.#identity = identity;
     this.#resources = resources;
+    this.#gate = new ChangeGate(() => resources.overlay?.reserve() ?? (() => {}));
     this.#liveChanges = new LiveChanges(resources, this.#gate, () => this.#mount);
     this.#settings = settings;
     this.#passwords = options.passwords;

@@ -7,6 +7,9 @@ import { type StreamName, streamNames } from '../format/types.js';
 import type { Overlay } from '../overlay/overlay.js';
 import type { Snapshot } from '../snapshot/snapshot.js';
 
+/** Threads that can serve one volume; what no thread uses takes no memory. */
+const MAX_SERVING_THREADS = 16;
+
 /** Shared memory for what will be recorded of a volume. */
 export function createActivity(snapshot: Snapshot, overlay?: Overlay): SharedActivity {
   const streams: Partial<Record<StreamName, RecordedStream>> = {};
@@ -17,5 +20,5 @@ export function createActivity(snapshot: Snapshot, overlay?: Overlay): SharedAct
         ? { length: overlay.length, blockBytes, isVariable, canGrow: overlay.isWritable }
         : { length: snapshot.streamLength(name), blockBytes, isVariable, canGrow: false };
   }
-  return createSharedActivity(streams);
+  return createSharedActivity(streams, { recorderCount: MAX_SERVING_THREADS });
 }

@@ -8,8 +8,8 @@ import type { Overlay } from '../overlay/overlay.js';
 import { PAGE_BYTES } from '../overlay/pages.js';
 import type { Snapshot } from '../snapshot/snapshot.js';
 
-/** What a mount serves: the streams of a snapshot, the disk perhaps under an overlay. Offsets and lengths in bytes. */
-export interface Volume {
+/** What every thread that serves has of a volume. Offsets and lengths in bytes. */
+export interface ReadableVolume {
   readonly snapshot: Snapshot;
   /** Whether the disk can be written. */
   readonly isWritable: boolean;
@@ -24,6 +24,10 @@ export interface Volume {
    * @throws HexzError as `Snapshot.readInto` and `Overlay.readInto`
    */
   readInto(stream: StreamName, offset: number, target: Buffer): number;
+}
+
+/** What a mount serves: the streams of a snapshot, the disk perhaps under an overlay. */
+export interface Volume extends ReadableVolume {
   /**
    * Writes all bytes into the disk, which grows to just behind the last one where it was shorter.
    *
@@ -40,6 +44,11 @@ export interface Volume {
   sync(): Promise<void>;
   /** Flushes and closes overlay and snapshot. */
   close(): Promise<void>;
+}
+
+/** One that answers how many pages turned dirty. */
+interface CountingVolume extends Volume {
+  write(offset: number, bytes: Buffer): number;
 }
 
 /** The disk of a snapshot, for an overlay to lie on. */
@@ -61,10 +70,10 @@ export function createVolume(
   const volume = plainVolume(snapshot, overlay);
   if (recorder === undefined) return volume;
   snapshot.countInto(recorder.work, recorder.cacheMarks);
-  return recordedVolume(volume, overlay, recorder);
+  return recordedVolume(volume, recorder);
 }
 
-function plainVolume(snapshot: Snapshot, overlay: Overlay | undefined): Volume {
+function plainVolume(snapshot: Snapshot, overlay: Overlay | undefined): CountingVolume {
   const isWritable = overlay?.isWritable ?? false;
   const writable = (): Overlay => {
     if (overlay !== undefined && isWritable) return overlay;
@@ -99,35 +108,36 @@ function plainVolume(snapshot: Snapshot, overlay: Overlay | undefined): Volume {
   };
 }
 
-/** A volume that records every request; the snapshot's readers bump the recorder's work. */
-function recordedVolume(
-  volume: Volume,
-  overlay: Overlay | undefined,
+/** Reads a volume and records that. */
+export function recordedReads(
+  volume: Pick<ReadableVolume, 'readInto'>,
   recorder: ActivityRecorder,
-): Volume {
-  const listedPages = () => overlay?.listedPageCount ?? 0;
+): ReadableVolume['readInto'] {
+  return (stream, offset, target) => {
+    const startedAt = recorder.begin();
+    try {
+      const count = volume.readInto(stream, offset, target);
+      recorder.end(startedAt, 'read', stream, offset, count, 0, false);
+      return count;
+    } catch (error) {
+      recorder.end(startedAt, 'read', stream, offset, target.length, 0, true);
+      throw error;
+    }
+  };
+}
+
+/** A volume that records every request; the snapshot's readers bump the recorder's work. */
+function recordedVolume(volume: CountingVolume, recorder: ActivityRecorder): Volume {
   return {
     ...volume,
     get dirtyBytes() {
       return volume.dirtyBytes;
     },
-    readInto(stream, offset, target) {
-      const startedAt = recorder.begin();
-      try {
-        const count = volume.readInto(stream, offset, target);
-        recorder.end(startedAt, 'read', stream, offset, count, 0, false);
-        return count;
-      } catch (error) {
-        recorder.end(startedAt, 'read', stream, offset, target.length, 0, true);
-        throw error;
-      }
-    },
+    readInto: recordedReads(volume, recorder),
     write(offset, bytes) {
-      const listedBefore = listedPages();
       const startedAt = recorder.begin();
       try {
-        volume.write(offset, bytes);
-        const dirtied = listedPages() - listedBefore;
+        const dirtied = volume.write(offset, bytes);
         recorder.end(startedAt, 'write', 'disk', offset, bytes.length, dirtied, false);
       } catch (error) {
         recorder.end(startedAt, 'write', 'disk', offset, bytes.length, 0, true);

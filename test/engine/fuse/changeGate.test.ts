@@ -14,6 +14,25 @@ describe('ChangeGate', () => {
     await held;
   });
 
+  it('keeps other threads from writing as long as it is held', () => {
+    let reservations = 0;
+    const gate = new ChangeGate(() => {
+      reservations++;
+      return () => {
+        reservations--;
+      };
+    });
+    const [first, second] = [gate.hold(), gate.hold()];
+    first();
+    expect(reservations).toBe(1);
+    second();
+    expect(reservations).toBe(0);
+    gate.hold();
+    gate.openAll();
+    gate.openAll();
+    expect(reservations).toBe(0);
+  });
+
   it('counts no hold from before it was opened for all', async () => {
     const gate = new ChangeGate();
     const lost = gate.hold();

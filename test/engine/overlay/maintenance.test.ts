@@ -35,7 +35,7 @@ const sidePath = (path: string): string => `${path}.hexz.json`;
 const page = (index: number): number => index * PAGE_BYTES;
 const noise = (pages: number, seed = 1): Buffer => markedBytes(page(pages), seed);
 
-type Work = (overlay: Overlay) => void | Promise<void>;
+type Work = (overlay: Overlay) => unknown;
 
 /** An overlay that was written and closed. */
 async function closed(work: Work): Promise<string> {

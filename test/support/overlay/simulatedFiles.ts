@@ -314,6 +314,8 @@ class SimulatedFile implements OverlayFile {
   readonly path: string;
   readonly number: FileNumber;
   readonly identity: string;
+  /** No other thread finds it. */
+  readonly descriptor = -1;
   readonly #isWritable: boolean;
   readonly #host: Host;
   #isOpen = true;
