@@ -17,6 +17,7 @@ export interface EngineOptions extends ReadOptions {
   readonly overlay?: string;
   readonly mount: boolean;
   readonly allowOther?: boolean;
+  readonly backend?: string;
   readonly force?: boolean;
 }
 
@@ -71,7 +72,7 @@ export class InspectedEngine {
     const { snapshot, passwords } = await openWithPasswords(path, options);
     // The engine opens it for itself; here it was to be found out whether that can work.
     snapshot.close();
-    const { overlay, cacheSize, rw = false, allowOther = false, force = false } = options;
+    const { overlay, cacheSize, backend, rw = false, allowOther = false, force = false } = options;
     const { engine, mountProblem } = await startWhereItCan(
       (isMounted) =>
         startReporting(reports, {
@@ -80,6 +81,7 @@ export class InspectedEngine {
           hasTemporaryMountpoint: mountpoint === undefined && isMounted,
           ...(overlay === undefined ? {} : { overlay }),
           ...(cacheSize === undefined ? {} : { cacheSize }),
+          ...(backend === undefined ? {} : { backend }),
           rw,
           allowOther,
           force,

@@ -110,7 +110,7 @@ describe('where nothing can be mounted', () => {
       size: { columns: 120, rows: 28 },
     });
     const shown = await screen.shows(READY);
-    expect(shown).toMatch(/^! Not mounted: fuse-native cannot be loaded: .*hexz doctor/m);
+    expect(shown).toMatch(/^! Not mounted: koffi cannot be loaded.*hexz doctor/m);
     expect(shown.split('\n')[0]).toContain('not mounted');
     screen.type('q');
     expect(await screen.end()).toBe(0);
@@ -119,7 +119,7 @@ describe('where nothing can be mounted', () => {
   test('a mountpoint that was named is a must', async () => {
     const screen = open([cliPath, 'inspect', snapshot, newDirectory()], { env: withoutFuse });
     expect(await screen.end()).toBe(6);
-    expect(screen.sent).toContain('fuse-native cannot be loaded');
+    expect(screen.sent).toContain('koffi cannot be loaded');
   });
 });
 
