@@ -34,7 +34,7 @@ export function checkOptions(
   if (mountpoint !== undefined && !mount) {
     throw new HexzError('USAGE', 'a mountpoint and --no-mount contradict each other');
   }
-  const startOption = (['rw', 'overlay', 'force', 'allowOther'] as const).find(
+  const startOption = (['rw', 'overlay', 'force', 'allowOther', 'backend'] as const).find(
     (name) => options[name],
   );
   if (attach !== undefined && (startOption !== undefined || !mount)) {

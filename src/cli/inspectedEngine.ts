@@ -23,6 +23,7 @@ export interface EngineOptions extends ReadOptions {
   readonly overlay?: string;
   readonly mount: boolean;
   readonly allowOther?: boolean;
+  readonly backend?: string;
   readonly force?: boolean;
 }
 
@@ -81,6 +82,7 @@ export class InspectedEngine {
       passwords,
       overlay,
       cacheSize,
+      backend,
       rw = false,
       allowOther = false,
       force = false,
@@ -93,6 +95,7 @@ export class InspectedEngine {
           hasTemporaryMountpoint: mountpoint === undefined && isMounted,
           ...(overlay === undefined ? {} : { overlay }),
           ...(cacheSize === undefined ? {} : { cacheSize }),
+          ...(backend === undefined ? {} : { backend }),
           rw,
           allowOther,
           force,

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command, CommanderError, Option } from 'commander';
 import { asHexzError, errorTable, HexzError } from '../engine/errors.js';
+import { backendNames } from '../engine/fuse/backendNames.js';
 import { version } from '../engine/process/version.js';
 import {
   collect,
@@ -30,6 +31,7 @@ data, 8 output could not be written, 70 a bug in hexz.
 
 Environment:
   HEXZ_PASSWORD  password of encrypted snapshots (set but empty: the empty password)
+  HEXZ_BACKEND   what carries a mount, where --backend does not say it
   HEXZ_CODECS    "bundled": do not use the compression libraries of the system`;
 
 function readingCommand(name: string, description: string): Command {
@@ -41,6 +43,8 @@ function readingCommand(name: string, description: string): Command {
     .helpOption('-h, --help', 'show this help');
 }
 
+const backendOption = (): Option =>
+  new Option('--backend <name>', 'what carries the mount').choices([...backendNames]);
 const cacheOption = (): Option =>
   new Option(
     '--cache-size <size>',
@@ -113,6 +117,8 @@ function program(): Command {
         new Option('--gid <number>', 'group of the files (default: yours)').argParser(parseId),
       )
       .option('--allow-other', 'let other users use the mount')
+      .addOption(backendOption())
+      .option('--writeback', 'let the kernel keep what is written until it is synced')
       .option('--force', 'take an overlay that was made on another snapshot')
       .action(async (path: string, mountpoint: string, options: MountCommandOptions) => {
         const { mount } = await import('./mount.js');
@@ -199,6 +205,7 @@ function inspectCommand(): Command {
     .option('--no-alt-screen', 'show the screen below what the terminal shows, not instead of it')
     .option('--no-mouse', 'leave the mouse to the terminal')
     .option('--allow-other', 'let other users use the mount')
+    .addOption(backendOption())
     .option('--force', 'take an overlay that was made on another snapshot')
     .option('--parent-dir <dir>', 'look for parents here too (repeatable)', collect)
     .option('--password-file <file>', 'file that holds a password (repeatable)', collect)

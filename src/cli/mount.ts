@@ -15,6 +15,8 @@ export interface MountCommandOptions extends ReadOptions {
   readonly uid?: number;
   readonly gid?: number;
   readonly allowOther?: boolean;
+  readonly backend?: string;
+  readonly writeback?: boolean;
   readonly force?: boolean;
 }
 

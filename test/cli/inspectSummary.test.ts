@@ -45,13 +45,13 @@ describe.concurrent('inspect where nobody looks and no command comes', () => {
   test('does not go on without a mount where commands come, and says once why not', async () => {
     const result = await runCli(['inspect', snapshot, '-c', 'state'], { env: withoutFuse });
     expect(result.status).toBe(6);
-    expect(result.stderr).toMatch(/^hexz: fuse-native cannot be loaded: .+\n$/);
+    expect(result.stderr).toMatch(/^hexz: koffi cannot be loaded.+\n$/);
   });
 });
 
 test('with lines on a terminal, what cannot be mounted is looked into unmounted', async () => {
   const terminal = openTerminal([cliPath, 'inspect', snapshot, '--plain'], withoutFuse);
-  await terminal.shows(/not mounted; help.*[\s\S]*Not mounted: fuse-native.*hexz doctor/);
+  await terminal.shows(/not mounted; help.*[\s\S]*Not mounted: koffi.*hexz doctor/);
   terminal.type('quit\r');
   expect(await terminal.status).toBe(0);
 });

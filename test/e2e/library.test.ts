@@ -67,7 +67,7 @@ describe.runIf(requires('FUSE'))('mount()', { retry: 1 }, () => {
       snapshot,
       mode: 'ro',
       overlay: null,
-      backend: 'fuse-native',
+      backend: process.env.HEXZ_BACKEND ?? 'kernel',
       warnings: [],
     });
     expect(mounted.pid).not.toBe(process.pid);

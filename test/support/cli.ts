@@ -36,7 +36,9 @@ export interface CliOptions {
 }
 
 export function cliEnvironment(added: Readonly<Record<string, string>> = {}): NodeJS.ProcessEnv {
-  const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('HEXZ_'));
+  const inherited = Object.entries(process.env).filter(
+    ([name]) => !name.startsWith('HEXZ_') || name === 'HEXZ_BACKEND',
+  );
   return { ...Object.fromEntries(inherited), ...added };
 }
 

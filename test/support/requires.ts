@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
-import { loadNativeLibrary } from '../../src/engine/codec/nativeLibrary.js';
+import { loadNativeLibrary, loadSystemLibrary } from '../../src/engine/codec/nativeLibrary.js';
 import { cliPath } from './cli.js';
 import { projectDirectory } from './fixtures.js';
 
@@ -72,6 +72,9 @@ function missingForFuse(): string | undefined {
   }
   const isRoot = process.getuid?.() === 0;
   if (!isRoot && !setuidFusermount()) return 'fusermount is missing or not setuid root';
+  if (process.env.HEXZ_BACKEND !== 'fuse-native') {
+    return missing(loadSystemLibrary('libc.so.6') !== undefined, 'koffi cannot be loaded');
+  }
   // In a process of its own: libfuse is a guest that does not leave.
   const load = ['--eval', "require('fuse-native')"];
   return missing(

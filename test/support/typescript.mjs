@@ -17,8 +17,15 @@ export async function load(url, context, nextLoad) {
     await readFile(fileURLToPath(url), 'utf8'),
     { compilerOptions: { module: 'ESNext', target: 'ES2023', verbatimModuleSyntax: true } },
   );
-  return { format: 'module', source, shortCircuit: true };
+  return { format: 'module', source: withBuiltPrograms(url, source), shortCircuit: true };
 }
+
+/** Threads are those of the build: their program is named by an address, which nothing here resolves. */
+const withBuiltPrograms = (url, source) =>
+  source.replace(/new URL\('\.\/(\w+Worker\.js)', import\.meta\.url\)/, (_, program) => {
+    const built = new URL(program, url).href.replace('/src/', '/dist/');
+    return `new URL('${built}')`;
+  });
 
 // Node loads this module once more, for its hooks alone, in a thread of their own.
 if (isMainThread) register(import.meta.url);

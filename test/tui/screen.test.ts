@@ -136,7 +136,7 @@ describe('where nothing can be mounted', () => {
       size: { columns: 120, rows: 28 },
     });
     const shown = await screen.shows(READY);
-    expect(shown).toMatch(/^! Not mounted: fuse-native cannot be loaded: .*hexz doctor/m);
+    expect(shown).toMatch(/^! Not mounted: koffi cannot be loaded.*hexz doctor/m);
     expect(shown.split('\n')[0]).toContain('not mounted');
     screen.type('q');
     expect(await screen.end()).toBe(0);
@@ -146,7 +146,7 @@ describe('where nothing can be mounted', () => {
     const screen = open([cliPath, 'inspect', snapshot, newDirectory()], { env: withoutFuse });
     expect(await screen.end()).toBe(6);
     expect(screen.isAlternate).toBe(false);
-    await screen.shows(/fuse-native cannot be loaded/);
+    await screen.shows(/koffi cannot be loaded/);
   });
 });
 

@@ -7,11 +7,14 @@ interface NativeLibrary {
   func(prototype: string): NativeFunction;
   /** What the last function that was called left in errno. */
   errno(): number;
+  /** Where memory lies, for structures that point to it. It must be held as long as they are used. */
+  addressOf(memory: Buffer): bigint;
 }
 
 interface Koffi {
   load(name: string): { func(prototype: string): NativeFunction };
   errno(): number;
+  address(memory: Buffer): bigint;
 }
 
 /**
@@ -31,6 +34,7 @@ export function loadSystemLibrary(soname: string): NativeLibrary | undefined {
     return {
       func: (prototype) => library.func(prototype),
       errno: () => koffi.errno(),
+      addressOf: (memory) => koffi.address(memory),
     };
   } catch {
     return undefined;

@@ -1,3 +1,4 @@
+import type { ServingThreads } from '../volume/servingThreads.js';
 import type { FileSystem } from './fileSystem.js';
 
 export interface FuseOptions {
@@ -6,6 +7,14 @@ export interface FuseOptions {
   /** Whether other users than the one who mounts may use the mount. */
   readonly allowOther: boolean;
   readonly isReadOnly: boolean;
+  /** By which other threads get what the file system serves. A backend without them asks the file system everything. */
+  readonly threads?: ServingThreads | undefined;
+  /** Memory for decoded blocks of all these threads together, in bytes. */
+  readonly cacheBytes?: number | undefined;
+  /** Whether the kernel may keep what is written for a while, where the backend and the kernel can do that. */
+  readonly isWritebackWanted?: boolean;
+  /** Told of a bug in another thread: the mount cannot be served any more. */
+  readonly onBug: (error: Error) => void;
 }
 
 /** A file system that the kernel has mounted. */
@@ -20,6 +29,8 @@ export interface FuseConnection {
 /** What carries a file system between the kernel and us. */
 export interface FuseBackend {
   readonly name: string;
+  /** How far the kernel had best read ahead, where that is more than it does by itself. */
+  readonly readaheadBytes?: number;
   /**
    * Checks that this machine and this user can mount. It is to be called before anything is made for a mount.
    *

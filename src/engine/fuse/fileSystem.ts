@@ -27,6 +27,11 @@ export interface FileSystemOptions {
   readonly diskModifiedAt?: Date;
   /** Room that is left for the overlay, in bytes. Without it a writable mount shows none. */
   readonly freeBytes?: () => number;
+  /**
+   * When the disk was last written, in milliseconds since 1970, for file systems in several threads that stand for the
+   * same volume. Default: one of its own.
+   */
+  readonly diskTouch?: Float64Array<SharedArrayBuffer>;
   /** Holds changes back; a backend asks it before it passes one on. */
   readonly gate?: ChangeGate;
   /** Told of errors that are more than a refused request: a program sees only an errno. */
@@ -88,6 +93,10 @@ export class FileSystem {
   readonly #options: FileSystemOptions;
   readonly #streams: readonly StreamName[];
   readonly #reported = new Set<string>();
+  /** When the disk was last written, by whichever thread: as `FileSystemOptions.diskTouch`. */
+  readonly diskTouch: Float64Array<SharedArrayBuffer>;
+  /** The touch that `#diskTimes` know of. */
+  #seenTouch: number;
   #diskTimes: Pick<Attributes, 'accessedAt' | 'modifiedAt' | 'changedAt'>;
   readonly #snapshotTimes: Pick<Attributes, 'accessedAt' | 'modifiedAt' | 'changedAt'>;
 
@@ -96,6 +105,8 @@ export class FileSystem {
     this.#volume = volume;
     this.#streams = streamNames.filter((stream) => volume.hasStream(stream));
     this.#options = options;
+    this.diskTouch = options.diskTouch ?? new Float64Array(new SharedArrayBuffer(8));
+    this.#seenTouch = this.#lastTouch;
     this.#snapshotTimes = { accessedAt: modifiedAt, modifiedAt, changedAt: modifiedAt };
     this.#diskTimes = {
       accessedAt: diskModifiedAt,
@@ -142,7 +153,7 @@ export class FileSystem {
       linkCount: 1,
       length,
       sectorCount: Math.ceil(length / 512),
-      ...(stream === 'disk' ? this.#diskTimes : this.#snapshotTimes),
+      ...(stream === 'disk' ? this.#currentDiskTimes() : this.#snapshotTimes),
     };
   }
 
@@ -196,7 +207,7 @@ export class FileSystem {
   setModificationTime(inode: number, modifiedAt: Date): void {
     this.#checkChangeable(inode);
     if (inode === ROOT_INODE) throw new RequestError('EPERM');
-    this.#diskTimes = { ...this.#diskTimes, modifiedAt, changedAt: new Date() };
+    this.#diskTimes = { ...this.#currentDiskTimes(), modifiedAt, changedAt: new Date() };
   }
 
   /** Permissions cannot be changed; to ask for those that there are is no mistake. */
@@ -269,9 +280,23 @@ export class FileSystem {
     if (!this.#volume.isWritable || inode === streamInodes.memory) throw new RequestError('EROFS');
   }
 
+  /** Fractions of a millisecond tell a write from one just before it. */
   #touchDisk(): void {
-    const now = new Date();
-    this.#diskTimes = { ...this.#diskTimes, modifiedAt: now, changedAt: now };
+    this.diskTouch[0] = performance.timeOrigin + performance.now();
+  }
+
+  get #lastTouch(): number {
+    return this.diskTouch[0] as number;
+  }
+
+  #currentDiskTimes(): Pick<Attributes, 'accessedAt' | 'modifiedAt' | 'changedAt'> {
+    const touch = this.#lastTouch;
+    if (touch !== this.#seenTouch) {
+      const now = new Date(touch);
+      this.#seenTouch = touch;
+      this.#diskTimes = { ...this.#diskTimes, modifiedAt: now, changedAt: now };
+    }
+    return this.#diskTimes;
   }
 }
 

@@ -1,8 +1,8 @@
-import { constants } from 'node:os';
 import { basename, dirname, resolve } from 'node:path';
 import { HexzError } from '../errors.js';
 import { describeSystemError } from '../systemErrors.js';
 import type { FuseBackend, FuseConnection, FuseOptions } from './backend.js';
+import { errorNumber } from './errorNumber.js';
 import { type Attributes, type FileSystem, ROOT_INODE, type Statistics } from './fileSystem.js';
 import { fuseDescriptors, isFuseDescriptor } from './fuseDescriptors.js';
 import {
@@ -14,7 +14,7 @@ import {
   type NativeStatistics,
 } from './fuseNativeLibrary.js';
 import { RequestError } from './requestError.js';
-import { checkRequirements } from './requirements.js';
+import { checkRequirements, requirements } from './requirements.js';
 
 /** Nothing changes but through the mount itself, so the kernel may remember what it was told. */
 const CACHE_SECONDS = 86_400;
@@ -45,7 +45,7 @@ export const fuseNative: FuseBackend = {
   name: 'fuse-native',
 
   async check(options): Promise<void> {
-    checkRequirements(options);
+    checkRequirements(requirements('fuse-native', options));
   },
 
   async mount(fileSystem, options): Promise<FuseConnection> {
@@ -155,11 +155,8 @@ function handlersOf(fileSystem: FileSystem): NativeHandlers {
       .filter((name) => name !== '')
       .reduce((directory, name) => fileSystem.lookup(directory, name), ROOT_INODE);
 
-  const failure = (operation: string, error: unknown): number => {
-    const { errno } = constants;
-    const name = fileSystem.reportFailure(operation, error);
-    return -(errno[name as keyof typeof errno] ?? errno.EIO);
-  };
+  const failure = (operation: string, error: unknown): number =>
+    -errorNumber(fileSystem.reportFailure(operation, error));
   /** The count of bytes that the action gives, or why it failed. */
   const count = (operation: string, action: () => number): number => {
     try {

@@ -4,7 +4,10 @@ import { HexzError } from '../errors.js';
 import { findProgram } from '../programs.js';
 import { describeSystemError } from '../systemErrors.js';
 import type { FuseOptions } from './backend.js';
+import { type BackendName, backendNames } from './backendNames.js';
 import { loadFuseNative } from './fuseNativeLibrary.js';
+import { fusermountPath } from './kernel/mountDevice.js';
+import { loadSystemCalls } from './kernel/systemCalls.js';
 
 /** What one look at the machine found. */
 export interface Check {
@@ -25,14 +28,37 @@ const SETUID = 0o4000;
 const CAP_SYS_ADMIN = 21n;
 const CONTAINER_REMEDY = `in a container: --cap-add SYS_ADMIN --device ${DEVICE}`;
 
-/** All that a mount over fuse-native needs of this machine, for the user that asks. */
-export const requirements = (needs: Needs): readonly Check[] => [
+/** All that a mount needs of this machine, for the user that asks, with this backend. */
+export const requirements = (backend: BackendName, needs: Needs): readonly Check[] => [
   checkDevice(),
   checkPermission(),
-  checkFusermount(),
-  checkFuseNative(),
+  ...ownRequirements[backend](),
   checkAllowOther(needs),
 ];
+
+const ownRequirements: Readonly<Record<BackendName, () => readonly Check[]>> = {
+  kernel: () => [checkMountProgram(), checkKoffi()],
+  'fuse-native': () => [checkFusermount(), checkFuseNative()],
+};
+
+/** Whether a backend can mount on this machine. */
+export const canMountWith = (backend: BackendName): boolean =>
+  !requirements(backend, { allowOther: false }).some(isMissing);
+
+/** What all backends need of this machine. What only one needs that others can stand in for is not missing. */
+export function checkFuse(): { readonly canMount: boolean; readonly checks: readonly Check[] } {
+  const usable = backendNames.filter(canMountWith);
+  const canMount = usable.length > 0;
+  const own = backendNames.flatMap((backend) =>
+    ownRequirements[backend]().map((check): Check => {
+      if (!canMount || !isMissing(check)) return check;
+      const detail = `${check.detail}; only --backend ${backend} needs it`;
+      return { ...check, state: 'warning', detail };
+    }),
+  );
+  const checks = [checkDevice(), checkPermission(), ...own, checkAllowOther({ allowOther: false })];
+  return { canMount, checks };
+}
 
 export const isMissing = ({ state }: Check): boolean => state === 'missing';
 
@@ -41,8 +67,8 @@ export const isMissing = ({ state }: Check): boolean => state === 'missing';
  *
  * @throws HexzError FUSE_UNAVAILABLE for the first thing that is, with what mends it
  */
-export function checkRequirements(needs: Needs): void {
-  const missing = requirements(needs).find(isMissing);
+export function checkRequirements(checks: readonly Check[]): void {
+  const missing = checks.find(isMissing);
   if (missing === undefined) return;
   const { name, detail, remedy } = missing;
   throw new HexzError('FUSE_UNAVAILABLE', `${name} ${detail}`, { hint: remedy });
@@ -96,6 +122,23 @@ function checkFusermount(): Check {
   const name = 'fusermount';
   const path = findProgram(name);
   if (path === undefined) return withoutFusermount(name);
+  return checkSetuid(name, path);
+}
+
+/** Who is not root mounts through this program, or through that of libfuse 2, which does the same. */
+function checkMountProgram(): Check {
+  const name = 'fusermount3';
+  const path = fusermountPath();
+  if (path !== undefined) return checkSetuid(name, path);
+  return {
+    name,
+    state: isRoot() ? 'ok' : 'missing',
+    detail: 'is not installed, or not in PATH; only root can mount without it',
+    remedy: 'apt install fuse3',
+  };
+}
+
+function checkSetuid(name: string, path: string): Check {
   const { mode, uid } = statSync(path);
   if (isRoot() || (uid === 0 && (mode & SETUID) !== 0)) {
     return { name, state: 'ok', detail: `is ${path}` };
@@ -105,6 +148,17 @@ function checkFusermount(): Check {
     state: 'missing',
     detail: `is not setuid root, so only root can mount: ${path}`,
     remedy: `chown root ${path} && chmod u+s ${path} (as root)`,
+  };
+}
+
+function checkKoffi(): Check {
+  const name = 'koffi';
+  if (loadSystemCalls() !== undefined) return { name, state: 'ok', detail: 'can be loaded' };
+  return {
+    name,
+    state: 'missing',
+    detail: 'cannot be loaded, or is not installed',
+    remedy: 'npm install koffi',
   };
 }
 

@@ -2,7 +2,7 @@ import { existsSync, statfsSync } from 'node:fs';
 import { release, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadNativeLibrary } from '../codec/nativeLibrary.js';
-import { type Check, isMissing, readIfPresent, requirements } from '../fuse/requirements.js';
+import { type Check, checkFuse, readIfPresent } from '../fuse/requirements.js';
 import { findProgram } from '../programs.js';
 import { describeSystemError } from '../systemErrors.js';
 
@@ -20,9 +20,9 @@ export interface Diagnosis {
 
 /** Looks at everything that hexz needs of the machine, for the user that asks. */
 export function checkMachine(): Diagnosis {
-  const fuse = requirements({ allowOther: false });
+  const { canMount, checks: fuse } = checkFuse();
   return {
-    canMount: !fuse.some(isMissing),
+    canMount,
     checks: [
       checkNode(),
       ...fuse,

@@ -1,9 +1,11 @@
 import type { EngineCommands, Lease, ServedState } from '../control/commands.js';
 import { type ControlServer, startControlServer } from '../control/server.js';
 import { HexzError, toPortable } from '../errors.js';
+import type { FuseBackend } from '../fuse/backend.js';
+import { chooseBackend } from '../fuse/backends.js';
 import { ChangeGate } from '../fuse/changeGate.js';
-import { fuseNative } from '../fuse/fuseNative.js';
 import type { Snapshot } from '../snapshot/snapshot.js';
+import { ServingThreads } from '../volume/servingThreads.js';
 import { findDiskUsers } from './diskUsers.js';
 import { flushMachine } from './flushMachine.js';
 import { LiveChanges } from './liveChanges.js';
@@ -69,6 +71,8 @@ export class Engine {
   readonly #settings: EngineSettings;
   readonly #onError: (error: HexzError) => void;
   readonly #passwords: readonly string[];
+  readonly #backend: FuseBackend;
+  readonly #threads: ServingThreads;
   readonly #identity: ProcessIdentity;
   readonly #startedAt = new Date().toISOString();
   readonly #gate: ChangeGate;
@@ -97,9 +101,9 @@ export class Engine {
     settings: EngineSettings,
     options: EngineOptions,
   ): Promise<Engine> {
-    const identity = await checkBeforehand(snapshot, settings);
+    const { identity, backend } = await checkBeforehand(snapshot, settings);
     const resources = await openResources(snapshot, settings);
-    const engine = new Engine(identity, resources, settings, options);
+    const engine = new Engine(identity, backend, resources, settings, options);
     try {
       const { mountpoint, allowOther } = settings;
       const steps = await Promise.allSettled([
@@ -118,15 +122,24 @@ export class Engine {
 
   private constructor(
     identity: ProcessIdentity,
+    backend: FuseBackend,
     resources: Resources,
     settings: EngineSettings,
     options: EngineOptions,
   ) {
     this.#identity = identity;
+    this.#backend = backend;
     this.#resources = resources;
     this.#gate = new ChangeGate(() => resources.overlay?.reserve() ?? (() => {}));
     this.#liveChanges = new LiveChanges(resources, this.#gate, () => this.#mount);
     this.#settings = settings;
+    this.#threads = new ServingThreads({
+      snapshot: settings.snapshot,
+      passwords: options.passwords,
+      parentDirectories: settings.parentDirectories,
+      overlay: resources.overlay,
+      activity: resources.activity,
+    });
     this.#passwords = options.passwords;
     this.#onError = (error) => {
       options.onError(error);
@@ -212,8 +225,8 @@ export class Engine {
 
   async #serve(mountpoint: string, allowOther: boolean): Promise<void> {
     const { volume, overlayPath } = this.#resources;
-    const { uid, gid } = this.#settings;
-    const mount = await ServedMount.start(volume, {
+    const { uid, gid, cacheBytes, isWritebackWanted } = this.#settings;
+    const mount = await ServedMount.start(this.#backend, volume, {
       mountpoint,
       allowOther,
       uid,
@@ -221,7 +234,13 @@ export class Engine {
       gate: this.#gate,
       ...timesOf(this.#resources),
       ...(overlayPath === undefined ? {} : { freeBytes: () => freeBytesOf(overlayPath) }),
+      threads: this.#threads,
+      cacheBytes,
+      isWritebackWanted,
       onError: this.#onError,
+      onBug: (error) => {
+        throw error;
+      },
     });
     this.#mount = mount;
     this.#unmounted = mount.ended.then(() => this.#afterMount(mount));
@@ -321,7 +340,7 @@ export class Engine {
       checkOutside(realPath, this.#settings.overlay);
       this.#isMounting = true;
       try {
-        await fuseNative.check({ allowOther });
+        await this.#backend.check({ allowOther });
         await this.#serve(realPath, allowOther);
       } finally {
         this.#isMounting = false;
@@ -385,22 +404,23 @@ export class Engine {
 }
 
 /**
- * Checks what can be known before anything is made, and answers which process this is.
+ * Checks what can be known before anything is made, and answers which process this is, and what mounts.
  *
  * @throws HexzError FUSE_UNAVAILABLE, MOUNT_FAILED, REGISTRY_UNUSABLE, MOUNTPOINT_UNUSABLE, OVERLAY_UNUSABLE
  */
 async function checkBeforehand(
   snapshot: Snapshot,
   settings: EngineSettings,
-): Promise<ProcessIdentity> {
+): Promise<{ readonly identity: ProcessIdentity; readonly backend: FuseBackend }> {
   const { mountpoint, overlay, allowOther } = settings;
   try {
+    const backend = chooseBackend(settings.backend);
     if (mountpoint !== undefined) {
-      await fuseNative.check({ allowOther });
+      await backend.check({ allowOther });
       checkOutside(mountpoint, overlay);
     }
     prepareRegistry();
-    return ownIdentity();
+    return { identity: ownIdentity(), backend };
   } catch (error) {
     snapshot.close();
     throw error;

@@ -1,17 +1,17 @@
 import { join } from 'node:path';
 import { asHexzError, type HexzError } from '../errors.js';
 import { type StreamName, streamNames } from '../format/types.js';
+import type { FuseBackend, FuseOptions } from '../fuse/backend.js';
 import { FileSystem, type FileSystemOptions } from '../fuse/fileSystem.js';
-import { fuseNative } from '../fuse/fuseNative.js';
 import type { Volume } from '../volume/volume.js';
 import { mountAt, readMountTable } from './mountTable.js';
+import { raiseReadahead } from './readahead.js';
 import { TestReader } from './readiness.js';
 import { detachMount } from './unmount.js';
 
-export interface ServedMountOptions extends Omit<FileSystemOptions, 'onError'> {
-  /** Real path of an empty directory. */
-  readonly mountpoint: string;
-  readonly allowOther: boolean;
+export interface ServedMountOptions
+  extends Omit<FileSystemOptions, 'onError'>,
+    Omit<FuseOptions, 'isReadOnly'> {
   /** Told of errors of the running mount: the program that meets one sees only an errno. */
   readonly onError: (error: HexzError) => void;
 }
@@ -24,7 +24,8 @@ export interface ServedMountOptions extends Omit<FileSystemOptions, 'onError'> {
  */
 export class ServedMount {
   readonly mountpoint: string;
-  readonly backend = fuseNative.name;
+  /** Name of what carries it. */
+  readonly backend: string;
   /** Resolves when the kernel has ended the connection. */
   readonly ended: Promise<void>;
   /** "major:minor" of its file system; the users of a mount that was detached are found by it, too. */
@@ -36,8 +37,12 @@ export class ServedMount {
    *
    * @throws HexzError MOUNT_FAILED, MOUNTPOINT_UNUSABLE; it is not mounted then
    */
-  static async start(volume: Volume, options: ServedMountOptions): Promise<ServedMount> {
-    const { mountpoint, allowOther, onError } = options;
+  static async start(
+    backend: FuseBackend,
+    volume: Volume,
+    options: ServedMountOptions,
+  ): Promise<ServedMount> {
+    const { mountpoint, onError } = options;
     const fileSystem = new FileSystem(volume, {
       ...options,
       onError: (_operation, error) => onError(asHexzError(error)),
@@ -45,13 +50,13 @@ export class ServedMount {
     const stream = streamNames.find((name) => volume.hasStream(name));
     const reader = stream && new TestReader(join(mountpoint, stream));
     const isReadOnly = !volume.isWritable;
-    const connection = await fuseNative
-      .mount(fileSystem, { mountpoint, allowOther, isReadOnly })
+    const connection = await backend
+      .mount(fileSystem, { ...options, isReadOnly })
       .catch((error) => {
         reader?.cancel();
         throw error;
       });
-    const mount = new ServedMount(mountpoint, connection.ended);
+    const mount = new ServedMount(backend, mountpoint, connection.ended);
     try {
       await reader?.read();
       return mount;
@@ -61,13 +66,16 @@ export class ServedMount {
     }
   }
 
-  private constructor(mountpoint: string, ended: Promise<void>) {
+  private constructor(backend: FuseBackend, mountpoint: string, ended: Promise<void>) {
+    this.backend = backend.name;
     this.mountpoint = mountpoint;
     this.ended = ended;
     const mount = mountAt(mountpoint, readMountTable());
     // These stand for none.
     this.#mountId = mount?.mountId ?? -1;
     this.deviceNumber = mount?.deviceNumber ?? '';
+    const { readaheadBytes } = backend;
+    if (readaheadBytes !== undefined) raiseReadahead(this.deviceNumber, readaheadBytes);
   }
 
   /** Whether the mountpoint still leads to it. */

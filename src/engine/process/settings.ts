@@ -20,6 +20,10 @@ export interface EngineSettings {
   readonly uid: number;
   readonly gid: number;
   readonly allowOther: boolean;
+  /** What carries the mount; undefined where nobody has chosen. */
+  readonly backend?: string | undefined;
+  /** Whether the kernel may keep what is written until it is synced, where the backend can do that. */
+  readonly isWritebackWanted: boolean;
   /** Take the overlay although it was made on another snapshot. */
   readonly force: boolean;
   readonly parentDirectories: readonly string[];
@@ -74,6 +78,10 @@ export interface ServeOptions {
   readonly gid?: number;
   /** Whether other users may use the mount. */
   readonly allowOther?: boolean;
+  /** What carries the mount: `kernel` or `fuse-native`. */
+  readonly backend?: string;
+  /** Whether the kernel may keep what is written for a while, until it is synced or the mount ends; backend `kernel`. */
+  readonly writeback?: boolean;
   /** Take the overlay although it was made on another snapshot. */
   readonly force?: boolean;
   readonly passwords?: string | readonly string[];
@@ -107,6 +115,8 @@ export function settingsOf(options: ServeOptions): EngineSettings {
     uid: options.uid ?? process.getuid?.() ?? 0,
     gid: options.gid ?? process.getgid?.() ?? 0,
     allowOther: options.allowOther ?? false,
+    backend: options.backend,
+    isWritebackWanted: options.writeback ?? false,
     force: options.force ?? false,
     parentDirectories: (options.parentDirectories ?? []).map((path) => resolve(path)),
   };

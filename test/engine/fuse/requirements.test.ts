@@ -34,7 +34,7 @@ function pathWith(programs: Readonly<Record<string, number>>): string {
 }
 
 const fusermount = (): Check | undefined =>
-  requirements({ allowOther: false }).find(({ name }) => name === 'fusermount');
+  requirements('fuse-native', { allowOther: false }).find(({ name }) => name === 'fusermount');
 
 describe('fusermount', () => {
   test('is missing for an ordinary user, not for root', () => {
@@ -76,9 +76,13 @@ describe('fusermount', () => {
 test('what is missing first is an error, with its remedy as hint', () => {
   pathWith({});
   actAs(1000);
-  const missing = requirements({ allowOther: false }).find(({ state }) => state === 'missing');
+  const missing = requirements('fuse-native', { allowOther: false }).find(
+    ({ state }) => state === 'missing',
+  );
   expect(missing).toBeDefined();
-  expect(errorOf(() => checkRequirements({ allowOther: false }))).toMatchObject({
+  expect(
+    errorOf(() => checkRequirements(requirements('fuse-native', { allowOther: false }))),
+  ).toMatchObject({
     code: 'FUSE_UNAVAILABLE',
     message: `${missing?.name} ${missing?.detail}`,
     hint: missing?.remedy,
@@ -94,7 +98,7 @@ describe.skipIf(!canDropRights)('where mounting is not permitted, as in a contai
     const script = `
       process.geteuid = () => ${userId};
       const { requirements } = await import('${module}');
-      const found = requirements({ allowOther: false });
+      const found = requirements('fuse-native', { allowOther: false });
       console.log(JSON.stringify(found.find(({ name }) => name === 'mounting')));
     `;
     const loader = join(projectDirectory, 'test', 'support', 'typescript.mjs');
@@ -119,7 +123,9 @@ describe.skipIf(!canDropRights)('where mounting is not permitted, as in a contai
 
 test('what is asked for others is asked of /etc/fuse.conf, but not for root', () => {
   const state = () =>
-    requirements({ allowOther: true }).find(({ name }) => name === 'user_allow_other')?.state;
+    requirements('fuse-native', { allowOther: true }).find(
+      ({ name }) => name === 'user_allow_other',
+    )?.state;
   actAs(0);
   expect(state()).toBe('ok');
   actAs(1000);

@@ -21,6 +21,8 @@ describe('the checks', () => {
       'Node.js',
       '/dev/fuse',
       'mounting',
+      'fusermount3',
+      'koffi',
       'fusermount',
       'fuse-native',
       'user_allow_other',
@@ -95,7 +97,7 @@ describe('the checks', () => {
 describe('mounting can work', () => {
   test('exactly if nothing is missing that FUSE needs', () => {
     const { canMount, checks } = checkMachine();
-    const needed = ['/dev/fuse', 'mounting', 'fusermount', 'fuse-native', 'user_allow_other'];
+    const needed = ['/dev/fuse', 'mounting', 'koffi', 'fusermount3', 'fuse-native', 'fusermount'];
     const isComplete = checks.every(
       ({ name, state }) => state !== 'missing' || !needed.includes(name),
     );

@@ -46,7 +46,7 @@ export type Message =
   | { readonly kind: 'failed'; readonly code: HexzCode; readonly line: string }
   | { readonly kind: 'report'; readonly report: Report };
 
-const PATIENCE_MILLISECONDS = 10_000;
+const PATIENCE_MILLISECONDS = 25_000;
 const support = join(projectDirectory, 'test', 'support');
 const loader = join(support, 'typescript.mjs');
 

@@ -2,8 +2,8 @@
 // and may ask for what the volume was asked.
 
 import { HexzError } from '../../../src/engine/errors.js';
+import { chooseBackend } from '../../../src/engine/fuse/backends.js';
 import { FileSystem } from '../../../src/engine/fuse/fileSystem.js';
-import { fuseNative } from '../../../src/engine/fuse/fuseNative.js';
 import { MemoryVolume } from './memoryVolume.js';
 import type { Message, Request, Settings } from './mountServer.js';
 import { patternBytes } from './pattern.js';
@@ -37,11 +37,15 @@ process.on('message', (request: Request) => {
   tell({ kind: 'report', report: { reads, writes, syncCount, errors } });
 });
 try {
-  await fuseNative.check({ allowOther: settings.allowOther });
-  const connection = await fuseNative.mount(fileSystem, {
+  const backend = chooseBackend(undefined);
+  await backend.check({ allowOther: settings.allowOther });
+  const connection = await backend.mount(fileSystem, {
     mountpoint,
     allowOther: settings.allowOther,
     isReadOnly: !isWritable,
+    onBug: (error) => {
+      throw error;
+    },
   });
   tell({ kind: 'mounted' });
   await connection.ended;
