@@ -1,5 +1,6 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import { crc32 } from '../src/engine/codec/crc32.js';
+import { DecoderMemory } from '../src/engine/codec/decoderMemory.js';
 import { decodeLz4 } from '../src/engine/codec/lz4.js';
 import { decodeZstd } from '../src/engine/codec/zstd.js';
 import type { Compression } from '../src/engine/format/types.js';
@@ -8,6 +9,7 @@ import { fileSystemSnapshot } from './inputs.js';
 import { median, print } from './measure.js';
 
 const ROUNDS = 7;
+const memory = new DecoderMemory(0);
 const READ_BYTES = 1024 * 1024;
 
 /**
@@ -66,7 +68,7 @@ const share = (bare: number, ours: number, wanted: number): string =>
 
 const decoderOf = (compression: Compression) =>
   compression === 'lz4'
-    ? (stored: Buffer, target: Buffer) => decodeLz4(stored, target)
+    ? (stored: Buffer, target: Buffer) => decodeLz4(stored, target, memory.decodeLz4)
     : (stored: Buffer, target: Buffer) => decodeZstd(stored, target, undefined);
 
 function bareDecode(path: string, blocks: readonly Block[], compression: Compression): () => void {

@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import type { BlockWork } from '../activity/blockWork.js';
 import { type CacheMarks, NO_PLACE } from '../activity/cachedBlocks.js';
+import { DecoderMemory } from '../codec/decoderMemory.js';
 import { HexzError } from '../errors.js';
 import type { StoredBlock } from '../format/indexPage.js';
 
@@ -24,6 +25,8 @@ import type { StoredBlock } from '../format/indexPage.js';
  */
 export class BlockCache {
   readonly capacityBytes: number;
+  /** Where the slots lie; for what else is stored or decoded, too. */
+  readonly memory: DecoderMemory;
   /** Told of every block that is found or decoded, if anybody wants to know. */
   work: BlockWork | undefined;
   /** Told of every block that comes and goes. */
@@ -40,6 +43,7 @@ export class BlockCache {
       throw new HexzError('USAGE', `a cache of ${capacityBytes} bytes cannot be`);
     }
     this.capacityBytes = Math.floor(capacityBytes);
+    this.memory = new DecoderMemory(this.capacityBytes);
     this.#stored =
       this.capacityBytes === 0
         ? undefined
@@ -60,10 +64,8 @@ export class BlockCache {
 
   /** Memory for another large block, in the place of the last one. */
   replaceLarge(length: number): CachedBlock {
-    const last = this.#large?.memory;
     this.#dropLarge();
-    const memory = last?.length === length ? last : Buffer.allocUnsafeSlow(length);
-    this.#large = newSlot(memory, length);
+    this.#large = newSlot(this.memory.allocate(length), length);
     return this.#large;
   }
 
@@ -99,7 +101,7 @@ export class BlockCache {
       if (!this.#dropFreeSlot()) this.#stored.pop();
     }
     this.#slotBytes += slotLength;
-    return newSlot(Buffer.allocUnsafeSlow(slotLength), 0);
+    return newSlot(this.memory.allocate(slotLength), 0);
   }
 
   store(key: number, block: CachedBlock): void {
@@ -120,10 +122,13 @@ export class BlockCache {
     this.#free.clear();
     this.#slotBytes = 0;
     this.#dropLarge();
+    this.memory.letGo();
   }
 
   #dropLarge(): void {
-    if (this.#large !== undefined) this.#unmark(this.#large);
+    if (this.#large === undefined) return;
+    this.#unmark(this.#large);
+    this.memory.free(this.#large.memory);
     this.#large = undefined;
   }
 
@@ -141,6 +146,7 @@ export class BlockCache {
       const block = list.pop();
       if (block === undefined) continue;
       this.#slotBytes -= block.memory.length;
+      this.memory.free(block.memory);
       return true;
     }
     return false;

@@ -1,5 +1,6 @@
 import { decryptBlock } from '../codec/aesGcm.js';
 import { crc32 } from '../codec/crc32.js';
+import type { DecoderMemory } from '../codec/decoderMemory.js';
 import { decodeLz4 } from '../codec/lz4.js';
 import { decodeZstd } from '../codec/zstd.js';
 import { HexzError } from '../errors.js';
@@ -12,20 +13,24 @@ import type { Source } from './source.js';
 /** How much is read at once from blocks that follow each other; small enough for the processor's cache. */
 const READ_AHEAD_BYTES = 256 * 1024;
 
+const NOTHING = Buffer.alloc(0);
+
 /**
  * Turns stored blocks of one file into plaintext: read, CRC, decrypt, decompress. A byte reaches the
  * target only from a block whose CRC (and GCM tag) was right, and a target that was not filled completely
  * is reported by an exception; its contents then mean nothing.
  *
  * State: `#window` holds the bytes of the file from `#windowOffset` on, `#windowLength` of them. Blocks
- * that follow each other in the file are read many at a time; any other block is read alone. The file does not change, so what is in the window stays true.
+ * that follow each other in the file are read many at a time; any other block is read alone. The file does not change, so
+ * what is in the window stays true.
  */
 export class BlockDecoder {
   readonly #source: Source;
   readonly #compression: Compression;
   readonly #key: Buffer | undefined;
   readonly #dictionary: Buffer | undefined;
-  #window = Buffer.allocUnsafeSlow(READ_AHEAD_BYTES);
+  readonly #memory: DecoderMemory;
+  #window: Buffer = NOTHING;
   #windowOffset = 0;
   #windowLength = 0;
 
@@ -34,11 +39,13 @@ export class BlockDecoder {
     compression: Compression,
     key: Buffer | undefined,
     dictionary: Buffer | undefined,
+    memory: DecoderMemory,
   ) {
     this.#source = source;
     this.#compression = compression;
     this.#key = key;
     this.#dictionary = dictionary;
+    this.#memory = memory;
   }
 
   /**
@@ -51,7 +58,7 @@ export class BlockDecoder {
     const stored = this.stored(block, target.length);
     const packed =
       this.#key === undefined ? stored : decryptBlock(this.#key, block.blockIndex, stored);
-    if (this.#compression === 'lz4') decodeLz4(packed, target);
+    if (this.#compression === 'lz4') decodeLz4(packed, target, this.#memory.decodeLz4);
     else decodeZstd(packed, target, this.#dictionary);
   }
 
@@ -98,14 +105,15 @@ export class BlockDecoder {
 
   #fill(offset: number, length: number, ahead: number): void {
     const wanted = Math.min(Math.max(length, ahead), this.#source.length - offset);
+    this.#windowLength = 0;
     // A block larger than the window gets memory that is let go of with the next one.
     if (
       wanted !== this.#window.length &&
-      (wanted > READ_AHEAD_BYTES || this.#window.length > READ_AHEAD_BYTES)
+      (wanted > this.#window.length || this.#window.length > READ_AHEAD_BYTES)
     ) {
-      this.#window = Buffer.allocUnsafeSlow(Math.max(wanted, READ_AHEAD_BYTES));
+      this.#memory.free(this.#window);
+      this.#window = this.#memory.allocate(Math.max(wanted, READ_AHEAD_BYTES));
     }
-    this.#windowLength = 0;
     try {
       this.#source.read(this.#window.subarray(0, wanted), offset);
       this.#windowLength = wanted;
