@@ -75,7 +75,9 @@ export function decode(
   let to = target;
 
   while (from < sourceEnd) {
-    while (from <= fastSource && to <= fastTarget) {
+    while (from <= fastSource) {
+      // Not in one condition with the other: that would be computed without a branch, which takes longer.
+      if (to > fastTarget) break;
       const token: u32 = load<u8>(from);
       let at = from + 1;
       let end = to;

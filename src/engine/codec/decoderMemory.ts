@@ -29,6 +29,11 @@ export class DecoderMemory {
     this.#instantiate = instantiate;
   }
 
+  /** Whether `decodeLz4` saves time where less is wanted than all. */
+  get canStopEarly(): boolean {
+    return this.#open() !== null;
+  }
+
   /** So many bytes, with anything in them. */
   allocate(length: number): Buffer {
     return this.#allocateInside(this.#open(), length) ?? Buffer.allocUnsafeSlow(length);

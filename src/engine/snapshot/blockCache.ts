@@ -5,6 +5,9 @@ import { DecoderMemory } from '../codec/decoderMemory.js';
 import { HexzError } from '../errors.js';
 import type { StoredBlock } from '../format/indexPage.js';
 
+/** Blocks that are remembered as touched; a prime number, so that they spread whatever the block size. */
+const TOUCH_PLACES = 4093;
+
 /**
  * Decoded blocks of all files of one chain, in memory that is used again.
  *
@@ -33,6 +36,7 @@ export class BlockCache {
   marks: CacheMarks | undefined;
   readonly #stored: LRUCache<number, CachedBlock> | undefined;
   readonly #free = new Map<number, CachedBlock[]>();
+  readonly #touched = new Float64Array(TOUCH_PLACES).fill(-1);
   #large: CachedBlock | undefined;
   #slotBytes = 0;
   #fileCount = 0;
@@ -84,6 +88,14 @@ export class BlockCache {
   /** A number for a file of the chain, which makes its stored offsets unique keys. */
   addFile(): number {
     return this.#fileCount++;
+  }
+
+  /** Whether a block was not touched lately; from now on it was. */
+  isFirstTouch(key: number): boolean {
+    const place = key % TOUCH_PLACES;
+    if (this.#touched[place] === key) return false;
+    this.#touched[place] = key;
+    return true;
   }
 
   find(key: number): CachedBlock | undefined {

@@ -49,17 +49,31 @@ export class BlockDecoder {
   }
 
   /**
-   * Decodes a block into all of the target.
+   * Whether it takes less time to decode the beginning of a block. It would not be worth it where blocks are read in the
+   * order of the file: the rest is wanted next.
+   */
+  canStopEarly({ storedOffset }: StoredBlock): boolean {
+    return (
+      this.#compression === 'lz4' &&
+      this.#key === undefined &&
+      this.#memory.canStopEarly &&
+      !this.#followsWindow(storedOffset)
+    );
+  }
+
+  /**
+   * Decodes a block into all of the target, or at least into its first `wantedLength` bytes.
    *
    * @param target exactly as long as the block's logical length
    * @throws HexzError BAD_OFFSET, BAD_BLOCK, CRC, AUTH, UNREADABLE
    */
-  decode(block: StoredBlock, target: Buffer): void {
+  decode(block: StoredBlock, target: Buffer, wantedLength = target.length): void {
     const stored = this.stored(block, target.length);
     const packed =
       this.#key === undefined ? stored : decryptBlock(this.#key, block.blockIndex, stored);
-    if (this.#compression === 'lz4') decodeLz4(packed, target, this.#memory.decodeLz4);
-    else decodeZstd(packed, target, this.#dictionary);
+    if (this.#compression === 'lz4') {
+      decodeLz4(packed, target, this.#memory.decodeLz4, wantedLength);
+    } else decodeZstd(packed, target, this.#dictionary);
   }
 
   /**
@@ -96,11 +110,16 @@ export class BlockDecoder {
   #read(offset: number, length: number): Buffer {
     let start = offset - this.#windowOffset;
     if (start < 0 || start + length > this.#windowLength) {
-      const follows = start >= 0 && start <= this.#windowLength && this.#windowLength > 0;
-      this.#fill(offset, length, follows ? READ_AHEAD_BYTES : 0);
+      this.#fill(offset, length, this.#followsWindow(offset) ? READ_AHEAD_BYTES : 0);
       start = 0;
     }
     return this.#window.subarray(start, start + length);
+  }
+
+  /** Whether an offset lies in what was read last, or right behind it. */
+  #followsWindow(offset: number): boolean {
+    const start = offset - this.#windowOffset;
+    return start >= 0 && start <= this.#windowLength && this.#windowLength > 0;
   }
 
   #fill(offset: number, length: number, ahead: number): void {

@@ -114,6 +114,19 @@ export class Snapshot {
     return length;
   }
 
+  /**
+   * Memory for `readInto` to fill, with anything in it: whole blocks are decoded straight into it, but into any other by way
+   * of a copy. It counts beyond the cache: for few buffers, which are used again until they go to `freeTarget`.
+   */
+  allocateTarget(length: number): Buffer {
+    return this.#cache.memory.allocate(length);
+  }
+
+  /** Takes back what `allocateTarget` has answered. */
+  freeTarget(target: Buffer): void {
+    this.#cache.memory.free(target);
+  }
+
   /** The block that covers an offset; undefined where no block does (behind the last one). */
   blockAt(stream: StreamName, offset: number): Block | undefined {
     checkOffset(offset);
@@ -291,8 +304,9 @@ export class Snapshot {
         if (length === end - start) {
           this.#blocks.readWhole(page, entry, target.subarray(targetOffset, targetEnd));
         } else {
-          const plain = this.#blocks.plaintext(page, entry);
-          plain.copy(target, targetOffset, offset - start, offset - start + length);
+          const innerOffset = offset - start;
+          const plain = this.#blocks.plaintext(page, entry, innerOffset + length);
+          plain.copy(target, targetOffset, innerOffset, innerOffset + length);
         }
       } else if (kind === 'parent' && page !== undefined) {
         this.#readFromParent(stream, page, entry, offset, target.subarray(targetOffset, targetEnd));
@@ -322,8 +336,8 @@ export class Snapshot {
     const hash = page.hashOf(entry);
     if (this.generation === 'B') {
       const { owner, place } = this.#findByHash(hash, length);
-      const plain = owner.#plaintextAt(place);
-      plain.copy(target, 0, offset - start, offset - start + target.length);
+      const innerEnd = offset - start + target.length;
+      owner.#plaintextAt(place, innerEnd).copy(target, 0, offset - start, innerEnd);
       return;
     }
     const parent = lenderByOffset(this.parents, stream, start, length, hash);
@@ -336,10 +350,10 @@ export class Snapshot {
     return lenderByHash(this.#ancestors, hash, length);
   }
 
-  #plaintextAt({ stream, pageNumber, entry }: BlockPlace): Buffer {
+  #plaintextAt({ stream, pageNumber, entry }: BlockPlace, wantedLength: number): Buffer {
     const page = this.#streams[stream].loadPage(pageNumber);
     try {
-      return this.#blocks.plaintext(page, entry);
+      return this.#blocks.plaintext(page, entry, wantedLength);
     } catch (error) {
       throw this.#located(error, stream, page.startBlockIndex + entry, page.offsetOf(entry));
     }
