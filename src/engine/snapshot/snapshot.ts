@@ -25,6 +25,9 @@ export interface Run {
   readonly length: number;
 }
 
+/** How much of a block is decoded: enough for what is read, or all of it. */
+export type Decoding = 'enough' | 'whole';
+
 const NO_ENTRIES = Buffer.alloc(0);
 
 /**
@@ -99,17 +102,24 @@ export class Snapshot {
   /**
    * Reads from a stream into the target: as many bytes as fit, fewer only at the end of the stream.
    *
+   * @param decoding whether a block of which only the beginning is needed may be decoded only so far, or is decoded whole:
+   *   then nothing that is damaged in it goes unnoticed
    * @returns the number of bytes read; 0 at or behind the end
    * @throws HexzError naming file, stream, block and offset; the target's contents then mean nothing
    */
-  readInto(stream: StreamName, offset: number, target: Buffer): number {
+  readInto(
+    stream: StreamName,
+    offset: number,
+    target: Buffer,
+    decoding: Decoding = 'enough',
+  ): number {
     checkOffset(offset);
     checkStream(stream);
     if (!Buffer.isBuffer(target)) throw new HexzError('USAGE', 'the target must be a Buffer');
     const length = Math.max(0, Math.min(target.length, this.streamLength(stream) - offset));
     let done = 0;
     while (done < length) {
-      done += this.#readPiece(stream, offset + done, target, done, length - done);
+      done += this.#readPiece(stream, offset + done, target, done, length - done, decoding);
     }
     return length;
   }
@@ -290,6 +300,7 @@ export class Snapshot {
     target: Buffer,
     targetOffset: number,
     wanted: number,
+    decoding: Decoding,
   ): number {
     const index = this.#seek(stream, offset);
     const { kind, page, entry, start, end } = index;
@@ -305,15 +316,23 @@ export class Snapshot {
           this.#blocks.readWhole(page, entry, target.subarray(targetOffset, targetEnd));
         } else {
           const innerOffset = offset - start;
-          const plain = this.#blocks.plaintext(page, entry, innerOffset + length);
+          const needed = decoding === 'whole' ? end - start : innerOffset + length;
+          const plain = this.#blocks.plaintext(page, entry, needed);
           plain.copy(target, targetOffset, innerOffset, innerOffset + length);
         }
       } else if (kind === 'parent' && page !== undefined) {
-        this.#readFromParent(stream, page, entry, offset, target.subarray(targetOffset, targetEnd));
+        this.#readFromParent(
+          stream,
+          page,
+          entry,
+          offset,
+          target.subarray(targetOffset, targetEnd),
+          decoding,
+        );
       } else {
         const [parent] = kind === 'uncovered' ? this.parents : [];
         const count =
-          parent?.readInto(stream, offset, target.subarray(targetOffset, targetEnd)) ?? 0;
+          parent?.readInto(stream, offset, target.subarray(targetOffset, targetEnd), decoding) ?? 0;
         target.fill(0, targetOffset + count, targetEnd);
       }
     } catch (error) {
@@ -329,6 +348,7 @@ export class Snapshot {
     entry: number,
     offset: number,
     target: Buffer,
+    decoding: Decoding,
   ): void {
     checkReferenceLength(page.storedLengthOf(entry));
     const start = page.offsetOf(entry);
@@ -337,11 +357,12 @@ export class Snapshot {
     if (this.generation === 'B') {
       const { owner, place } = this.#findByHash(hash, length);
       const innerEnd = offset - start + target.length;
-      owner.#plaintextAt(place, innerEnd).copy(target, 0, offset - start, innerEnd);
+      const plain = owner.#plaintextAt(place, decoding === 'whole' ? length : innerEnd);
+      plain.copy(target, 0, offset - start, innerEnd);
       return;
     }
     const parent = lenderByOffset(this.parents, stream, start, length, hash);
-    target.fill(0, parent.readInto(stream, offset, target));
+    target.fill(0, parent.readInto(stream, offset, target, decoding));
   }
 
   /** The block with this hash in the parents of a B file, their own parents included. */

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { extractStream } from '../../../src/engine/snapshot/extract.js';
 import { openFileSource } from '../../../src/engine/snapshot/source.js';
 import { openSnapshot, type Source, verifyChain } from '../../../src/index.js';
 import { codeOf } from '../../support/errors.js';
@@ -79,12 +80,21 @@ describe('a small read of a block', () => {
     );
   });
 
-  test('does not mind what is damaged behind it; who takes the block, or verifies it, does', () => {
+  test('does not mind what is damaged behind it; who takes, extracts or verifies the block does', () => {
     const { path, disk } = write(someBlocks(2), packBrokenAtTheEnd);
     const snapshot = openSnapshot(path);
     expectSameBytes(readRange(snapshot, 'disk', 100, 4096), disk.subarray(100, 4196));
     expect(codeOf(() => readRange(snapshot, 'disk', 100, 4096))).toBe('BAD_BLOCK');
     expect(codeOf(() => readRange(snapshot, 'disk', BLOCK_BYTES, BLOCK_BYTES))).toBe('BAD_BLOCK');
+    const fresh = openSnapshot(path);
+    const extraction = extractStream(
+      fresh,
+      'disk',
+      { offset: 100, length: 50 },
+      { write() {}, skip() {} },
+    );
+    expect(codeOf(() => [...extraction])).toBe('BAD_BLOCK');
+    fresh.close();
     const codes = [...verifyChain(snapshot)].map(({ finding }) => finding?.error.code);
     expect(codes).toEqual(['BAD_BLOCK', 'BAD_BLOCK']);
     snapshot.close();
