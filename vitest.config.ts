@@ -1,13 +1,15 @@
 import { defineConfig } from 'vitest/config';
 
-/** Threads and programs of the sources are those of the build: Node runs no TypeScript. */
+/** Threads, programs and WebAssembly of the sources are those of the build: Node runs no TypeScript. */
 const builtPrograms = {
   name: 'built-programs',
   enforce: 'pre' as const,
   transform: (code: string, path: string) => {
-    const program = /new URL\('\.\/(\w+(?:Worker|Main))\.js', import\.meta\.url\)/.exec(code);
+    const program = /new URL\('\.\/(\w+(?:(?:Worker|Main)\.js|\.wasm))', import\.meta\.url\)/.exec(
+      code,
+    );
     if (program === null || !path.endsWith('.ts')) return undefined;
-    const built = path.replace('/src/', '/dist/').replace(/\w+\.ts$/, `${program[1]}.js`);
+    const built = path.replace('/src/', '/dist/').replace(/\w+\.ts$/, `${program[1]}`);
     return code.replace(program[0], `new URL(${JSON.stringify(`file://${built}`)})`);
   },
 };

@@ -8,6 +8,26 @@ export function time(action: () => void, runs = 5): number[] {
   });
 }
 
+/**
+ * Runs every action in turns, one round to warm up first, and returns the processor time in seconds of each round: the
+ * machine may be doing other things, and drifts.
+ */
+export function inTurns(
+  actions: Readonly<Record<string, () => void>>,
+  rounds = 7,
+): Map<string, number[]> {
+  const seconds = new Map(Object.keys(actions).map((name) => [name, [] as number[]]));
+  for (let round = 0; round <= rounds; round++) {
+    for (const [name, action] of Object.entries(actions)) {
+      const before = process.cpuUsage();
+      action();
+      const { user, system } = process.cpuUsage(before);
+      if (round > 0) seconds.get(name)?.push((user + system) / 1e6);
+    }
+  }
+  return seconds;
+}
+
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;

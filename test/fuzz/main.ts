@@ -2,24 +2,31 @@ import { parseArgs } from 'node:util';
 import fc from 'fast-check';
 import { fuzzInputs } from './check.js';
 import { fuzzControl } from './control.js';
+import { fuzzLz4 } from './lz4.js';
 
 /**
  * `npm run fuzz -- [--runs N] [--seed N]`: mutated golden files against everything that reads them.
  * A failure prints the smallest input that fails and the seed that finds it again.
  *
  * `npm run fuzz -- --control [--runs N] [--seed N]`: watchers that say anything to an engine.
+ *
+ * `npm run fuzz -- --lz4 [--runs N] [--seed N]`: damaged LZ4 blocks against all decoders.
  */
 const { values } = parseArgs({
   options: {
     runs: { type: 'string', default: '50000' },
     seed: { type: 'string' },
     control: { type: 'boolean', default: false },
+    lz4: { type: 'boolean', default: false },
   },
 });
 const runs = Number(values.runs);
 const seed = values.seed === undefined ? undefined : Number(values.seed);
 
-if (values.control) await fuzzControl(runs, seed ?? Date.now() % 2 ** 31);
+const anySeed = Date.now() % 2 ** 31;
+
+if (values.control) await fuzzControl(runs, seed ?? anySeed);
+else if (values.lz4) fuzzLz4(runs, seed ?? anySeed);
 else fuzzFiles();
 
 function fuzzFiles(): void {

@@ -1,10 +1,8 @@
 import lz4 from 'lz4-napi';
 import type { BlockEncoder } from './blockEncoder.js';
+import { LZ4_PREFIX_BYTES } from './lz4.js';
 import { loadNativeLibrary } from './nativeLibrary.js';
 import { versionOfPackage } from './packageVersion.js';
-
-/** Bytes of the little-endian plaintext length that precedes every LZ4 block. */
-const PREFIX_BYTES = 4;
 
 /** lz4-napi: always there; it writes the length prefix itself. */
 export const bundledLz4Encoder = (): BlockEncoder => ({
@@ -27,11 +25,11 @@ export function nativeLz4Encoder(): BlockEncoder | undefined {
   return {
     name: `liblz4 ${Math.floor(version / 10_000)}.${Math.floor(version / 100) % 100}.${version % 100}`,
     encode(plain, target) {
-      const room = target.subarray(PREFIX_BYTES);
+      const room = target.subarray(LZ4_PREFIX_BYTES);
       const length = Number(compress(plain, room, plain.length, room.length));
       if (length <= 0) throw new Error(`liblz4 cannot encode ${plain.length} bytes`);
       target.writeUInt32LE(plain.length, 0);
-      return PREFIX_BYTES + length;
+      return LZ4_PREFIX_BYTES + length;
     },
   };
 }

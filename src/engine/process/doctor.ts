@@ -30,7 +30,7 @@ export function checkMachine(): Diagnosis {
       checkNbdModule(),
       checkNbdClient(),
       checkFreeSpace(),
-      checkDecoders(),
+      checkLibraries(),
     ],
   };
 }
@@ -117,8 +117,8 @@ function checkFreeSpace(): Check {
   }
 }
 
-function checkDecoders(): Check {
-  const name = 'fast decoders';
+function checkLibraries(): Check {
+  const name = 'compression libraries';
   const absent = ['liblz4.so.1', 'libzstd.so.1'].filter(
     (library) => loadNativeLibrary(library) === undefined,
   );
@@ -127,7 +127,7 @@ function checkDecoders(): Check {
   return {
     name,
     state: 'ok',
-    detail: `are not used, for want of ${absent.join(' and ')}; those of hexz are slower`,
+    detail: `are those of hexz for want of ${absent.join(' and ')}: packing, and reading zstd, take longer`,
     remedy: 'apt install liblz4-1 libzstd1',
   };
 }

@@ -1,8 +1,12 @@
 import { LRUCache } from 'lru-cache';
 import type { BlockWork } from '../activity/blockWork.js';
 import { type CacheMarks, NO_PLACE } from '../activity/cachedBlocks.js';
+import { DecoderMemory } from '../codec/decoderMemory.js';
 import { HexzError } from '../errors.js';
 import type { StoredBlock } from '../format/indexPage.js';
+
+/** Blocks that are remembered as touched; a prime number, so that they spread whatever the block size. */
+const TOUCH_PLACES = 4093;
 
 /**
  * Decoded blocks of all files of one chain, in memory that is used again.
@@ -24,12 +28,15 @@ import type { StoredBlock } from '../format/indexPage.js';
  */
 export class BlockCache {
   readonly capacityBytes: number;
+  /** Where the slots lie; for what else is stored or decoded, too. */
+  readonly memory: DecoderMemory;
   /** Told of every block that is found or decoded, if anybody wants to know. */
   work: BlockWork | undefined;
   /** Told of every block that comes and goes. */
   marks: CacheMarks | undefined;
   readonly #stored: LRUCache<number, CachedBlock> | undefined;
   readonly #free = new Map<number, CachedBlock[]>();
+  readonly #touched = new Float64Array(TOUCH_PLACES).fill(-1);
   #large: CachedBlock | undefined;
   #slotBytes = 0;
   #fileCount = 0;
@@ -40,6 +47,7 @@ export class BlockCache {
       throw new HexzError('USAGE', `a cache of ${capacityBytes} bytes cannot be`);
     }
     this.capacityBytes = Math.floor(capacityBytes);
+    this.memory = new DecoderMemory(this.capacityBytes);
     this.#stored =
       this.capacityBytes === 0
         ? undefined
@@ -60,10 +68,8 @@ export class BlockCache {
 
   /** Memory for another large block, in the place of the last one. */
   replaceLarge(length: number): CachedBlock {
-    const last = this.#large?.memory;
     this.#dropLarge();
-    const memory = last?.length === length ? last : Buffer.allocUnsafeSlow(length);
-    this.#large = newSlot(memory, length);
+    this.#large = newSlot(this.memory.allocate(length), length);
     return this.#large;
   }
 
@@ -84,6 +90,14 @@ export class BlockCache {
     return this.#fileCount++;
   }
 
+  /** Whether a block was not touched lately; from now on it was. */
+  isFirstTouch(key: number): boolean {
+    const place = key % TOUCH_PLACES;
+    if (this.#touched[place] === key) return false;
+    this.#touched[place] = key;
+    return true;
+  }
+
   find(key: number): CachedBlock | undefined {
     return this.#stored?.get(key);
   }
@@ -99,7 +113,7 @@ export class BlockCache {
       if (!this.#dropFreeSlot()) this.#stored.pop();
     }
     this.#slotBytes += slotLength;
-    return newSlot(Buffer.allocUnsafeSlow(slotLength), 0);
+    return newSlot(this.memory.allocate(slotLength), 0);
   }
 
   store(key: number, block: CachedBlock): void {
@@ -120,10 +134,13 @@ export class BlockCache {
     this.#free.clear();
     this.#slotBytes = 0;
     this.#dropLarge();
+    this.memory.letGo();
   }
 
   #dropLarge(): void {
-    if (this.#large !== undefined) this.#unmark(this.#large);
+    if (this.#large === undefined) return;
+    this.#unmark(this.#large);
+    this.memory.free(this.#large.memory);
     this.#large = undefined;
   }
 
@@ -141,6 +158,7 @@ export class BlockCache {
       const block = list.pop();
       if (block === undefined) continue;
       this.#slotBytes -= block.memory.length;
+      this.memory.free(block.memory);
       return true;
     }
     return false;

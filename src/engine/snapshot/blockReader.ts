@@ -3,6 +3,9 @@ import { MAX_CHAIN_FILES } from '../format/limits.js';
 import type { BlockCache, CachedBlock } from './blockCache.js';
 import type { BlockDecoder } from './blockDecoder.js';
 
+/** A block of which more is needed is decoded whole: what is left would be decoded again if anybody came back. */
+const MAX_PARTIAL_SHARE = 0.75;
+
 /**
  * Plaintext of the data blocks of one file, through the block cache of its chain.
  *
@@ -36,15 +39,26 @@ export class BlockReader {
   }
 
   /**
-   * The plaintext of a block; valid until the next call, and perhaps in a buffer that is longer.
+   * The plaintext of a block, or at least its first `wantedLength` bytes; valid until the next call, and perhaps in a
+   * buffer that is longer.
+   *
+   * Where a block is touched for the first time and not much of it is needed, decoding stops behind that, and nothing
+   * is kept: it may well be the only time.
    *
    * @throws HexzError as `BlockDecoder.decode`
    */
-  plaintext(page: IndexPage, entry: number): Buffer {
+  plaintext(page: IndexPage, entry: number, wantedLength: number): Buffer {
     const length = page.logicalLengthOf(entry);
     const block = page.storedBlock(entry);
     const cached = this.#find(block, length);
     if (cached !== undefined) return cached.memory;
+    if (
+      wantedLength <= length * MAX_PARTIAL_SHARE &&
+      this.#decoder.canStopEarly(block) &&
+      this.#cache.isFirstTouch(this.#keyOf(block))
+    ) {
+      return this.#decodeStart(block, length, wantedLength);
+    }
     const slot = this.#cache.reserve(length);
     if (slot === undefined) {
       const large = this.#cache.replaceLarge(length);
@@ -96,16 +110,28 @@ export class BlockReader {
   }
 
   /** Decodes a block that a reader wants and the cache does not have. */
-  #decodeInto(block: StoredBlock, target: Buffer): void {
+  #decodeInto(block: StoredBlock, target: Buffer, wantedLength = target.length): void {
     const { work } = this.#cache;
     if (work === undefined) {
-      this.#decoder.decode(block, target);
+      this.#decoder.decode(block, target, wantedLength);
       return;
     }
     const startedAt = performance.now();
-    this.#decoder.decode(block, target);
+    this.#decoder.decode(block, target, wantedLength);
     work.decodeMicroseconds += (performance.now() - startedAt) * 1000;
     work.decodedBlocks++;
+  }
+
+  #decodeStart(block: StoredBlock, length: number, wantedLength: number): Buffer {
+    const { memory } = this.#cache;
+    const start = memory.allocate(length);
+    try {
+      this.#decodeInto(block, start, wantedLength);
+    } finally {
+      // Nobody takes it before the next call.
+      memory.free(start);
+    }
+    return start;
   }
 
   #keyOf({ storedOffset }: StoredBlock): number {

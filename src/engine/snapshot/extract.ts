@@ -21,7 +21,7 @@ const CHUNK_BYTES = 1024 * 1024;
 const LOOK_AHEAD_BYTES = 1024 * 1024;
 
 /**
- * Copies a range of a stream into a sink, zeros that the index knows of without reading them. Yields
+ * Copies a range of a stream into a sink, zeros that the index knows of without reading them. Blocks are decoded whole. Yields
  * the number of bytes done after every step.
  *
  * @throws HexzError when a block cannot be read; the sink has then got all bytes before the failed step
@@ -48,7 +48,7 @@ export function* extractStream(
     }
     while (offset < runEnd) {
       const bytes = chunk.subarray(0, Math.min(CHUNK_BYTES, runEnd - offset));
-      snapshot.readInto(stream, offset, bytes);
+      snapshot.readInto(stream, offset, bytes, 'whole');
       sink.write(bytes);
       offset += bytes.length;
       yield offset - range.offset;

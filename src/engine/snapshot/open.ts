@@ -129,7 +129,7 @@ class ChainOpener {
       source.read(dictionaryBytes, dictionary.offset);
     }
     const decoderWith = (key: Buffer | undefined) =>
-      new BlockDecoder(source, compression, key, dictionaryBytes);
+      new BlockDecoder(source, compression, key, dictionaryBytes, this.#blockCache.memory);
     if (encryption === undefined) return decoderWith(undefined);
     if (this.#passwords.length === 0) {
       throw new HexzError('PASSWORD_REQUIRED', 'the snapshot is encrypted', {

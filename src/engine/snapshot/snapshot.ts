@@ -25,6 +25,9 @@ export interface Run {
   readonly length: number;
 }
 
+/** How much of a block is decoded: enough for what is read, or all of it. */
+export type Decoding = 'enough' | 'whole';
+
 const NO_ENTRIES = Buffer.alloc(0);
 
 /**
@@ -99,19 +102,39 @@ export class Snapshot {
   /**
    * Reads from a stream into the target: as many bytes as fit, fewer only at the end of the stream.
    *
+   * @param decoding whether a block of which only the beginning is needed may be decoded only so far, or is decoded whole:
+   *   then nothing that is damaged in it goes unnoticed
    * @returns the number of bytes read; 0 at or behind the end
    * @throws HexzError naming file, stream, block and offset; the target's contents then mean nothing
    */
-  readInto(stream: StreamName, offset: number, target: Buffer): number {
+  readInto(
+    stream: StreamName,
+    offset: number,
+    target: Buffer,
+    decoding: Decoding = 'enough',
+  ): number {
     checkOffset(offset);
     checkStream(stream);
     if (!Buffer.isBuffer(target)) throw new HexzError('USAGE', 'the target must be a Buffer');
     const length = Math.max(0, Math.min(target.length, this.streamLength(stream) - offset));
     let done = 0;
     while (done < length) {
-      done += this.#readPiece(stream, offset + done, target, done, length - done);
+      done += this.#readPiece(stream, offset + done, target, done, length - done, decoding);
     }
     return length;
+  }
+
+  /**
+   * Memory for `readInto` to fill, with anything in it: whole blocks are decoded straight into it, but into any other by way
+   * of a copy. It counts beyond the cache: for few buffers, which are used again until they go to `freeTarget`.
+   */
+  allocateTarget(length: number): Buffer {
+    return this.#cache.memory.allocate(length);
+  }
+
+  /** Takes back what `allocateTarget` has answered. */
+  freeTarget(target: Buffer): void {
+    this.#cache.memory.free(target);
   }
 
   /** The block that covers an offset; undefined where no block does (behind the last one). */
@@ -277,6 +300,7 @@ export class Snapshot {
     target: Buffer,
     targetOffset: number,
     wanted: number,
+    decoding: Decoding,
   ): number {
     const index = this.#seek(stream, offset);
     const { kind, page, entry, start, end } = index;
@@ -291,15 +315,24 @@ export class Snapshot {
         if (length === end - start) {
           this.#blocks.readWhole(page, entry, target.subarray(targetOffset, targetEnd));
         } else {
-          const plain = this.#blocks.plaintext(page, entry);
-          plain.copy(target, targetOffset, offset - start, offset - start + length);
+          const innerOffset = offset - start;
+          const needed = decoding === 'whole' ? end - start : innerOffset + length;
+          const plain = this.#blocks.plaintext(page, entry, needed);
+          plain.copy(target, targetOffset, innerOffset, innerOffset + length);
         }
       } else if (kind === 'parent' && page !== undefined) {
-        this.#readFromParent(stream, page, entry, offset, target.subarray(targetOffset, targetEnd));
+        this.#readFromParent(
+          stream,
+          page,
+          entry,
+          offset,
+          target.subarray(targetOffset, targetEnd),
+          decoding,
+        );
       } else {
         const [parent] = kind === 'uncovered' ? this.parents : [];
         const count =
-          parent?.readInto(stream, offset, target.subarray(targetOffset, targetEnd)) ?? 0;
+          parent?.readInto(stream, offset, target.subarray(targetOffset, targetEnd), decoding) ?? 0;
         target.fill(0, targetOffset + count, targetEnd);
       }
     } catch (error) {
@@ -315,6 +348,7 @@ export class Snapshot {
     entry: number,
     offset: number,
     target: Buffer,
+    decoding: Decoding,
   ): void {
     checkReferenceLength(page.storedLengthOf(entry));
     const start = page.offsetOf(entry);
@@ -322,12 +356,13 @@ export class Snapshot {
     const hash = page.hashOf(entry);
     if (this.generation === 'B') {
       const { owner, place } = this.#findByHash(hash, length);
-      const plain = owner.#plaintextAt(place);
-      plain.copy(target, 0, offset - start, offset - start + target.length);
+      const innerEnd = offset - start + target.length;
+      const plain = owner.#plaintextAt(place, decoding === 'whole' ? length : innerEnd);
+      plain.copy(target, 0, offset - start, innerEnd);
       return;
     }
     const parent = lenderByOffset(this.parents, stream, start, length, hash);
-    target.fill(0, parent.readInto(stream, offset, target));
+    target.fill(0, parent.readInto(stream, offset, target, decoding));
   }
 
   /** The block with this hash in the parents of a B file, their own parents included. */
@@ -336,10 +371,10 @@ export class Snapshot {
     return lenderByHash(this.#ancestors, hash, length);
   }
 
-  #plaintextAt({ stream, pageNumber, entry }: BlockPlace): Buffer {
+  #plaintextAt({ stream, pageNumber, entry }: BlockPlace, wantedLength: number): Buffer {
     const page = this.#streams[stream].loadPage(pageNumber);
     try {
-      return this.#blocks.plaintext(page, entry);
+      return this.#blocks.plaintext(page, entry, wantedLength);
     } catch (error) {
       throw this.#located(error, stream, page.startBlockIndex + entry, page.offsetOf(entry));
     }

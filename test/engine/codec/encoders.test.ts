@@ -1,9 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import type { BlockEncoder } from '../../../src/engine/codec/blockEncoder.js';
+import { DecoderMemory } from '../../../src/engine/codec/decoderMemory.js';
 import { createEncoder } from '../../../src/engine/codec/encoder.js';
-import { bundledLz4, decodeLz4, nativeLz4 } from '../../../src/engine/codec/lz4.js';
+import { decodeLz4 } from '../../../src/engine/codec/lz4.js';
 import { bundledLz4Encoder, nativeLz4Encoder } from '../../../src/engine/codec/lz4Encoder.js';
+import { libraryLz4 } from '../../../src/engine/codec/lz4Library.js';
 import { bundledZstd, decodeZstd, nativeZstd } from '../../../src/engine/codec/zstd.js';
 import {
   bundledZstdEncoder,
@@ -26,9 +28,9 @@ const encoders = [
 );
 
 const decoders = {
-  lz4: [nativeLz4(), bundledLz4]
-    .filter((decode) => decode !== undefined)
-    .map((decode) => (stored: Buffer, target: Buffer) => decodeLz4(stored, target, decode)),
+  lz4: [new DecoderMemory(0).decodeLz4, libraryLz4].map(
+    (decode) => (stored: Buffer, target: Buffer) => decodeLz4(stored, target, decode),
+  ),
   zstd: [nativeZstd(), await bundledZstd()]
     .filter((decode) => decode !== undefined)
     .map(

@@ -30,7 +30,7 @@ describe('the checks', () => {
       'nbd module',
       'nbd-client',
       'free space',
-      'fast decoders',
+      'compression libraries',
     ]);
   });
 
@@ -88,9 +88,12 @@ describe('the checks', () => {
     });
   });
 
-  test('note that bundled decoders are used', () => {
+  test('note that bundled libraries are used', () => {
     vi.stubEnv('HEXZ_CODECS', 'bundled');
-    expect(checkOf('fast decoders')).toMatchObject({ state: 'ok', remedy: expect.any(String) });
+    expect(checkOf('compression libraries')).toMatchObject({
+      state: 'ok',
+      remedy: expect.any(String),
+    });
   });
 });
 
