@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { HexzError, type PortableError } from '../errors.js';
 import { checkMountpoint } from './mountpoint.js';
 import type { EngineEntry } from './registry.js';
+import { type NbdOptions, type NbdSettings, nbdSettingsOf } from './servedNbd.js';
 
 /** The largest number of a user or group; the next one stands for none. */
 export const MAX_ID = 2 ** 32 - 2;
@@ -23,6 +24,8 @@ export interface EngineSettings {
   /** Take the overlay although it was made on another snapshot. */
   readonly force: boolean;
   readonly parentDirectories: readonly string[];
+  /** Where and how it is served to NBD clients, if it is. */
+  readonly nbd?: NbdSettings | undefined;
   /** Real path of a directory that was made for this engine, and is removed in the end with all that is in it. */
   readonly scratchDirectory?: string | undefined;
   /** Whether it is mounted on a directory that the engine makes, and that is its scratch directory. */
@@ -78,6 +81,8 @@ export interface ServeOptions {
   readonly force?: boolean;
   readonly passwords?: string | readonly string[];
   readonly parentDirectories?: readonly string[];
+  /** Serve NBD clients, with or without a mount. */
+  readonly nbd?: NbdOptions | undefined;
   /** Told of errors of the running mount: a program that reads sees only an errno. */
   readonly onError?: (error: HexzError) => void;
 }
@@ -109,6 +114,7 @@ export function settingsOf(options: ServeOptions): EngineSettings {
     allowOther: options.allowOther ?? false,
     force: options.force ?? false,
     parentDirectories: (options.parentDirectories ?? []).map((path) => resolve(path)),
+    nbd: options.nbd === undefined ? undefined : nbdSettingsOf(options.nbd),
   };
 }
 
