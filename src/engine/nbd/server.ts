@@ -1,4 +1,3 @@
-import type { BigIntStats } from 'node:fs';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import type { TlsOptions } from 'node:tls';
 import { HexzError } from '../errors.js';
@@ -7,7 +6,7 @@ import { type NbdAddress, urlOf } from './address.js';
 import type { Exports } from './exports.js';
 import { MAX_CONNECTIONS } from './limits.js';
 import { type ServedConnection, serveConnection } from './serveConnection.js';
-import { clearSocketPath, removeSocket, statsOf } from './unixSocket.js';
+import { clearSocketPath } from './unixSocket.js';
 
 export interface NbdServerOptions {
   readonly tls?: TlsOptions | undefined;
@@ -32,8 +31,6 @@ export class NbdServer {
   readonly url: string;
   readonly #server: Server;
   readonly #connections: Set<ServedConnection>;
-  readonly #socketPath: string | undefined;
-  readonly #socketStats: BigIntStats | undefined;
 
   /** @throws HexzError LISTEN_FAILED */
   static async listen(
@@ -59,8 +56,6 @@ export class NbdServer {
     this.#server = server;
     this.#connections = connections;
     this.url = urlOf(address, tls !== undefined);
-    this.#socketPath = address.kind === 'unix' ? address.path : undefined;
-    this.#socketStats = this.#socketPath === undefined ? undefined : statsOf(this.#socketPath);
   }
 
   /** How many clients have an export that they can write. */
@@ -70,8 +65,7 @@ export class NbdServer {
 
   /** Takes nobody any more, ends what was begun, and lets everybody go; not waiting long. */
   async close(): Promise<void> {
-    // Before it is closed: then its name is free for others.
-    if (this.#socketPath !== undefined) removeSocket(this.#socketPath, this.#socketStats);
+    // That removes a Unix socket, too.
     this.#server.close();
     const connections = [...this.#connections];
     for (const connection of connections) connection.end();

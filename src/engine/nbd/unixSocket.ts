@@ -1,4 +1,4 @@
-import { type BigIntStats, lstatSync, unlinkSync } from 'node:fs';
+import { lstatSync, unlinkSync } from 'node:fs';
 import { connect } from 'node:net';
 import { HexzError } from '../errors.js';
 
@@ -8,22 +8,11 @@ import { HexzError } from '../errors.js';
  * @throws HexzError LISTEN_FAILED
  */
 export async function clearSocketPath(path: string): Promise<void> {
-  const stats = statsOf(path);
+  const stats = lstatSync(path, { throwIfNoEntry: false });
   if (stats === undefined) return;
   if (!stats.isSocket()) throw occupied(path, 'something that is no socket is there');
   if (await isAlive(path)) throw occupied(path, 'somebody listens there already');
-  if (Number(stats.uid) !== process.getuid?.()) throw occupied(path, 'it belongs to another user');
-  removeSocket(path, stats);
-}
-
-/** The socket at a path, for `removeSocket`. */
-export const statsOf = (path: string): BigIntStats | undefined =>
-  lstatSync(path, { bigint: true, throwIfNoEntry: false });
-
-/** Removes a socket, unless something else has taken its place. */
-export function removeSocket(path: string, stats: BigIntStats | undefined): void {
-  const present = statsOf(path);
-  if (present === undefined || present.ino !== stats?.ino || present.dev !== stats.dev) return;
+  if (stats.uid !== process.getuid?.()) throw occupied(path, 'it belongs to another user');
   unlinkSync(path);
 }
 
