@@ -147,7 +147,6 @@ class Connection implements Runnable, ServedConnection {
     if (!(yield* handshake.greet())) return;
     let end = yield* handshake.haggle();
     if (end?.kind === 'tls' && tls !== undefined) {
-      yield* this.#wire.drain();
       const secured = yield* this.#secure(tls);
       if (!secured) return;
       handshake = handshake.continueAs(this.#wire);
@@ -161,7 +160,9 @@ class Connection implements Runnable, ServedConnection {
 
   *#secure(tls: TlsOptions): Task<boolean> {
     const wire = this.#wire;
+    // Before the client is told to begin: what he says then is for TLS.
     wire.detach();
+    yield* wire.drain();
     try {
       const secured = yield* wire.wait(beginTls(this.#socket, tls));
       this.#watch(secured);
