@@ -77,7 +77,11 @@ describe('with shared keys', () => {
   });
 
   test('a wrong key ends the connection', async () => {
-    const { connect: connectTo, open, bugs } = await serve({
+    const {
+      connect: connectTo,
+      open,
+      bugs,
+    } = await serve({
       disk,
       tls: loadTls({ kind: 'psk', keys: keyFile() }),
     });
