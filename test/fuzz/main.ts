@@ -2,24 +2,29 @@ import { parseArgs } from 'node:util';
 import fc from 'fast-check';
 import { fuzzInputs } from './check.js';
 import { fuzzControl } from './control.js';
+import { fuzzNbd } from './nbd.js';
 
 /**
  * `npm run fuzz -- [--runs N] [--seed N]`: mutated golden files against everything that reads them.
  * A failure prints the smallest input that fails and the seed that finds it again.
  *
  * `npm run fuzz -- --control [--runs N] [--seed N]`: watchers that say anything to an engine.
+ *
+ * `npm run fuzz -- --nbd [--runs N] [--seed N]`: clients that say anything to an NBD server.
  */
 const { values } = parseArgs({
   options: {
     runs: { type: 'string', default: '50000' },
     seed: { type: 'string' },
     control: { type: 'boolean', default: false },
+    nbd: { type: 'boolean', default: false },
   },
 });
 const runs = Number(values.runs);
 const seed = values.seed === undefined ? undefined : Number(values.seed);
 
 if (values.control) await fuzzControl(runs, seed ?? Date.now() % 2 ** 31);
+else if (values.nbd) await fuzzNbd(runs, seed ?? Date.now() % 2 ** 31);
 else fuzzFiles();
 
 function fuzzFiles(): void {
