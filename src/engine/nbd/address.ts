@@ -7,9 +7,9 @@ export type NbdAddress =
   | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
   | { readonly kind: 'unix'; readonly path: string };
 
-export const LOOPBACK = '127.0.0.1';
+const LOOPBACK = '127.0.0.1';
 /** That of the Rust hexz. */
-export const DEFAULT_PORT = 8080;
+const DEFAULT_PORT = 8080;
 const MAX_PORT = 65_535;
 /** Longer paths of sockets are no addresses. */
 const MAX_SOCKET_PATH_BYTES = 107;

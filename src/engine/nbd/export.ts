@@ -30,6 +30,8 @@ export interface NbdExport {
   write(offset: number, bytes: Buffer): void;
   /** When it resolves, everything written before the call is on the disk. */
   sync(): Promise<void>;
+  /** When it resolves, everybody else who has the disk sees what was written; undefined if they do already. */
+  show(): Promise<void> | undefined;
   /** The run from an offset on that the index knows to be zero (true), or does not; at most so long, at least 1. */
   zeroRunAt(offset: number, limit: number): StateRun;
   /** The run of dirty (true) or clean pages from an offset on; at most so long, at least 1. */
@@ -37,7 +39,7 @@ export interface NbdExport {
 }
 
 /** What of an overlay tells what lies in it. */
-export type ExportedOverlay = Pick<MergedDisk, 'shownBaseLength' | 'isDirty' | 'runEnd' | 'length'>;
+type ExportedOverlay = Pick<MergedDisk, 'shownBaseLength' | 'isDirty' | 'runEnd' | 'length'>;
 
 export interface StreamExportOptions {
   readonly name: string;
@@ -47,6 +49,8 @@ export interface StreamExportOptions {
   readonly held?: () => Promise<void> | undefined;
   /** Default: that of the volume. */
   readonly sync?: () => Promise<void>;
+  /** Default: nobody else keeps anything of the disk. */
+  readonly show?: () => Promise<void> | undefined;
   /** Told of errors that are more than a refused request: a client sees only a number and a few words. */
   readonly onError?: (error: unknown) => void;
 }
@@ -62,7 +66,7 @@ export function exportStream(
 ): NbdExport {
   const { snapshot } = volume;
   const { name, description, overlay, held = () => undefined, onError = () => {} } = options;
-  const { sync = () => volume.sync() } = options;
+  const { sync = () => volume.sync(), show = () => undefined } = options;
   const baseZeroRun = (offset: number, limit: number): StateRun => {
     try {
       const { kind, length } = snapshot.runAt(stream, offset, limit);
@@ -113,6 +117,7 @@ export function exportStream(
         throw error;
       }
     },
+    show,
     zeroRunAt(offset, limit) {
       if (overlay === undefined) return baseZeroRun(offset, limit);
       const pages = dirtyRun(overlay, offset, limit);

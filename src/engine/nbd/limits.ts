@@ -11,8 +11,8 @@ export const MAX_NAME_BYTES = 4096;
 /** Whoever has not chosen an export by then is let go. */
 export const HANDSHAKE_LIMIT_MILLISECONDS = 60_000;
 export const MAX_CONNECTIONS = 64;
-/** Flushes that one client waits for; he is heard again when one of them is over. */
-export const MAX_PENDING_SYNCS = 64;
+/** Answers that wait for the disk, of one client; he is heard again when one of them is given. */
+export const MAX_PENDING_ANSWERS = 64;
 /** Bytes are read and written in pieces of this size, between which others have their turn. */
 export const PIECE_BYTES = 256 * 1024;
 /** So many buffers, each with room for one piece, hold what a client does not take. */

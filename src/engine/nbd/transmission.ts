@@ -1,7 +1,7 @@
 import { type Failure, warmUp, writePayload, writeZeroes } from './changeRequests.js';
 import type { NbdExport } from './export.js';
 import type { Agreement } from './handshake.js';
-import { MAX_PENDING_SYNCS, MAX_REQUEST_BYTES } from './limits.js';
+import { MAX_PENDING_ANSWERS, MAX_REQUEST_BYTES } from './limits.js';
 import { type Cookie, decodeRequest, newRequest, type Request } from './messages.js';
 import { commandFlags, commands, REQUEST_BYTES } from './protocol.js';
 import { answerRead } from './readRequests.js';
@@ -21,20 +21,20 @@ const allowedFlags: Readonly<Record<number, number>> = {
   [commands.BLOCK_STATUS]: commandFlags.REQ_ONE,
 };
 
-/** A request that waits until what was written is on the disk. */
-interface Synced {
+/** A request of which it is known by now how it ended. */
+interface Settled {
   readonly cookie: Cookie;
   readonly failure: Failure | undefined;
 }
 
 /**
- * The requests of one client, answered in the order in which they come; only what waits for the disk (FLUSH, FUA)
- * is answered when that is done, and does not hold up what comes behind it.
+ * The requests of one client, answered in the order in which they come; only what waits for the disk (FLUSH, FUA), or
+ * for others to see it, is answered when that is done, and does not hold up what comes behind it.
  *
  * Whatever a request asks for, it is answered, and the next one is found behind it. Only bytes that are no request end the
  * connection, because nobody knows where the next one would begin.
  *
- * State: `#pending` syncs that were begun, `#synced` those that are over and not yet answered.
+ * State: `#pending` requests wait for something, and `#settled` are those of them that can be answered.
  */
 export class Transmission {
   readonly #wire: Wire;
@@ -44,7 +44,7 @@ export class Transmission {
   readonly #wake: () => void;
   readonly #request = newRequest();
   #pending = 0;
-  readonly #synced: Synced[] = [];
+  readonly #settled: Settled[] = [];
 
   constructor(wire: Wire, agreement: Agreement, wake: () => void) {
     this.#wire = wire;
@@ -59,8 +59,8 @@ export class Transmission {
     const wire = this.#wire;
     const request = this.#request;
     for (;;) {
-      while (wire.buffered < REQUEST_BYTES || this.#synced.length > 0) {
-        yield* this.#answerSynced();
+      while (wire.buffered < REQUEST_BYTES || this.#settled.length > 0) {
+        yield* this.#answerSettled();
         if (wire.buffered >= REQUEST_BYTES) break;
         if (wire.isEnded) return yield* this.#finish();
         wire.flush();
@@ -74,13 +74,13 @@ export class Transmission {
   }
 
   readonly #hasWork: Condition = () =>
-    this.#wire.buffered >= REQUEST_BYTES || this.#wire.isEnded || this.#synced.length > 0;
+    this.#wire.buffered >= REQUEST_BYTES || this.#wire.isEnded || this.#settled.length > 0;
 
   /** What was begun is ended, and answered. */
   *#finish(): Task<void> {
     while (this.#pending > 0) {
-      yield () => this.#synced.length > 0;
-      yield* this.#answerSynced();
+      yield () => this.#settled.length > 0;
+      yield* this.#answerSettled();
     }
     yield* this.#wire.drain();
   }
@@ -150,38 +150,44 @@ export class Transmission {
     }
     if (command === commands.CACHE) yield* warmUp(this.#wire, this.#exported, request);
     if (command === commands.WRITE_ZEROES) yield* writeZeroes(this.#wire, this.#exported, request);
-    // A hint that it need not follow: what is trimmed stays as it is. Zeros would take room in the overlay.
-    if (command === commands.FLUSH) return yield* this.#answerWhenSynced(request);
+    if (command === commands.FLUSH && !this.#exported.isReadOnly) {
+      return yield* this.#answerAfter(request, this.#exported.sync());
+    }
+    // TRIM is a hint that need not be followed: what is trimmed stays. Zeros would take room in the overlay.
     yield* this.#confirm(request);
   }
 
-  /** Says that it is done: at once, or when it is on the disk. */
+  /** Says that it is done: at once, or when everybody sees it, and it is on the disk if it has to be. */
   *#confirm(request: Request): Task<void> {
-    const isForced = (request.flags & commandFlags.FUA) !== 0 && changes.has(request.command);
-    if (isForced) yield* this.#answerWhenSynced(request);
-    else yield* this.#replies.done(request);
+    const isChange = changes.has(request.command);
+    const isForced = isChange && (request.flags & commandFlags.FUA) !== 0;
+    const shown = isChange ? this.#exported.show() : undefined;
+    if (isForced || shown !== undefined) {
+      yield* this.#answerAfter(request, Promise.all([shown, isForced && this.#exported.sync()]));
+    } else {
+      yield* this.#replies.done(request);
+    }
   }
 
-  *#answerWhenSynced({ cookieHigh, cookieLow }: Request): Task<void> {
-    if (this.#exported.isReadOnly) return yield* this.#replies.done({ cookieHigh, cookieLow });
-    if (this.#pending >= MAX_PENDING_SYNCS) {
-      yield () => this.#synced.length > 0;
-      yield* this.#answerSynced();
-    }
-    this.#pending++;
+  *#answerAfter({ cookieHigh, cookieLow }: Request, work: Promise<unknown>): Task<void> {
     const cookie = { cookieHigh, cookieLow };
-    const add = (failure: Synced['failure']): void => {
-      this.#synced.push({ cookie, failure });
+    this.#pending++;
+    const add = (failure: Failure | undefined): void => {
+      this.#settled.push({ cookie, failure });
       this.#wake();
     };
-    this.#exported.sync().then(
+    work.then(
       () => add(undefined),
       (error: unknown) => add({ error }),
     );
+    if (this.#pending < MAX_PENDING_ANSWERS) return;
+    this.#wire.flush();
+    yield () => this.#settled.length > 0;
+    yield* this.#answerSettled();
   }
 
-  *#answerSynced(): Task<void> {
-    for (let each = this.#synced.shift(); each !== undefined; each = this.#synced.shift()) {
+  *#answerSettled(): Task<void> {
+    for (let each = this.#settled.shift(); each !== undefined; each = this.#settled.shift()) {
       this.#pending--;
       if (each.failure === undefined) yield* this.#replies.done(each.cookie);
       else yield* this.#replies.failure(each.cookie, each.failure.error);

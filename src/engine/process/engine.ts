@@ -245,6 +245,8 @@ export class Engine {
     const server = await serveNbd(this.#resources, settings, {
       held: () => this.#gate.held,
       sync: sharedCall(() => volume.sync()),
+      // The bytes are written all the same; who reads old ones is told by the log.
+      show: () => this.#liveChanges.show()?.catch(this.#onError),
       onError: this.#onError,
     });
     this.#nbdServers.push(server);

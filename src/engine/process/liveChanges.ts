@@ -1,3 +1,4 @@
+import { sharedCall } from '../control/sharedCall.js';
 import { HexzError } from '../errors.js';
 import type { ChangeGate } from '../fuse/changeGate.js';
 import type { Extent } from '../overlay/dirtyPages.js';
@@ -98,6 +99,21 @@ export class LiveChanges {
       return before - overlay.dirtyPageCount;
     });
   }
+
+  /**
+   * When it resolves, programs see in the mount what others have written to the disk.
+   *
+   * @returns undefined without a mount
+   * @throws HexzError EVICTION_FAILED
+   */
+  show(): Promise<void> | undefined {
+    return this.#mount() === undefined ? undefined : this.#showing();
+  }
+
+  readonly #showing = sharedCall(async () => {
+    const mount = this.#mount();
+    if (mount !== undefined) await this.#evictorOf(mount).evict();
+  });
 
   /** Nobody is left who needs any of them. */
   close(): void {

@@ -72,6 +72,8 @@ export interface NbdSurroundings {
   /** What a request that changes something has to wait for. */
   readonly held: () => Promise<void> | undefined;
   readonly sync: () => Promise<void>;
+  /** Has everybody else see what was written. */
+  readonly show: () => Promise<void> | undefined;
   /** Told of errors: a client sees only a number and a few words. */
   readonly onError: (error: HexzError) => void;
 }
@@ -87,7 +89,7 @@ const REPORTED_ERRORS_LIMIT = 100;
 export async function serveNbd(
   resources: Resources,
   settings: NbdSettings,
-  { held, sync, onError }: NbdSurroundings,
+  { held, sync, show, onError }: NbdSurroundings,
 ): Promise<NbdServer> {
   const { volume, snapshot, overlay } = resources;
   const reported = new Set<string>();
@@ -105,6 +107,7 @@ export async function serveNbd(
       overlay: stream === 'disk' ? overlay : undefined,
       held,
       sync,
+      show,
       onError: report,
     });
   const exported = streamNames

@@ -49,7 +49,7 @@ export interface OptionReply {
   readonly payload: Buffer;
 }
 
-export interface Chunk {
+interface Chunk {
   readonly type: number;
   readonly isLast: boolean;
   readonly payload: Buffer;
