@@ -10,6 +10,7 @@ import { findDiskUsers } from './diskUsers.js';
 import { flushMachine } from './flushMachine.js';
 import { LiveChanges } from './liveChanges.js';
 import { checkMountpoint } from './mountpoint.js';
+import { checkNotIn, type NbdSettings, nbdSettingsOf } from './nbdSettings.js';
 import { identifyProcess, type ProcessIdentity } from './processes.js';
 import {
   type EngineEntry,
@@ -29,7 +30,7 @@ import {
   warningsOf,
 } from './resources.js';
 import { ServedMount } from './servedMount.js';
-import { checkNotIn, type NbdSettings, nbdSettingsOf, serveNbd } from './servedNbd.js';
+import { serveNbd } from './servedNbd.js';
 import { servedState } from './servedState.js';
 import type { EngineSettings } from './settings.js';
 

@@ -1,8 +1,8 @@
 import { resolve } from 'node:path';
 import { HexzError, type PortableError } from '../errors.js';
 import { checkMountpoint } from './mountpoint.js';
+import { type NbdOptions, type NbdSettings, nbdSettingsOf } from './nbdSettings.js';
 import type { EngineEntry } from './registry.js';
-import { type NbdOptions, type NbdSettings, nbdSettingsOf } from './servedNbd.js';
 
 /** The largest number of a user or group; the next one stands for none. */
 export const MAX_ID = 2 ** 32 - 2;
