@@ -19,6 +19,7 @@ import type { KeygenOptions } from './keygen.js';
 import type { MountCommandOptions } from './mount.js';
 import { type JsonForm, reportError, STANDARD_OUTPUT, watchOutput } from './output.js';
 import type { OverlayCommandOptions } from './overlay.js';
+import { serveCommand } from './serveCommand.js';
 import type { SignOptions } from './sign.js';
 import type { UnmountCommandOptions } from './unmount.js';
 import { writingCommands } from './writingCommands.js';
@@ -127,6 +128,7 @@ function program(): Command {
         process.exit(status);
       }),
   );
+  hexz.addCommand(serveCommand());
   hexz.addCommand(inspectCommand());
   hexz.addCommand(diffCommand());
   for (const command of writingCommands()) hexz.addCommand(command);

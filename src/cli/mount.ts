@@ -1,11 +1,11 @@
-import type { HexzError } from '../engine/errors.js';
 import { Engine } from '../engine/process/engine.js';
 import type { EngineEntry } from '../engine/process/registry.js';
-import { type EngineLog, serve } from '../engine/process/serve.js';
+import { serve } from '../engine/process/serve.js';
 import { settingsOf } from '../engine/process/settings.js';
 import { startDaemon } from '../engine/process/start.js';
 import type { ReadOptions } from './arguments.js';
-import { goOnWithoutOutput, printable, printJson, reportError, toJsonText } from './output.js';
+import { describeMode, foregroundLog, say, warn } from './engineReport.js';
+import { goOnWithoutOutput, printJson, toJsonText } from './output.js';
 import { openWithPasswords } from './password.js';
 
 export interface MountCommandOptions extends ReadOptions {
@@ -65,28 +65,5 @@ function describe(entry: EngineEntry): Record<string, unknown> {
   return { pid, mountpoint, snapshot, mode, overlay, isTemporaryOverlay, backend, startedAt };
 }
 
-function sentenceOf({
-  snapshot,
-  mountpoint,
-  mode,
-  overlay,
-  isTemporaryOverlay,
-}: EngineEntry): string {
-  const overlayText = isTemporaryOverlay ? 'a temporary overlay' : `overlay ${overlay}`;
-  const way = mode === 'ro' ? 'read-only' : 'read-write';
-  return `${snapshot} at ${mountpoint} (${way}${overlay === null ? '' : `, ${overlayText}`})`;
-}
-
-const say = (text: string): void => {
-  process.stdout.write(`${printable(text)}\n`);
-};
-
-const warn = (text: string): void => {
-  process.stderr.write(`hexz: warning: ${printable(text)}\n`);
-};
-
-const foregroundLog: EngineLog = {
-  info: (text) => process.stderr.write(`hexz: ${printable(text)}\n`),
-  warning: warn,
-  error: (error: HexzError) => reportError(error, undefined),
-};
+const sentenceOf = (entry: EngineEntry): string =>
+  `${entry.snapshot} at ${entry.mountpoint} ${describeMode(entry)}`;

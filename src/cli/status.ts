@@ -19,6 +19,7 @@ const toJson = (mount: ListedMount): unknown => ({
   mode: mount.mode,
   overlay: mount.overlay,
   backend: mount.backend,
+  nbd: mount.nbd,
   startedAt: mount.startedAt,
   dirtyBytes: mount.dirtyBytes,
   state: mount.state,
@@ -56,7 +57,7 @@ const cells = (mount: ListedMount, snapshot: string): readonly string[] => [
   mount.state === 'serving' && mount.lease === 'orphaned' ? 'orphaned' : mount.state,
   mount.mode === 'rw' ? formatBytes(mount.dirtyBytes) : '-',
   ageOf(mount),
-  mount.mountpoint ?? '-',
+  [mount.mountpoint ?? [], ...mount.nbd].flat().join(' ') || '-',
   snapshot,
 ];
 

@@ -69,6 +69,11 @@ export const errorTable = {
   ),
   REGISTRY_UNUSABLE: kind(6, 'EIO', 'The directory that lists running mounts cannot be used.'),
   FUSE_UNAVAILABLE: kind(6, 'EIO', 'This machine or this user cannot mount with FUSE.'),
+  LISTEN_FAILED: kind(
+    6,
+    'EIO',
+    'A server cannot listen at the address or socket that it was given.',
+  ),
   NOT_MOUNTED: kind(6, 'EIO', 'Nothing of hexz is mounted there.'),
   ENGINE_GONE: kind(6, 'EIO', 'The engine that serves a mount has ended, or cannot be reached.'),
   PROTOCOL: kind(6, 'EPROTO', 'What was said over a control socket is not the protocol.'),

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { fuzzInputs } from './check.js';
 import { fuzzControl } from './control.js';
 import { fuzzLz4 } from './lz4.js';
+import { fuzzNbd } from './nbd.js';
 
 /**
  * `npm run fuzz -- [--runs N] [--seed N]`: mutated golden files against everything that reads them.
@@ -11,6 +12,8 @@ import { fuzzLz4 } from './lz4.js';
  * `npm run fuzz -- --control [--runs N] [--seed N]`: watchers that say anything to an engine.
  *
  * `npm run fuzz -- --lz4 [--runs N] [--seed N]`: damaged LZ4 blocks against all decoders.
+ *
+ * `npm run fuzz -- --nbd [--runs N] [--seed N]`: clients that say anything to an NBD server.
  */
 const { values } = parseArgs({
   options: {
@@ -18,6 +21,7 @@ const { values } = parseArgs({
     seed: { type: 'string' },
     control: { type: 'boolean', default: false },
     lz4: { type: 'boolean', default: false },
+    nbd: { type: 'boolean', default: false },
   },
 });
 const runs = Number(values.runs);
@@ -27,6 +31,7 @@ const anySeed = Date.now() % 2 ** 31;
 
 if (values.control) await fuzzControl(runs, seed ?? anySeed);
 else if (values.lz4) fuzzLz4(runs, seed ?? anySeed);
+else if (values.nbd) await fuzzNbd(runs, seed ?? anySeed);
 else fuzzFiles();
 
 function fuzzFiles(): void {

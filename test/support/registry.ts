@@ -28,6 +28,7 @@ export function entryOf(pid: number, changes: Partial<EngineEntry> = {}): Engine
     overlay: null,
     isTemporaryOverlay: false,
     backend: 'fuse-native',
+    nbd: [],
     startedAt: new Date().toISOString(),
     dirtyBytes: 0,
     lease: 'mount',

@@ -35,6 +35,26 @@ const needs = {
     ),
   Python: () => missing(succeeds('python3', ['--version']), 'python3 is not installed'),
   openssl: () => missing(succeeds('openssl', ['version']), 'openssl is not installed'),
+  libnbd: () =>
+    missing(
+      succeeds('nbdinfo', ['--version']) && succeeds('nbdcopy', ['--version']),
+      'nbdinfo and nbdcopy are not installed',
+    ),
+  'qemu-utils': () =>
+    missing(
+      succeeds('qemu-img', ['--version']) && succeeds('qemu-io', ['--version']),
+      'qemu-img and qemu-io are not installed',
+    ),
+  'nbdkit with its nbd plugin': () =>
+    missing(
+      succeeds('nbdkit', ['nbd', '--dump-plugin']),
+      'nbdkit has no nbd plugin, or is not installed',
+    ),
+  'fio for NBD': () =>
+    missing(
+      succeeds('sh', ['-c', 'fio --enghelp | grep -qw nbd']),
+      'fio knows no NBD, or is not installed',
+    ),
   xz: () =>
     missing(
       succeeds('xz', ['--version']) && succeeds('tar', ['--version']),

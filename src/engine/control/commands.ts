@@ -2,6 +2,7 @@ import type { PortableError } from '../errors.js';
 import type { Extent } from '../overlay/dirtyPages.js';
 import type { SharedFrozenInstant } from '../overlay/frozenInstant.js';
 import type { EngineState } from './protocol/engineState.js';
+import type { Params } from './protocol/methods.js';
 
 /** Who ends an engine (docs/control-protocol.md). */
 export type Lease = EngineState['lease'];
@@ -25,6 +26,8 @@ export interface EngineCommands {
   drop(runs: readonly Extent[], force: boolean): Promise<number>;
   mount(mountpoint: string, allowOther: boolean): Promise<void>;
   unmount(isLazy: boolean): Promise<void>;
+  /** Serves NBD clients; answers with the address. */
+  serveNbd(options: Params<'serveNbd'>): Promise<string>;
   /** Resolves with the path of a temporary overlay that was kept; the engine ends after it was told. */
   shutdown(isLazy: boolean, keepsOverlay: boolean): Promise<string | null>;
   /** A connection holds the lease, or it lost it. */

@@ -290,6 +290,7 @@ export class Watchers implements RequestHandler {
       await this.#engine.unmount(isLazy);
       return {};
     },
+    serveNbd: async (options) => ({ url: await this.#engine.serveNbd(options) }),
     lease: async ({ kind }, connection) => {
       if (this.#leaseHolder !== undefined && this.#leaseHolder.connection !== connection) {
         throw new HexzError('ENGINE_LEASED', 'another watcher ends this engine');

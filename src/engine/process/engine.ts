@@ -1,15 +1,18 @@
 import type { EngineCommands, Lease, ServedState } from '../control/commands.js';
 import { type ControlServer, startControlServer } from '../control/server.js';
+import { sharedCall } from '../control/sharedCall.js';
 import { HexzError, toPortable } from '../errors.js';
 import type { FuseBackend } from '../fuse/backend.js';
 import { chooseBackend } from '../fuse/backends.js';
 import { ChangeGate } from '../fuse/changeGate.js';
+import type { NbdServer } from '../nbd/server.js';
 import type { Snapshot } from '../snapshot/snapshot.js';
 import { ServingThreads } from '../volume/servingThreads.js';
 import { findDiskUsers } from './diskUsers.js';
 import { flushMachine } from './flushMachine.js';
 import { LiveChanges } from './liveChanges.js';
 import { checkMountpoint } from './mountpoint.js';
+import { checkNotIn, type NbdSettings, nbdSettingsOf } from './nbdSettings.js';
 import { identifyProcess, type ProcessIdentity } from './processes.js';
 import {
   type EngineEntry,
@@ -29,6 +32,7 @@ import {
   warningsOf,
 } from './resources.js';
 import { ServedMount } from './servedMount.js';
+import { serveNbd } from './servedNbd.js';
 import { servedState } from './servedState.js';
 import type { EngineSettings } from './settings.js';
 
@@ -44,14 +48,14 @@ export interface EngineOptions {
 }
 
 /**
- * Serves one volume of one snapshot from this process: as a mount, and to watchers.
+ * Serves one volume of one snapshot from this process: as a mount, to NBD clients, and to watchers.
  *
  *   state      begins with                         what is answered
  *   starting   `start`                             the test read that decides whether the mount is ready
- *   serving    `start` resolves                    requests of the mount, and watchers
+ *   serving    `start` resolves                    requests of the mount, NBD clients, and watchers
  *   detached   a lazy unmount, `umount -l`         those who have files open, and watchers
  *   unmounted  the kernel ends the connection,     watchers; only while a lease is held, else it ends.
- *              or it was started without a mount   `mount` leads back to serving
+ *              or it was started without a mount   `mount` leads back to serving. NBD clients are served on
  *   ended      as above, `shutdown`, `abandon`     nothing; the overlay is flushed and closed, what was temporary is
  *                                                  removed, then `ended` settles
  *
@@ -83,6 +87,7 @@ export class Engine {
   /** What was met while there was nobody to tell watchers; the file system reports so much at most. */
   readonly #untold: HexzError[] = [];
   #mount: ServedMount | undefined;
+  readonly #nbdServers: NbdServer[] = [];
   /** Resolves when the last mount is gone and what follows from that is done. */
   #unmounted: Promise<void> = Promise.resolve();
   #isMounting = false;
@@ -105,10 +110,11 @@ export class Engine {
     const resources = await openResources(snapshot, settings);
     const engine = new Engine(identity, backend, resources, settings, options);
     try {
-      const { mountpoint, allowOther } = settings;
+      const { mountpoint, allowOther, nbd } = settings;
       const steps = await Promise.allSettled([
         engine.#listen(false),
         mountpoint === undefined ? undefined : engine.#serve(mountpoint, allowOther),
+        nbd === undefined ? undefined : engine.#serveNbd(nbd),
       ]);
       // Only when both are over can everything be undone.
       for (const step of steps) if (step.status === 'rejected') throw step.reason;
@@ -131,7 +137,12 @@ export class Engine {
     this.#backend = backend;
     this.#resources = resources;
     this.#gate = new ChangeGate(() => resources.overlay?.reserve() ?? (() => {}));
-    this.#liveChanges = new LiveChanges(resources, this.#gate, () => this.#mount);
+    this.#liveChanges = new LiveChanges(
+      resources,
+      this.#gate,
+      () => this.#mount,
+      () => this.#nbdServers.reduce((sum, server) => sum + server.writerCount, 0),
+    );
     this.#settings = settings;
     this.#threads = new ServingThreads({
       snapshot: settings.snapshot,
@@ -168,6 +179,7 @@ export class Engine {
       overlay: overlayPath ?? null,
       isTemporaryOverlay: temporaryDirectory !== undefined,
       backend: this.#mount?.backend ?? null,
+      nbd: this.#nbdServers.map(({ url }) => url),
       startedAt: this.#startedAt,
       dirtyBytes: volume.dirtyBytes,
       lease: this.#lease,
@@ -246,6 +258,26 @@ export class Engine {
     this.#unmounted = mount.ended.then(() => this.#afterMount(mount));
     // It came too late for those who end what there is.
     if (this.#isEnding) await mount.detach({ isLazy: true });
+  }
+
+  /** @returns the address */
+  async #serveNbd(settings: NbdSettings): Promise<string> {
+    const { volume } = this.#resources;
+    const server = await serveNbd(this.#resources, settings, {
+      held: () => this.#gate.held,
+      sync: sharedCall(() => volume.sync()),
+      // The bytes are written all the same; who reads old ones is told by the log.
+      show: () => this.#liveChanges.show()?.catch(this.#onError),
+      onError: this.#onError,
+    });
+    this.#nbdServers.push(server);
+    // It came too late for those who end what there is.
+    if (this.#isEnding) await server.close();
+    return server.url;
+  }
+
+  #closeNbd(): Promise<unknown> {
+    return Promise.all(this.#nbdServers.splice(0).map((server) => server.close()));
   }
 
   /** The kernel has ended the connection: with a lease the engine goes on, without it has nothing left to do. */
@@ -347,6 +379,14 @@ export class Engine {
       }
       this.#tell();
     },
+    serveNbd: async (options) => {
+      const settings = nbdSettingsOf(options);
+      if (this.#isEnding) throw new HexzError('ENGINE_GONE', 'the engine is ending');
+      if (this.#mount !== undefined) checkNotIn(this.#mount.mountpoint, settings);
+      const url = await this.#serveNbd(settings);
+      this.#tell();
+      return url;
+    },
     unmount: async (isLazy) => {
       const mount = this.#mount;
       if (mount === undefined) throw new HexzError('NOT_MOUNTED', 'the engine has no mount');
@@ -382,7 +422,7 @@ export class Engine {
 
   async #undoStart(): Promise<void> {
     this.#isEnding = true;
-    await this.#control?.close();
+    await Promise.all([this.#control?.close(), this.#closeNbd()]);
     await this.#mount?.detach({ isLazy: true }).catch(() => {});
     const wasCreated = this.#resources.overlay?.wasCreated === true;
     await closeResources(this.#resources, wasCreated ? 'removed' : undefined).catch(() => {});
@@ -391,8 +431,8 @@ export class Engine {
   async #finish(): Promise<void> {
     clearInterval(this.#statusTimer);
     this.#gate.openAll();
-    // Its threads read the files that are about to be closed, and perhaps removed.
-    await this.#control?.close();
+    // Its threads, and its clients, read the files that are about to be closed, and perhaps removed.
+    await Promise.all([this.#control?.close(), this.#closeNbd()]);
     this.#liveChanges.close();
     try {
       await closeResources(this.#resources, this.#keepsOverlay ? 'kept' : undefined);

@@ -1,3 +1,4 @@
+import { sharedCall } from '../control/sharedCall.js';
 import { HexzError } from '../errors.js';
 import type { ChangeGate } from '../fuse/changeGate.js';
 import type { Extent } from '../overlay/dirtyPages.js';
@@ -26,14 +27,24 @@ export class LiveChanges {
   readonly #resources: Resources;
   readonly #gate: ChangeGate;
   readonly #mount: () => ServedMount | undefined;
+  readonly #writerCount: () => number;
   /** What gives each of them back. */
   readonly #releases = new Map<number, () => void>();
   #lastNumber = 0;
   /** Of the mount that there was at the last change. */
   #evictor: PageEvictor | undefined;
 
-  /** @param mount the one that there is at the moment */
-  constructor(resources: Resources, gate: ChangeGate, mount: () => ServedMount | undefined) {
+  /**
+   * @param mount the one that there is at the moment
+   * @param writerCount how many NBD clients can write the disk
+   */
+  constructor(
+    resources: Resources,
+    gate: ChangeGate,
+    mount: () => ServedMount | undefined,
+    writerCount: () => number,
+  ) {
+    this.#writerCount = writerCount;
     this.#resources = resources;
     this.#gate = gate;
     this.#mount = mount;
@@ -89,6 +100,21 @@ export class LiveChanges {
     });
   }
 
+  /**
+   * When it resolves, programs see in the mount what others have written to the disk.
+   *
+   * @returns undefined without a mount
+   * @throws HexzError EVICTION_FAILED
+   */
+  show(): Promise<void> | undefined {
+    return this.#mount() === undefined ? undefined : this.#showing();
+  }
+
+  readonly #showing = sharedCall(async () => {
+    const mount = this.#mount();
+    if (mount !== undefined) await this.#evictorOf(mount).evict();
+  });
+
   /** Nobody is left who needs any of them. */
   close(): void {
     for (const number of [...this.#releases.keys()]) this.release(number);
@@ -129,6 +155,7 @@ export class LiveChanges {
     const mount = this.#mount();
     const release = this.#gate.hold();
     try {
+      if (!force) checkNoClients(this.#writerCount());
       if (mount !== undefined && !force) {
         await checkDiskUnused(mount);
         checkInPlace(mount);
@@ -143,6 +170,18 @@ export class LiveChanges {
       release();
     }
   }
+}
+
+/** What an NBD client keeps of the disk, only he knows. */
+function checkNoClients(count: number): void {
+  if (count === 0) return;
+  throw new HexzError(
+    'DISK_IN_USE',
+    `NBD clients can write the disk, and may keep bytes of it: ${count}`,
+    {
+      hint: 'disconnect them, or use --force',
+    },
+  );
 }
 
 /** Nobody can drop the kernel's pages of a mount that nothing leads to any more. */

@@ -61,6 +61,8 @@ export interface EngineEntry extends ProcessIdentity {
   readonly isTemporaryOverlay: boolean;
   /** What carries the mount; null without one. */
   readonly backend: string | null;
+  /** Addresses where NBD clients are served. */
+  readonly nbd: readonly string[];
   /** ISO 8601. */
   readonly startedAt: string;
   readonly dirtyBytes: number;
@@ -318,6 +320,8 @@ function isEntry(value: unknown): value is EngineEntry {
     (entry.overlay === null || typeof entry.overlay === 'string') &&
     typeof entry.isTemporaryOverlay === 'boolean' &&
     (entry.backend === null || typeof entry.backend === 'string') &&
+    Array.isArray(entry.nbd) &&
+    entry.nbd.every((url) => typeof url === 'string') &&
     typeof entry.startedAt === 'string' &&
     !Number.isNaN(Date.parse(entry.startedAt)) &&
     isCount(entry.dirtyBytes) &&

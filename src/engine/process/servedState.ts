@@ -20,6 +20,7 @@ export function servedState(
     startedAt: entry.startedAt,
     snapshot: snapshotState(snapshot),
     mount: mountpoint === null || backend === null ? null : { mountpoint, backend, mode },
+    nbd: [...entry.nbd],
     overlay:
       overlay === undefined
         ? null

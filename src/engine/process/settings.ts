@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { HexzError, type PortableError } from '../errors.js';
 import { checkMountpoint } from './mountpoint.js';
+import { type NbdOptions, type NbdSettings, nbdSettingsOf } from './nbdSettings.js';
 import type { EngineEntry } from './registry.js';
 
 /** The largest number of a user or group; the next one stands for none. */
@@ -27,6 +28,8 @@ export interface EngineSettings {
   /** Take the overlay although it was made on another snapshot. */
   readonly force: boolean;
   readonly parentDirectories: readonly string[];
+  /** Where and how it is served to NBD clients, if it is. */
+  readonly nbd?: NbdSettings | undefined;
   /** Real path of a directory that was made for this engine, and is removed in the end with all that is in it. */
   readonly scratchDirectory?: string | undefined;
   /** Whether it is mounted on a directory that the engine makes, and that is its scratch directory. */
@@ -86,6 +89,8 @@ export interface ServeOptions {
   readonly force?: boolean;
   readonly passwords?: string | readonly string[];
   readonly parentDirectories?: readonly string[];
+  /** Serve NBD clients, with or without a mount. */
+  readonly nbd?: NbdOptions | undefined;
   /** Told of errors of the running mount: a program that reads sees only an errno. */
   readonly onError?: (error: HexzError) => void;
 }
@@ -119,6 +124,7 @@ export function settingsOf(options: ServeOptions): EngineSettings {
     isWritebackWanted: options.writeback ?? false,
     force: options.force ?? false,
     parentDirectories: (options.parentDirectories ?? []).map((path) => resolve(path)),
+    nbd: options.nbd === undefined ? undefined : nbdSettingsOf(options.nbd),
   };
 }
 

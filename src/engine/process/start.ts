@@ -114,13 +114,13 @@ async function exitStatusOf(child: ChildProcess): Promise<number | null> {
 /**
  * The engine that serves a mount.
  *
- * @param path a mountpoint, or the number of an engine's process
+ * @param path a mountpoint, an address where NBD clients are served, or the number of an engine's process
  * @throws HexzError NOT_MOUNTED, REGISTRY_UNUSABLE, ENGINE_GONE
  */
 export function findEngine(path: string): ReachableEngine {
   const engines = listMounts();
   const entry =
-    engines.find(({ pid }) => String(pid) === path) ??
+    engines.find(({ pid, nbd }) => String(pid) === path || nbd.includes(path)) ??
     engines.findLast(({ mountpoint }) => mountpoint === realPathOf(path));
   if (entry === undefined) {
     throw new HexzError('NOT_MOUNTED', 'no engine of yours serves that', {

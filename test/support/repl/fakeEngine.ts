@@ -127,6 +127,7 @@ export function readingMethods(): Required<Pick<FakeMethods, 'read' | 'state' | 
         streams: { disk: { length: DISK_BYTES } },
       },
       mount: { mountpoint: '/mnt/web-01', backend: 'kernel', mode: 'rw' },
+      nbd: [],
       overlay: {
         path: '/images/web-01.overlay',
         isTemporary: false,

@@ -21,6 +21,7 @@ export const engineStateOf = (lengths: {
     ),
   },
   mount: null,
+  nbd: [],
   overlay: null,
   files: ['/served/web.hxz'],
   cacheBytes: 0,

@@ -23,6 +23,8 @@ export const engineState = z.object({
   mount: z
     .object({ mountpoint: z.string(), backend: z.string(), mode: z.enum(['ro', 'rw']) })
     .nullable(),
+  /** Addresses where NBD clients are served. */
+  nbd: z.array(z.string()).default([]),
   /** Null without an overlay. */
   overlay: z
     .object({

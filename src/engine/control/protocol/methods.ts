@@ -347,6 +347,23 @@ export const methods = {
     params: z.strictObject({ isLazy: z.boolean().default(false) }),
     result: nothing,
   },
+  serveNbd: {
+    summary:
+      'Serves the volume to NBD clients, too, until the engine ends (docs/nbd.md). On loopback, or at a Unix socket; elsewhere with TLS only.',
+    params: z.strictObject({
+      port: z.int().min(0).max(65_535).optional(),
+      socket: path.optional(),
+      bind: z.string().max(64).optional(),
+      exportName: z.string().min(1).max(4096).optional(),
+      /** Serve the memory, too. */
+      memory: z.boolean().default(false),
+      tlsCertificate: path.optional(),
+      tlsKey: path.optional(),
+      tlsClientCa: path.optional(),
+      tlsPsk: path.optional(),
+    }),
+    result: z.object({ url: z.string() }),
+  },
   lease: {
     summary:
       'Makes this connection the one that ends the engine: `bound` when it closes, `terminal` when it says `shutdown`.',
