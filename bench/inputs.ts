@@ -1,9 +1,10 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
   closeSync,
   cpSync,
   existsSync,
+  linkSync,
   mkdirSync,
   mkdtempSync,
   openSync,
@@ -62,6 +63,25 @@ export function fileSystemSnapshot(compression: Compression): string {
     }
     closeSync(descriptor);
     writer.finish();
+  });
+}
+
+/** A SquashFS image that holds the ext4 image as the file `disk`; undefined where its tools are missing. */
+export function squashedImage(): string | undefined {
+  for (const tool of ['mksquashfs', 'squashfuse']) {
+    if (spawnSync(tool, ['--help'], { stdio: 'ignore' }).error !== undefined) return undefined;
+  }
+  const image = fileSystemImage();
+  return once('usr.squashfs', (path) => {
+    const tree = mkdtempSync(join(inputDirectory, 'tree-'));
+    try {
+      linkSync(image, join(tree, 'disk'));
+      const blockBytes = String(BLOCK_BYTES);
+      const options = ['-comp', 'lz4', '-b', blockBytes, '-no-progress', '-quiet', '-noappend'];
+      execFileSync('mksquashfs', [tree, path, ...options]);
+    } finally {
+      rmSync(tree, { recursive: true });
+    }
   });
 }
 

@@ -1,66 +1,117 @@
-import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { spawnSync } from 'node:child_process';
+import { closeSync, fsyncSync, mkdtempSync, openSync, readFileSync } from 'node:fs';
 import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { fileSystemSnapshot } from './inputs.js';
+import { fileSystemSnapshot, squashedImage } from './inputs.js';
 import { median, printTable } from './measure.js';
+import { fio, type Mount, Mounts, megabytesPerSecond, peakMebibytesOf } from './mounts.js';
 
 const ROUNDS = 3;
 const RANDOM_SECONDS = 3;
-const READY_MILLISECONDS = 10_000;
-const UNMOUNT_MILLISECONDS = 20_000;
-const POLL_MILLISECONDS = 1;
 const CACHE_MEBIBYTES = 256;
 const COMMAND = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 
-interface Measure {
-  readonly name: string;
-  readonly unit: 'MB/s' | 'IOPS' | 'ms' | 'MiB';
-  readonly wanted?: string;
-}
-
 const measures = {
-  firstByte: { name: 'mount to first byte', unit: 'ms', wanted: '<= 400 ms' },
-  coldRead: { name: 'sequential read, cold', unit: 'MB/s', wanted: '>= 0.75 x' },
-  reread: { name: 'the same again', unit: 'MB/s', wanted: '>= 4 x' },
-  randomRead: { name: '4 KiB random read, 1 job, cold', unit: 'IOPS' },
-  randomRead4: { name: '4 KiB random read, 4 jobs, cold', unit: 'IOPS' },
-  write: { name: 'sequential write', unit: 'MB/s', wanted: '>= 4 x' },
-  randomWrite: { name: '4 KiB random write', unit: 'IOPS' },
+  firstByte: { name: 'mount to first byte', unit: 'ms', wanted: '<= 350 ms' },
+  coldRead: { name: 'sequential read, cold', unit: 'MB/s', wanted: '>= 1.5 x' },
+  reread: { name: 'the same again', unit: 'MB/s', wanted: '>= 5 x' },
   memory: {
     name: 'peak resident memory, reading',
     unit: 'MiB',
     wanted: `<= ${CACHE_MEBIBYTES + 150} MiB`,
   },
-} as const satisfies Record<string, Measure>;
+  randomRead: { name: '4 KiB random read, 1 job, cold', unit: 'IOPS', wanted: '>= 2 x' },
+  randomRead4: { name: '4 KiB random read, 4 jobs, cold', unit: 'IOPS', wanted: '>= 1.4 x' },
+  write: { name: 'sequential write, new overlay', unit: 'MB/s', wanted: '>= 6 x' },
+  rewrite: { name: 'the same over dirty pages', unit: 'MB/s', wanted: '>= 15 x' },
+  randomWrite: { name: '4 KiB random write', unit: 'IOPS', wanted: '>= 1.2 x' },
+  writeback: { name: 'the same with --writeback, and fsync', unit: 'IOPS', wanted: '>= 4 x' },
+  coldZstd: { name: 'zstd: sequential read, cold', unit: 'MB/s', wanted: '>= 1.2 x' },
+} as const;
 
 type MeasureName = keyof typeof measures;
 
-/** One of those that are compared: how it is started, and what was measured. */
-interface Contender {
-  readonly program: string;
-  readonly parameters: readonly string[];
-  readonly results: Record<MeasureName, number[]>;
+/** What a mount is of, and how it can be used. */
+interface Wish {
+  readonly compression: 'lz4' | 'zstd';
+  readonly isWritable: boolean;
+  readonly hasWriteback: boolean;
 }
 
+/** One of those that are compared. */
+interface Contender {
+  readonly name: string;
+  /** What mounts it; undefined where it cannot fulfil the wish. */
+  command(mounts: Mounts, wish: Wish): readonly string[] | undefined;
+  readonly results: Partial<Record<MeasureName, number[]>>;
+}
+
+/** Something that is done with a mount of its own, so that nothing is in the page cache but the mounted file. */
+interface Work {
+  readonly wish: Partial<Wish>;
+  run(mount: Mount): Partial<Record<MeasureName, number>>;
+}
+
+const randomly = [`--runtime=${RANDOM_SECONDS}`, '--time_based', '--bs=4k'];
+const works: readonly Work[] = [
+  {
+    wish: {},
+    run: ({ disk, process: { pid, exitCode }, firstByteMilliseconds }) => ({
+      firstByte: firstByteMilliseconds,
+      coldRead: megabytesPerSecond(fio(disk, '--rw=read', '--bs=1M').read),
+      // Without this fio would throw away what the kernel has cached.
+      reread: megabytesPerSecond(fio(disk, '--rw=read', '--bs=1M', '--invalidate=0').read),
+      ...(exitCode === null ? { memory: peakMebibytesOf(pid) } : {}),
+    }),
+  },
+  {
+    wish: {},
+    run: ({ disk }) => ({ randomRead: fio(disk, '--rw=randread', ...randomly).read.iops }),
+  },
+  {
+    wish: {},
+    run: ({ disk }) => ({
+      randomRead4: fio(disk, '--rw=randread', '--numjobs=4', ...randomly).read.iops,
+    }),
+  },
+  {
+    wish: { isWritable: true },
+    run: ({ disk }) => {
+      const write = () => fio(disk, '--rw=write', '--bs=1M', '--size=512M').write;
+      return { write: megabytesPerSecond(write()), rewrite: megabytesPerSecond(write()) };
+    },
+  },
+  {
+    wish: { isWritable: true },
+    run: ({ disk }) => ({ randomWrite: fio(disk, '--rw=randwrite', ...randomly).write.iops }),
+  },
+  {
+    wish: { isWritable: true, hasWriteback: true },
+    run: ({ disk }) => {
+      const { write } = fio(disk, '--rw=randwrite', ...randomly);
+      const seconds = write.runtime / 1000 + secondsToSync(disk);
+      return { writeback: write.total_ios / seconds };
+    },
+  },
+  {
+    wish: { compression: 'zstd' },
+    run: ({ disk }) => ({
+      coldZstd: megabytesPerSecond(fio(disk, '--rw=read', '--bs=1M').read),
+    }),
+  },
+];
+
 /**
- * A mount of 1 GiB of files, used by fio, beside the reference. They take turns, and each measurement has a
- * mount of its own, so that nothing is in the page cache but the snapshot file itself.
+ * Mounts of 1 GiB of files, used by fio: our backends beside the reference and SquashFS, of the same image and with the
+ * same cache. They take turns.
  */
 export async function mount(): Promise<void> {
   if (spawnSync('fio', ['--version']).error !== undefined) throw new Error('apt install fio');
-  const snapshot = fileSystemSnapshot('lz4');
-  readFileSync(snapshot);
-  const ours = contender(process.execPath, [COMMAND]);
-  const { HEXZ_REFERENCE: reference } = process.env;
-  const theirs = reference === undefined ? undefined : contender(reference, []);
-  const directory = mkdtempSync(join(tmpdir(), 'hexz-bench-mount-'));
+  for (const compression of ['lz4', 'zstd'] as const) readFileSync(fileSystemSnapshot(compression));
+  const contenders = findContenders();
   const load = [loadavg()[0] ?? 0];
-  const mounts = new Mounts(directory, snapshot);
+  const mounts = new Mounts(mkdtempSync(join(tmpdir(), 'hexz-bench-mount-')));
   const stop = () => {
     mounts.sweep();
     process.exit(1);
@@ -68,8 +119,8 @@ export async function mount(): Promise<void> {
   process.once('SIGINT', stop).once('SIGTERM', stop);
   try {
     for (let round = 0; round < ROUNDS; round++) {
-      for (const each of [ours, theirs]) {
-        if (each !== undefined) await measureOnce(mounts, each);
+      for (const work of works) {
+        for (const each of contenders) await measureOnce(mounts, each, work);
       }
     }
   } finally {
@@ -78,160 +129,106 @@ export async function mount(): Promise<void> {
   }
   load.push(loadavg()[0] ?? 0);
   process.stdout.write(
-    `mount lz4: 1 GiB of files, medians of ${ROUNDS} rounds, load ${load.map((value) => value.toFixed(1)).join(' to ')}\n`,
+    `mount: 1 GiB of files in blocks of 64 KiB, lz4 if not said otherwise; medians of ${ROUNDS} rounds, load ${load.map((value) => value.toFixed(1)).join(' to ')}\n`,
   );
   const names = Object.keys(measures) as MeasureName[];
   printTable([
-    ['', 'hexz', 'reference', 'hexz / reference', 'wanted'],
-    ...names.map((name) => rowOf(measures[name], ours.results[name], theirs?.results[name] ?? [])),
+    ['', ...contenders.map(({ name }) => name), 'hexz / reference', 'wanted'],
+    ...names.map((name) => rowOf(name, contenders)),
   ]);
-  if (theirs === undefined) process.stdout.write('  reference: HEXZ_REFERENCE is not set\n');
 }
 
-function contender(program: string, parameters: readonly string[]): Contender {
-  const results = Object.fromEntries(Object.keys(measures).map((name) => [name, []]));
-  return { program, parameters, results: results as unknown as Contender['results'] };
+/** Those that this machine has; says which are missing. */
+function findContenders(): Contender[] {
+  const { HEXZ_REFERENCE: reference } = process.env;
+  const contenders = [
+    ours('hexz', 'kernel'),
+    ours('fuse-native', 'fuse-native'),
+    ...(reference === undefined ? [] : [contender('reference', mountBy([reference]))]),
+  ];
+  if (reference === undefined) process.stdout.write('  reference: HEXZ_REFERENCE is not set\n');
+  const squashed = squashedImage();
+  if (squashed === undefined) {
+    process.stdout.write('  SquashFS: apt install squashfs-tools squashfuse\n');
+    return contenders;
+  }
+  const readOnly =
+    (command: readonly string[]): Contender['command'] =>
+    ({ mountpoint }, { isWritable, compression }) =>
+      isWritable || compression !== 'lz4' ? undefined : [...command, squashed, mountpoint];
+  return [
+    ...contenders,
+    contender('kernel squashfs', readOnly(['mount', '-t', 'squashfs', '-o', 'loop,ro'])),
+    contender('squashfuse', readOnly(['squashfuse', '-f'])),
+  ];
 }
 
-function rowOf({ name, unit, wanted = '' }: Measure, ours: number[], theirs: number[]): string[] {
-  const format = (value: number) => `${value.toFixed(0)} ${unit}`;
-  if (theirs.length === 0) return [name, format(median(ours)), '-', '-', wanted];
-  const ratio = `${(median(ours) / median(theirs)).toFixed(2)} x`;
-  return [name, format(median(ours)), format(median(theirs)), ratio, wanted];
+const contender = (name: string, command: Contender['command']): Contender => ({
+  name,
+  command,
+  results: {},
+});
+
+function ours(name: string, backend: string): Contender {
+  const mountWith = mountBy([process.execPath, COMMAND]);
+  return contender(name, (mounts, wish) => {
+    if (wish.hasWriteback && backend !== 'kernel') return undefined;
+    const options = wish.hasWriteback ? ['--writeback'] : [];
+    return [...(mountWith(mounts, wish) ?? []), '--backend', backend, ...options];
+  });
 }
 
-async function measureOnce(mounts: Mounts, { results, ...command }: Contender): Promise<void> {
-  const withMount = async (parameters: readonly string[], action: (mount: Mount) => void) => {
-    const mount = await mounts.begin([command.program, ...command.parameters], parameters);
-    action(mount);
-    if (parameters.length === 0) {
-      results.firstByte.push(mount.firstByteMilliseconds);
-      results.memory.push(peakMebibytesOf(mount.process.pid));
-    }
-    await mounts.end(mount);
+/** The command `mount`, of ours and of the reference. What it does without --writeback stands for it with. */
+const mountBy =
+  (command: readonly string[]): Contender['command'] =>
+  (mounts, { compression, isWritable }) => [
+    ...command,
+    'mount',
+    fileSystemSnapshot(compression),
+    mounts.mountpoint,
+    '--cache-size',
+    `${CACHE_MEBIBYTES}M`,
+    ...(isWritable ? mounts.newOverlay() : []),
+  ];
+
+async function measureOnce(mounts: Mounts, { command, results }: Contender, work: Work) {
+  const wish: Wish = {
+    compression: 'lz4',
+    isWritable: false,
+    hasWriteback: false,
+    ...work.wish,
   };
-  const randomly = [`--runtime=${RANDOM_SECONDS}`, '--time_based', '--bs=4k'];
-  await withMount([], ({ disk }) => {
-    results.coldRead.push(megabytesPerSecond(fio(disk, '--rw=read', '--bs=1M').read));
-    // Without this fio would throw away what the kernel has cached.
-    const again = fio(disk, '--rw=read', '--bs=1M', '--invalidate=0');
-    results.reread.push(megabytesPerSecond(again.read));
-  });
-  await withMount([], ({ disk }) => {
-    results.randomRead.push(fio(disk, '--rw=randread', ...randomly).read.iops);
-  });
-  await withMount([], ({ disk }) => {
-    results.randomRead4.push(fio(disk, '--rw=randread', '--numjobs=4', ...randomly).read.iops);
-  });
-  await withMount(mounts.newOverlay(), ({ disk }) => {
-    const written = fio(disk, '--rw=write', '--bs=1M', '--size=512M');
-    results.write.push(megabytesPerSecond(written.write));
-  });
-  await withMount(mounts.newOverlay(), ({ disk }) => {
-    results.randomWrite.push(fio(disk, '--rw=randwrite', ...randomly).write.iops);
-  });
-}
-
-interface FioCounts {
-  readonly iops: number;
-  /** Bytes a second. */
-  readonly bw_bytes: number;
-}
-
-export function fio(disk: string, ...parameters: string[]): { read: FioCounts; write: FioCounts } {
-  const text = execFileSync(
-    'fio',
-    [
-      '--name=bench',
-      `--filename=${disk}`,
-      '--ioengine=psync',
-      '--fallocate=none',
-      '--group_reporting',
-      '--output-format=json',
-      ...parameters,
-    ],
-    { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] },
-  );
-  const { jobs } = JSON.parse(text) as { jobs: { read: FioCounts; write: FioCounts }[] };
-  const [job] = jobs;
-  if (job === undefined) throw new Error('fio measured nothing');
-  return job;
-}
-
-export const megabytesPerSecond = ({ bw_bytes }: FioCounts): number => bw_bytes / 1e6;
-
-export function peakMebibytesOf(pid: number | undefined): number {
-  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
-  return Number(/^VmHWM:\s*(\d+) kB$/m.exec(status)?.[1]) / 1024;
-}
-
-interface Mount {
-  readonly process: ChildProcess;
-  readonly mountpoint: string;
-  readonly disk: string;
-  readonly firstByteMilliseconds: number;
-}
-
-/** Mounts and unmounts one snapshot again and again, and sweeps everything away whatever happens. */
-export class Mounts {
-  readonly #directory: string;
-  readonly #snapshot: string;
-  readonly #mountpoint: string;
-  #process: ChildProcess | undefined;
-  #overlays = 0;
-
-  constructor(directory: string, snapshot: string) {
-    this.#directory = directory;
-    this.#snapshot = snapshot;
-    this.#mountpoint = join(directory, 'mount');
-    mkdirSync(this.#mountpoint);
-  }
-
-  /** Options of a writable mount that begins with an empty overlay. */
-  newOverlay(): string[] {
-    return ['--rw', '--overlay', join(this.#directory, `${this.#overlays++}.overlay`)];
-  }
-
-  async begin(command: readonly string[], parameters: readonly string[]): Promise<Mount> {
-    const [program = '', ...first] = command;
-    const all = [...first, 'mount', this.#snapshot, this.#mountpoint, ...parameters];
-    const started = performance.now();
-    const child = spawn(program, all, { stdio: ['ignore', 'ignore', 'inherit'] });
-    this.#process = child;
-    const disk = join(this.#mountpoint, 'disk');
-    while (!this.#isMounted()) {
-      if (child.exitCode !== null) throw new Error(`${program} ended with ${child.exitCode}`);
-      if (performance.now() - started > READY_MILLISECONDS) throw new Error(`${program} hangs`);
-      await sleep(POLL_MILLISECONDS);
-    }
-    const file = await open(disk);
-    await file.read(Buffer.alloc(1), 0, 1, 0);
-    const firstByteMilliseconds = performance.now() - started;
-    await file.close();
-    return { process: child, mountpoint: this.#mountpoint, disk, firstByteMilliseconds };
-  }
-
-  async end({ process: child, mountpoint }: Mount): Promise<void> {
-    const ended = child.exitCode === null ? once(child, 'exit') : undefined;
-    const deadline = performance.now() + UNMOUNT_MILLISECONDS;
-    while (!unmountWith(mountpoint, [])) {
-      if (performance.now() > deadline) throw new Error('the mount stays busy');
-      await sleep(20);
-    }
-    await ended;
-    this.#process = undefined;
-  }
-
-  sweep(): void {
-    if (this.#isMounted()) unmountWith(this.#mountpoint, ['-z']);
-    this.#process?.kill('SIGKILL');
-    rmSync(this.#directory, { recursive: true, force: true });
-  }
-
-  #isMounted(): boolean {
-    return readFileSync('/proc/mounts', 'utf8').includes(` ${this.#mountpoint} `);
+  const mountCommand = command(mounts, wish);
+  if (mountCommand === undefined) return;
+  const mounted = await mounts.begin(mountCommand);
+  const values = work.run(mounted);
+  await mounts.end(mounted);
+  for (const name of Object.keys(values) as MeasureName[]) {
+    const value = values[name];
+    if (value === undefined) continue;
+    results[name] ??= [];
+    results[name].push(value);
   }
 }
 
-const unmountWith = (mountpoint: string, options: readonly string[]): boolean =>
-  spawnSync('fusermount3', ['-u', ...options, mountpoint], { stdio: 'ignore' }).status === 0;
+function secondsToSync(path: string): number {
+  const started = performance.now();
+  const descriptor = openSync(path, 'r+');
+  fsyncSync(descriptor);
+  closeSync(descriptor);
+  return (performance.now() - started) / 1000;
+}
+
+function rowOf(name: MeasureName, contenders: readonly Contender[]): string[] {
+  const { name: label, unit, wanted } = measures[name];
+  const medianOf = (each: Contender | undefined) => median(each?.results[name] ?? []);
+  const format = (value: number) => (Number.isNaN(value) ? '-' : `${value.toFixed(0)} ${unit}`);
+  const ratio =
+    medianOf(contenders[0]) / medianOf(contenders.find((each) => each.name === 'reference'));
+  return [
+    label,
+    ...contenders.map((each) => format(medianOf(each))),
+    Number.isNaN(ratio) ? '-' : `${ratio.toFixed(2)} x`,
+    wanted,
+  ];
+}

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ControlClient } from '../src/engine/control/client.js';
 import { SnapshotWriter } from '../test/support/snapshotWriter.js';
 import { median, printTable } from './measure.js';
-import { peakMebibytesOf } from './mount.js';
+import { peakMebibytesOf } from './mounts.js';
 
 const EXTENTS = 1_000_000;
 /** Every other page is dirty, so that no two make one extent. */

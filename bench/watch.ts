@@ -10,7 +10,7 @@ import { findEngine } from '../src/engine/process/start.js';
 import { within } from '../test/support/until.js';
 import { fileSystemSnapshot } from './inputs.js';
 import { median, printTable } from './measure.js';
-import { fio, Mounts, megabytesPerSecond } from './mount.js';
+import { fio, Mounts, megabytesPerSecond } from './mounts.js';
 
 const ROUNDS = 7;
 const RANDOM_SECONDS = 3;
@@ -31,7 +31,7 @@ const measures = {
 export async function watch(): Promise<void> {
   const snapshot = fileSystemSnapshot('lz4');
   readFileSync(snapshot);
-  const mounts = new Mounts(mkdtempSync(join(tmpdir(), 'hexz-bench-watch-')), snapshot);
+  const mounts = new Mounts(mkdtempSync(join(tmpdir(), 'hexz-bench-watch-')));
   const stop = () => {
     mounts.sweep();
     process.exit(1);
@@ -45,7 +45,13 @@ export async function watch(): Promise<void> {
       for (let round = 0; round < 2 * ROUNDS; round++) {
         // Nobody is always the first.
         const isWatched = (round + (round >> 1)) % 2 === 1;
-        const mount = await mounts.begin([process.execPath, COMMAND], []);
+        const mount = await mounts.begin([
+          process.execPath,
+          COMMAND,
+          'mount',
+          snapshot,
+          mounts.mountpoint,
+        ]);
         const socketPath = await within('an engine', socketOf(mount.mountpoint));
         const watchers = isWatched ? await startWatchers(socketPath) : [];
         results[isWatched ? 'watched' : 'alone'].push(measure(mount.disk));
