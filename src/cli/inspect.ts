@@ -104,7 +104,10 @@ function check(
   if (mountpoint !== undefined && !mount) {
     throw new HexzError('USAGE', 'a mountpoint and --no-mount contradict each other');
   }
-  const startOption = (['rw', 'overlay', 'force', 'allowOther'] as const).find(
+  if (options.nbd === true && !mount) {
+    throw new HexzError('USAGE', '--nbd and --no-mount contradict each other');
+  }
+  const startOption = (['rw', 'overlay', 'force', 'allowOther', 'nbd', 'partition'] as const).find(
     (name) => options[name],
   );
   if (attach !== undefined && (startOption !== undefined || !mount)) {

@@ -18,6 +18,8 @@ export interface EngineOptions extends ReadOptions {
   readonly mount: boolean;
   readonly allowOther?: boolean;
   readonly force?: boolean;
+  readonly nbd?: boolean;
+  readonly partition?: number;
 }
 
 /** How long those who use the mount have to end. */
@@ -72,6 +74,7 @@ export class InspectedEngine {
     // The engine opens it for itself; here it was to be found out whether that can work.
     snapshot.close();
     const { overlay, cacheSize, rw = false, allowOther = false, force = false } = options;
+    const { nbd = false, partition } = options;
     const { engine, mountProblem } = await startWhereItCan(
       (isMounted) =>
         startReporting(reports, {
@@ -80,6 +83,8 @@ export class InspectedEngine {
           hasTemporaryMountpoint: mountpoint === undefined && isMounted,
           ...(overlay === undefined ? {} : { overlay }),
           ...(cacheSize === undefined ? {} : { cacheSize }),
+          ...(partition === undefined ? {} : { partition }),
+          asDevice: nbd,
           rw,
           allowOther,
           force,
@@ -242,6 +247,7 @@ export class InspectedEngine {
 /** What stands between a machine, or a user, and any mount. */
 const MOUNT_PROBLEMS: readonly HexzCode[] = [
   'FUSE_UNAVAILABLE',
+  'NBD_UNAVAILABLE',
   'MOUNT_FAILED',
   'MOUNTPOINT_UNUSABLE',
 ];
