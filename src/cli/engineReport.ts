@@ -19,9 +19,14 @@ export const foregroundLog: EngineLog = {
   error: (error: HexzError) => reportError(error, undefined),
 };
 
-/** "(read-write, overlay /srv/changes)" */
-export function describeMode({ mode, overlay, isTemporaryOverlay }: EngineEntry): string {
+/** "(read-write, overlay /srv/changes, from /dev/nbd0)" */
+export function describeMode({ mode, overlay, isTemporaryOverlay, device }: EngineEntry): string {
   const overlayText = isTemporaryOverlay ? 'a temporary overlay' : `overlay ${overlay}`;
   const way = mode === 'ro' ? 'read-only' : 'read-write';
-  return `(${way}${overlay === null ? '' : `, ${overlayText}`})`;
+  const details = [
+    way,
+    ...(overlay === null ? [] : [overlayText]),
+    ...(device === null ? [] : [`from ${device.path}`]),
+  ];
+  return `(${details.join(', ')})`;
 }

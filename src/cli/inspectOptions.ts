@@ -34,9 +34,12 @@ export function checkOptions(
   if (mountpoint !== undefined && !mount) {
     throw new HexzError('USAGE', 'a mountpoint and --no-mount contradict each other');
   }
-  const startOption = (['rw', 'overlay', 'force', 'allowOther', 'backend'] as const).find(
-    (name) => options[name],
-  );
+  if (options.nbd === true && !mount) {
+    throw new HexzError('USAGE', '--nbd and --no-mount contradict each other');
+  }
+  const startOption = (
+    ['rw', 'overlay', 'force', 'allowOther', 'backend', 'nbd', 'partition'] as const
+  ).find((name) => options[name]);
   if (attach !== undefined && (startOption !== undefined || !mount)) {
     throw new HexzError(
       'USAGE',

@@ -25,6 +25,8 @@ export interface EngineOptions extends ReadOptions {
   readonly allowOther?: boolean;
   readonly backend?: string;
   readonly force?: boolean;
+  readonly nbd?: boolean;
+  readonly partition?: number;
 }
 
 /** How long those who use the mount have to end. */
@@ -83,9 +85,11 @@ export class InspectedEngine {
       overlay,
       cacheSize,
       backend,
+      partition,
       rw = false,
       allowOther = false,
       force = false,
+      nbd = false,
     } = options;
     const { engine, mountProblem } = await startWhereItCan(
       (isMounted) =>
@@ -96,6 +100,8 @@ export class InspectedEngine {
           ...(overlay === undefined ? {} : { overlay }),
           ...(cacheSize === undefined ? {} : { cacheSize }),
           ...(backend === undefined ? {} : { backend }),
+          ...(partition === undefined ? {} : { partition }),
+          asDevice: nbd,
           rw,
           allowOther,
           force,
@@ -259,6 +265,7 @@ export class InspectedEngine {
 /** What stands between a machine, or a user, and any mount. */
 const MOUNT_PROBLEMS: readonly HexzCode[] = [
   'FUSE_UNAVAILABLE',
+  'NBD_UNAVAILABLE',
   'MOUNT_FAILED',
   'MOUNTPOINT_UNUSABLE',
 ];

@@ -52,6 +52,12 @@ const cacheOption = (): Option =>
     'memory for decoded blocks, such as 512M (default: 256M)',
   ).argParser(parseBytes);
 
+const partitionOption = (): Option =>
+  new Option(
+    '--partition <number>',
+    'with --nbd: which partition, where there are several',
+  ).argParser(parseId);
+
 function decodingCommand(name: string, description: string): Command {
   return readingCommand(name, description)
     .option('--password-file <file>', 'file that holds a password (repeatable)', collect)
@@ -121,6 +127,8 @@ function program(): Command {
       .addOption(backendOption())
       .option('--writeback', 'let the kernel keep what is written until it is synced')
       .option('--force', 'take an overlay that was made on another snapshot')
+      .option('--nbd', 'mount the file system on the disk, over NBD (needs root, or sudo)')
+      .addOption(partitionOption())
       .action(async (path: string, mountpoint: string, options: MountCommandOptions) => {
         const { mount } = await import('./mount.js');
         const status = await mount(path, mountpoint, options);
@@ -203,6 +211,8 @@ function inspectCommand(): Command {
       },
     )
     .option('--no-mount', 'serve no mount')
+    .option('--nbd', 'mount the file system on the disk, over NBD (needs root, or sudo)')
+    .addOption(partitionOption())
     .option('--plain', 'on a terminal: lines instead of the screen')
     .option('--no-alt-screen', 'show the screen below what the terminal shows, not instead of it')
     .option('--no-mouse', 'leave the mouse to the terminal')

@@ -18,6 +18,8 @@ export interface MountCommandOptions extends ReadOptions {
   readonly backend?: string;
   readonly writeback?: boolean;
   readonly force?: boolean;
+  readonly nbd?: boolean;
+  readonly partition?: number;
 }
 
 /** `hexz mount SNAP MOUNTPOINT [...]`; in the foreground it answers with the exit status when the mount has ended. */
@@ -26,8 +28,10 @@ export async function mount(
   mountpoint: string,
   options: MountCommandOptions,
 ): Promise<number> {
+  const { nbd = false, ...others } = options;
   const settings = settingsOf({
-    ...options,
+    ...others,
+    asDevice: nbd,
     snapshot: path,
     mountpoint,
     parentDirectories: options.parentDir ?? [],
@@ -62,7 +66,18 @@ export async function mount(
 function describe(entry: EngineEntry): Record<string, unknown> {
   const { pid, mountpoint, snapshot, mode, overlay, isTemporaryOverlay, backend, startedAt } =
     entry;
-  return { pid, mountpoint, snapshot, mode, overlay, isTemporaryOverlay, backend, startedAt };
+  const device = entry.device?.path ?? null;
+  return {
+    pid,
+    mountpoint,
+    snapshot,
+    mode,
+    overlay,
+    isTemporaryOverlay,
+    backend,
+    device,
+    startedAt,
+  };
 }
 
 const sentenceOf = (entry: EngineEntry): string =>

@@ -19,6 +19,7 @@ const toJson = (mount: ListedMount): unknown => ({
   mode: mount.mode,
   overlay: mount.overlay,
   backend: mount.backend,
+  device: mount.device?.path ?? null,
   nbd: mount.nbd,
   startedAt: mount.startedAt,
   dirtyBytes: mount.dirtyBytes,
@@ -58,7 +59,7 @@ const cells = (mount: ListedMount, snapshot: string): readonly string[] => [
   mount.mode === 'rw' ? formatBytes(mount.dirtyBytes) : '-',
   ageOf(mount),
   [mount.mountpoint ?? [], ...mount.nbd].flat().join(' ') || '-',
-  snapshot,
+  mount.device === null ? snapshot : `${snapshot} (${mount.device.path})`,
 ];
 
 /** Columns two blanks apart; the last one as long as it is. */

@@ -74,6 +74,12 @@ export const errorTable = {
     'EIO',
     'A server cannot listen at the address or socket that it was given.',
   ),
+  NBD_UNAVAILABLE: kind(6, 'EIO', 'This machine or this user cannot attach NBD devices.'),
+  FILE_SYSTEM_UNKNOWN: kind(
+    6,
+    'EIO',
+    'The disk, or a partition of it, holds no file system that this machine can mount.',
+  ),
   NOT_MOUNTED: kind(6, 'EIO', 'Nothing of hexz is mounted there.'),
   ENGINE_GONE: kind(6, 'EIO', 'The engine that serves a mount has ended, or cannot be reached.'),
   PROTOCOL: kind(6, 'EPROTO', 'What was said over a control socket is not the protocol.'),

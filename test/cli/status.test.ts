@@ -36,11 +36,15 @@ describe('status', () => {
       mode: 'rw',
       overlay: '/overlays/a.overlay',
       dirtyBytes: 4096,
+      backend: 'nbd',
+      device: { path: '/dev/nbd0', clientPid: 1 },
     });
     const { isTemporaryOverlay: _, startTicks: __, control: ___, ...expected } = entry;
     const result = await runCli(['status', '--json'], { env: registryOf(entry) });
     expect(result.status).toBe(0);
-    expect(jsonOf(result)).toEqual({ mounts: [{ ...expected, state: 'ending' }] });
+    expect(jsonOf(result)).toEqual({
+      mounts: [{ ...expected, device: '/dev/nbd0', state: 'ending' }],
+    });
   });
 
   test('is a table', async () => {

@@ -28,6 +28,7 @@ export function entryOf(pid: number, changes: Partial<EngineEntry> = {}): Engine
     overlay: null,
     isTemporaryOverlay: false,
     backend: 'fuse-native',
+    device: null,
     nbd: [],
     startedAt: new Date().toISOString(),
     dirtyBytes: 0,

@@ -58,6 +58,11 @@ export class NbdServer {
     this.url = urlOf(address, tls !== undefined);
   }
 
+  /** How many clients have chosen an export. */
+  get clientCount(): number {
+    return [...this.#connections].filter(({ exported }) => exported !== undefined).length;
+  }
+
   /** How many clients have an export that they can write. */
   get writerCount(): number {
     return [...this.#connections].filter(({ exported }) => exported?.isReadOnly === false).length;

@@ -1,15 +1,13 @@
-import { existsSync, statfsSync } from 'node:fs';
-import { release, tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { statfsSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { loadNativeLibrary } from '../codec/nativeLibrary.js';
-import { type Check, checkFuse, readIfPresent } from '../fuse/requirements.js';
+import { type Check, checkFuse } from '../fuse/requirements.js';
 import { findProgram } from '../programs.js';
 import { describeSystemError } from '../systemErrors.js';
+import { nbdRequirements } from './nbdRequirements.js';
 
 const MINIMUM_NODE = [20, 19] as const;
 const MINIMUM_FREE_BYTES = 1024 ** 3;
-/** Users seldom have them in PATH. */
-const ADMINISTRATOR_DIRECTORIES = ['/usr/sbin', '/sbin'];
 
 /** What the machine has and lacks of all that hexz can use. */
 export interface Diagnosis {
@@ -27,8 +25,7 @@ export function checkMachine(): Diagnosis {
       checkNode(),
       ...fuse,
       checkFlock(),
-      checkNbdModule(),
-      checkNbdClient(),
+      ...nbdRequirements(),
       checkFreeSpace(),
       checkLibraries(),
     ],
@@ -52,48 +49,15 @@ function checkNode(): Check {
   };
 }
 
-const checkFlock = (): Check =>
-  checkProgram('flock', {
+function checkFlock(): Check {
+  const name = 'flock';
+  const path = findProgram(name);
+  if (path !== undefined) return { name, state: 'ok', detail: `is ${path}` };
+  return {
+    name,
     state: 'missing',
     detail: 'is not installed; overlays cannot be used without it',
     remedy: 'apt install util-linux',
-  });
-
-const checkNbdClient = (): Check =>
-  checkProgram(
-    'nbd-client',
-    {
-      state: 'warning',
-      detail: 'is not installed; NBD needs it',
-      remedy: 'apt install nbd-client',
-    },
-    ADMINISTRATOR_DIRECTORIES,
-  );
-
-function checkProgram(
-  name: string,
-  ifAbsent: Omit<Check, 'name'>,
-  otherDirectories: readonly string[] = [],
-): Check {
-  const path = findProgram(name, otherDirectories);
-  return path === undefined ? { name, ...ifAbsent } : { name, state: 'ok', detail: `is ${path}` };
-}
-
-function checkNbdModule(): Check {
-  const name = 'nbd module';
-  if (existsSync('/sys/module/nbd')) return { name, state: 'ok', detail: 'is in the kernel' };
-  const modules = join('/lib/modules', release());
-  const known = ['modules.dep', 'modules.builtin'].map((file) =>
-    readIfPresent(join(modules, file)),
-  );
-  const isInstalled = known.some((text) => /\/nbd\.ko\b/.test(text));
-  return {
-    name,
-    state: 'warning',
-    detail: isInstalled ? 'is not loaded; NBD needs it' : 'is not with this kernel; NBD needs it',
-    remedy: isInstalled
-      ? 'modprobe nbd (as root)'
-      : 'a kernel with the nbd module, then modprobe nbd',
   };
 }
 

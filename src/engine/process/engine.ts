@@ -8,10 +8,11 @@ import { ChangeGate } from '../fuse/changeGate.js';
 import type { NbdServer } from '../nbd/server.js';
 import type { Snapshot } from '../snapshot/snapshot.js';
 import { ServingThreads } from '../volume/servingThreads.js';
-import { findDiskUsers } from './diskUsers.js';
-import { flushMachine } from './flushMachine.js';
+import { DeviceMount } from './deviceMount.js';
 import { LiveChanges } from './liveChanges.js';
+import type { LiveMount } from './liveMount.js';
 import { checkMountpoint } from './mountpoint.js';
+import { prepareNbd } from './nbdRequirements.js';
 import { checkNotIn, type NbdSettings, nbdSettingsOf } from './nbdSettings.js';
 import { identifyProcess, type ProcessIdentity } from './processes.js';
 import {
@@ -32,7 +33,7 @@ import {
   warningsOf,
 } from './resources.js';
 import { ServedMount } from './servedMount.js';
-import { serveNbd } from './servedNbd.js';
+import { type NbdSurroundings, serveNbd } from './servedNbd.js';
 import { servedState } from './servedState.js';
 import type { EngineSettings } from './settings.js';
 
@@ -86,7 +87,7 @@ export class Engine {
   #control: ControlServer | undefined;
   /** What was met while there was nobody to tell watchers; the file system reports so much at most. */
   readonly #untold: HexzError[] = [];
-  #mount: ServedMount | undefined;
+  #mount: LiveMount | undefined;
   readonly #nbdServers: NbdServer[] = [];
   /** Resolves when the last mount is gone and what follows from that is done. */
   #unmounted: Promise<void> = Promise.resolve();
@@ -179,6 +180,7 @@ export class Engine {
       overlay: overlayPath ?? null,
       isTemporaryOverlay: temporaryDirectory !== undefined,
       backend: this.#mount?.backend ?? null,
+      device: this.#mount?.device ?? null,
       nbd: this.#nbdServers.map(({ url }) => url),
       startedAt: this.#startedAt,
       dirtyBytes: volume.dirtyBytes,
@@ -230,20 +232,34 @@ export class Engine {
   async #flushAbove(): Promise<void> {
     const { volume, temporaryDirectory } = this.#resources;
     const isKept = temporaryDirectory === undefined || this.#keepsOverlay;
-    if (this.#mount === undefined || !volume.isWritable || !isKept) return;
-    const users = await findDiskUsers(this.#mount).catch(() => []);
-    if (users.length > 0) await flushMachine(FLUSH_LIMIT_MILLISECONDS);
+    if (volume.isWritable && isKept) await this.#mount?.flushAbove(FLUSH_LIMIT_MILLISECONDS);
   }
 
   async #serve(mountpoint: string, allowOther: boolean): Promise<void> {
+    const mount = await this.#startMount(mountpoint, allowOther);
+    this.#mount = mount;
+    this.#unmounted = mount.ended.then(() => this.#afterMount(mount));
+    // It came too late for those who end what there is.
+    if (this.#isEnding) await mount.detach({ isLazy: true });
+  }
+
+  #startMount(mountpoint: string, allowOther: boolean): Promise<LiveMount> {
     const { volume, overlayPath } = this.#resources;
-    const { uid, gid, cacheBytes, isWritebackWanted } = this.#settings;
-    const mount = await ServedMount.start(this.#backend, volume, {
+    const { uid, gid, device, cacheBytes, isWritebackWanted } = this.#settings;
+    if (device !== undefined) {
+      const socketPath = prepareSocketPath(this.#identity, 'nbd');
+      return DeviceMount.start(
+        this.#resources,
+        { mountpoint, ...device, socketPath },
+        this.#nbdSurroundings,
+      );
+    }
+    return ServedMount.start(this.#backend, volume, {
       mountpoint,
+      gate: this.#gate,
       allowOther,
       uid,
       gid,
-      gate: this.#gate,
       ...timesOf(this.#resources),
       ...(overlayPath === undefined ? {} : { freeBytes: () => freeBytesOf(overlayPath) }),
       threads: this.#threads,
@@ -254,26 +270,37 @@ export class Engine {
         throw error;
       },
     });
-    this.#mount = mount;
-    this.#unmounted = mount.ended.then(() => this.#afterMount(mount));
-    // It came too late for those who end what there is.
-    if (this.#isEnding) await mount.detach({ isLazy: true });
   }
 
-  /** @returns the address */
-  async #serveNbd(settings: NbdSettings): Promise<string> {
+  get #nbdSurroundings(): NbdSurroundings {
     const { volume } = this.#resources;
-    const server = await serveNbd(this.#resources, settings, {
+    return {
       held: () => this.#gate.held,
       sync: sharedCall(() => volume.sync()),
       // The bytes are written all the same; who reads old ones is told by the log.
       show: () => this.#liveChanges.show()?.catch(this.#onError),
       onError: this.#onError,
-    });
+    };
+  }
+
+  /** @returns the address */
+  async #serveNbd(settings: NbdSettings): Promise<string> {
+    const server = await serveNbd(this.#resources, settings, this.#nbdSurroundings);
     this.#nbdServers.push(server);
     // It came too late for those who end what there is.
     if (this.#isEnding) await server.close();
     return server.url;
+  }
+
+  /** What the kernel keeps of a device, and of the file system on it, cannot be dropped. */
+  #checkShareable(): void {
+    const { device } = this.#mount ?? {};
+    if (!device || !this.#resources.volume.isWritable) return;
+    const message = `others cannot be served what ${device.path} can write: it is mounted`;
+    throw new HexzError('DISK_IN_USE', message, {
+      location: { file: this.#mount?.mountpoint },
+      hint: 'mount it without --rw, or unmount it first',
+    });
   }
 
   #closeNbd(): Promise<unknown> {
@@ -281,7 +308,7 @@ export class Engine {
   }
 
   /** The kernel has ended the connection: with a lease the engine goes on, without it has nothing left to do. */
-  async #afterMount(mount: ServedMount): Promise<void> {
+  async #afterMount(mount: LiveMount): Promise<void> {
     // A connection that the kernel aborted leaves its mount behind, dead.
     await mount.detach({ isLazy: true }).catch(() => {});
     const goesOn = this.#lease === 'bound' || this.#lease === 'terminal';
@@ -372,7 +399,7 @@ export class Engine {
       checkOutside(realPath, this.#settings.overlay);
       this.#isMounting = true;
       try {
-        await this.#backend.check({ allowOther });
+        await checkCanMount({ ...this.#settings, allowOther }, this.#backend);
         await this.#serve(realPath, allowOther);
       } finally {
         this.#isMounting = false;
@@ -383,6 +410,7 @@ export class Engine {
       const settings = nbdSettingsOf(options);
       if (this.#isEnding) throw new HexzError('ENGINE_GONE', 'the engine is ending');
       if (this.#mount !== undefined) checkNotIn(this.#mount.mountpoint, settings);
+      this.#checkShareable();
       const url = await this.#serveNbd(settings);
       this.#tell();
       return url;
@@ -423,7 +451,7 @@ export class Engine {
   async #undoStart(): Promise<void> {
     this.#isEnding = true;
     await Promise.all([this.#control?.close(), this.#closeNbd()]);
-    await this.#mount?.detach({ isLazy: true }).catch(() => {});
+    await this.#mount?.cut();
     const wasCreated = this.#resources.overlay?.wasCreated === true;
     await closeResources(this.#resources, wasCreated ? 'removed' : undefined).catch(() => {});
   }
@@ -434,10 +462,10 @@ export class Engine {
     // Its threads, and its clients, read the files that are about to be closed, and perhaps removed.
     await Promise.all([this.#control?.close(), this.#closeNbd()]);
     this.#liveChanges.close();
+    await this.#mount?.cut();
     try {
       await closeResources(this.#resources, this.#keepsOverlay ? 'kept' : undefined);
     } finally {
-      await this.#mount?.detach({ isLazy: true }).catch(() => {});
       this.#registration?.remove();
     }
   }
@@ -446,17 +474,17 @@ export class Engine {
 /**
  * Checks what can be known before anything is made, and answers which process this is, and what mounts.
  *
- * @throws HexzError FUSE_UNAVAILABLE, MOUNT_FAILED, REGISTRY_UNUSABLE, MOUNTPOINT_UNUSABLE, OVERLAY_UNUSABLE
+ * @throws HexzError FUSE_UNAVAILABLE, NBD_UNAVAILABLE, MOUNT_FAILED, REGISTRY_UNUSABLE, MOUNTPOINT_UNUSABLE, OVERLAY_UNUSABLE
  */
 async function checkBeforehand(
   snapshot: Snapshot,
   settings: EngineSettings,
 ): Promise<{ readonly identity: ProcessIdentity; readonly backend: FuseBackend }> {
-  const { mountpoint, overlay, allowOther } = settings;
+  const { mountpoint, overlay } = settings;
   try {
     const backend = chooseBackend(settings.backend);
     if (mountpoint !== undefined) {
-      await backend.check({ allowOther });
+      await checkCanMount(settings, backend);
       checkOutside(mountpoint, overlay);
     }
     prepareRegistry();
@@ -466,6 +494,11 @@ async function checkBeforehand(
     throw error;
   }
 }
+
+const checkCanMount = (
+  { allowOther, device }: Pick<EngineSettings, 'allowOther' | 'device'>,
+  backend: FuseBackend,
+): Promise<void> => (device === undefined ? backend.check({ allowOther }) : prepareNbd());
 
 function ownIdentity(): ProcessIdentity {
   const identity = identifyProcess(process.pid);

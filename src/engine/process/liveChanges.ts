@@ -5,10 +5,9 @@ import type { Extent } from '../overlay/dirtyPages.js';
 import type { SharedFrozenInstant } from '../overlay/frozenInstant.js';
 import type { Overlay } from '../overlay/overlay.js';
 import { inSlices, type Steps } from '../slices.js';
-import { checkDiskUnused } from './diskUsers.js';
 import { PageEvictor } from './evictPages.js';
+import type { LiveMount } from './liveMount.js';
 import type { Resources } from './resources.js';
-import type { ServedMount } from './servedMount.js';
 
 /** Is written without a look at requests that wait. */
 const WRITE_STEP_BYTES = 64 * 1024;
@@ -26,7 +25,7 @@ const WRITE_STEP_BYTES = 64 * 1024;
 export class LiveChanges {
   readonly #resources: Resources;
   readonly #gate: ChangeGate;
-  readonly #mount: () => ServedMount | undefined;
+  readonly #mount: () => LiveMount | undefined;
   readonly #writerCount: () => number;
   /** What gives each of them back. */
   readonly #releases = new Map<number, () => void>();
@@ -41,7 +40,7 @@ export class LiveChanges {
   constructor(
     resources: Resources,
     gate: ChangeGate,
-    mount: () => ServedMount | undefined,
+    mount: () => LiveMount | undefined,
     writerCount: () => number,
   ) {
     this.#writerCount = writerCount;
@@ -107,12 +106,12 @@ export class LiveChanges {
    * @throws HexzError EVICTION_FAILED
    */
   show(): Promise<void> | undefined {
-    return this.#mount() === undefined ? undefined : this.#showing();
+    return this.#mount()?.diskPath === undefined ? undefined : this.#showing();
   }
 
   readonly #showing = sharedCall(async () => {
-    const mount = this.#mount();
-    if (mount !== undefined) await this.#evictorOf(mount).evict();
+    const diskPath = this.#mount()?.diskPath;
+    if (diskPath !== undefined) await this.#evictorOf(diskPath).evict();
   });
 
   /** Nobody is left who needs any of them. */
@@ -143,8 +142,7 @@ export class LiveChanges {
     });
   }
 
-  #evictorOf(mount: ServedMount): PageEvictor {
-    const path = mount.pathOf('disk');
+  #evictorOf(path: string): PageEvictor {
     if (this.#evictor?.path === path) return this.#evictor;
     this.#evictor?.close();
     this.#evictor = new PageEvictor(path);
@@ -155,16 +153,15 @@ export class LiveChanges {
     const mount = this.#mount();
     const release = this.#gate.hold();
     try {
-      if (!force) checkNoClients(this.#writerCount());
-      if (mount !== undefined && !force) {
-        await checkDiskUnused(mount);
-        checkInPlace(mount);
+      if (!force) {
+        checkNoClients(this.#writerCount());
+        await mount?.checkUnused();
       }
       try {
         return await change();
       } finally {
         // Also what was changed before it failed is to be seen.
-        if (mount !== undefined) await this.#evictorOf(mount).evict();
+        if (mount?.diskPath !== undefined) await this.#evictorOf(mount.diskPath).evict();
       }
     } finally {
       release();
@@ -182,13 +179,4 @@ function checkNoClients(count: number): void {
       hint: 'disconnect them, or use --force',
     },
   );
-}
-
-/** Nobody can drop the kernel's pages of a mount that nothing leads to any more. */
-function checkInPlace(mount: ServedMount): void {
-  if (mount.isInPlace) return;
-  throw new HexzError('DISK_IN_USE', 'the mount was taken away while it was in use, and still is', {
-    location: { file: mount.pathOf('disk') },
-    hint: 'end what uses it',
-  });
 }

@@ -8,7 +8,7 @@ import {
   readMountTable,
   resolveAroundMounts,
 } from './mountTable.js';
-import { listMounts } from './registry.js';
+import { isMountOf, listMounts } from './registry.js';
 
 /**
  * Checks that something can be mounted on a directory, and answers its real path. What is mounted there is
@@ -61,17 +61,16 @@ function inaccessible(path: string, cause: unknown): HexzError {
 
 function alreadyMounted(path: string, mount: Mount): HexzError {
   const { fileSystemType, source, mountpoint } = mount;
-  if (!isHexzMount(mount)) {
+  const entry = listMounts().findLast((listed) => listed.mountpoint === mountpoint);
+  if (!isHexzMount(mount) && !(entry && isMountOf(entry, mount))) {
     return unusable(path, `the mountpoint is a mount already: ${fileSystemType} from ${source}`, {
       hint: 'mount on another directory',
     });
   }
-  const entry = listMounts().findLast((listed) => listed.mountpoint === mountpoint);
   const hint = `hexz unmount ${path}`;
   if (entry?.state === 'dead') {
-    const message =
-      'the mountpoint is a dead mount of hexz (Transport endpoint is not connected): ' +
-      `its engine, process ${entry.pid}, has ended`;
+    const says = entry.device === null ? ' (Transport endpoint is not connected)' : '';
+    const message = `the mountpoint is a dead mount of hexz${says}: its engine, process ${entry.pid}, has ended`;
     return unusable(path, message, { hint });
   }
   const what = entry === undefined ? '' : ` of ${entry.snapshot}, served by process ${entry.pid}`;

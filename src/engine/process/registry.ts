@@ -6,7 +6,8 @@
  * Invariant: a file is complete whenever it can be seen under its name, `PID-STARTTICKS.json`. The name is
  * never used by another engine, so no one removes or replaces what is not his.
  *
- * Beside its file lies the socket where the engine listens for watchers, `PID-STARTTICKS.sock`.
+ * Beside its file lies the socket where the engine listens for watchers, `PID-STARTTICKS.sock`, and of a mount over NBD
+ * the one for the kernel's client, `PID-STARTTICKS.nbd`.
  *
  * | engine  | mount in the mount table | state                                               |
  * | ------- | ------------------------ | --------------------------------------------------- |
@@ -14,6 +15,8 @@
  * | running | no                       | ending: it flushes, or serves what is still open    |
  * | ended   | yes                      | dead: the mount answers nothing until it is removed |
  * | ended   | no                       | swept, with temporary overlay and mountpoint        |
+ *
+ * A device that an ended engine has left attached counts as a mount in this.
  *
  * An engine without a mount is serving as long as it runs.
  * Of several entries with one mountpoint only the one that was started last can own the mount there.
@@ -42,8 +45,10 @@ import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import type { Lease } from '../control/commands.js';
 import { HexzError } from '../errors.js';
+import { type AttachedDevice, isAttached } from '../nbd/kernelClient.js';
+import { isDevicePath, isSourceOf } from '../nbd/kernelDevices.js';
 import { describeSystemError } from '../systemErrors.js';
-import { isHexzMount, mountAt, readMountTable } from './mountTable.js';
+import { isHexzMount, type Mount, mountAt, readMountTable } from './mountTable.js';
 import { isRunning, type ProcessIdentity } from './processes.js';
 import { sweepTemporaryMountpoint } from './temporaryMountpoint.js';
 import { sweepTemporaryOverlay } from './temporaryOverlay.js';
@@ -61,6 +66,8 @@ export interface EngineEntry extends ProcessIdentity {
   readonly isTemporaryOverlay: boolean;
   /** What carries the mount; null without one. */
   readonly backend: string | null;
+  /** What is mounted, if it is a device that the kernel's NBD client has made of the disk. */
+  readonly device: AttachedDevice | null;
   /** Addresses where NBD clients are served. */
   readonly nbd: readonly string[];
   /** ISO 8601. */
@@ -88,7 +95,7 @@ export interface Registration {
 const DIRECTORY_MODE = 0o700;
 const FILE_MODE = 0o600;
 const MAX_ENTRY_BYTES = 64 * 1024;
-const ENTRY_NAME = /^(\d{1,10})-(\d{1,15})\.(json|json\.tmp|sock)$/;
+const ENTRY_NAME = /^(\d{1,10})-(\d{1,15})\.(json|json\.tmp|sock|nbd)$/;
 
 /** Where this user's entries lie. A run-time directory of somebody else, as `su` leaves it, is not used. */
 export function registryPath(): string {
@@ -159,18 +166,26 @@ export function listMounts(): readonly ListedMount[] {
     }
     const mount = mountAt(mountpoint, mounts);
     const isNewest = !entries.slice(index + 1).some((later) => later.mountpoint === mountpoint);
-    const isMounted = isNewest && mount !== undefined && isHexzMount(mount);
+    const isMounted = isNewest && mount !== undefined && isMountOf(entry, mount);
     if (running[index] === true) return [{ ...entry, state: isMounted ? 'serving' : 'ending' }];
-    if (isMounted) return [{ ...entry, state: 'dead' }];
+    if (isMounted || (entry.device !== null && isAttached(entry.device)))
+      return [{ ...entry, state: 'dead' }];
     sweep(directory, entry);
     return [];
   });
 }
 
+/** Whether a mount that lies at the mountpoint of an engine can be the one of that engine. */
+export const isMountOf = ({ device }: EngineEntry, mount: Mount): boolean =>
+  device === null
+    ? isHexzMount(mount)
+    : isAttached(device) && isSourceOf(device.path, mount.source);
+
 function sweep(directory: string, entry: EngineEntry): void {
   if (entry.isTemporaryOverlay && entry.overlay !== null) sweepTemporaryOverlay(entry.overlay);
   if (entry.mountpoint !== null) sweepTemporaryMountpoint(entry.mountpoint);
   removeQuietly(join(directory, nameOf(entry, 'sock')));
+  removeQuietly(join(directory, nameOf(entry, 'nbd')));
   removeQuietly(join(directory, nameOf(entry, 'json')));
 }
 
@@ -209,19 +224,22 @@ const unusable = (
     },
   );
 
-const nameOf = ({ pid, startTicks }: ProcessIdentity, kind: 'json' | 'sock'): string =>
+const nameOf = ({ pid, startTicks }: ProcessIdentity, kind: 'json' | SocketKind): string =>
   `${pid}-${startTicks}.${kind}`;
+
+/** For watchers, or for the kernel's NBD client. */
+type SocketKind = 'sock' | 'nbd';
 
 /** Longer paths of sockets are no addresses. */
 const MAX_SOCKET_PATH_BYTES = 107;
 
 /**
- * Where an engine is to listen for watchers: in the registry, so that only its user can reach it.
+ * Where an engine is to listen: in the registry, so that only its user can reach it.
  *
  * @throws HexzError REGISTRY_UNUSABLE
  */
-export function prepareSocketPath(identity: ProcessIdentity): string {
-  const path = join(prepareRegistry(), nameOf(identity, 'sock'));
+export function prepareSocketPath(identity: ProcessIdentity, kind: SocketKind = 'sock'): string {
+  const path = join(prepareRegistry(), nameOf(identity, kind));
   if (Buffer.byteLength(path) > MAX_SOCKET_PATH_BYTES) {
     throw unusable(registryPath(), 'has too long a path for sockets');
   }
@@ -320,6 +338,7 @@ function isEntry(value: unknown): value is EngineEntry {
     (entry.overlay === null || typeof entry.overlay === 'string') &&
     typeof entry.isTemporaryOverlay === 'boolean' &&
     (entry.backend === null || typeof entry.backend === 'string') &&
+    (entry.device === null || isAttachedDevice(entry.device)) &&
     Array.isArray(entry.nbd) &&
     entry.nbd.every((url) => typeof url === 'string') &&
     typeof entry.startedAt === 'string' &&
@@ -328,6 +347,12 @@ function isEntry(value: unknown): value is EngineEntry {
     LEASES.has(entry.lease) &&
     (entry.control === null || isAbsolutePath(entry.control))
   );
+}
+
+function isAttachedDevice(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  const { path, clientPid } = value as Partial<Record<keyof AttachedDevice, unknown>>;
+  return typeof path === 'string' && isDevicePath(path) && isCount(clientPid);
 }
 
 const LEASES: ReadonlySet<unknown> = new Set<Lease>(['mount', 'bound', 'terminal', 'orphaned']);

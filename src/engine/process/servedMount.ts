@@ -1,9 +1,12 @@
 import { join } from 'node:path';
-import { asHexzError, type HexzError } from '../errors.js';
-import { type StreamName, streamNames } from '../format/types.js';
+import { asHexzError, HexzError } from '../errors.js';
+import { streamNames } from '../format/types.js';
 import type { FuseBackend, FuseOptions } from '../fuse/backend.js';
 import { FileSystem, type FileSystemOptions } from '../fuse/fileSystem.js';
 import type { Volume } from '../volume/volume.js';
+import { checkDiskUnused, findDiskUsers } from './diskUsers.js';
+import { flushMachine } from './flushMachine.js';
+import type { LiveMount } from './liveMount.js';
 import { mountAt, readMountTable } from './mountTable.js';
 import { raiseReadahead } from './readahead.js';
 import { TestReader } from './readiness.js';
@@ -22,11 +25,11 @@ export interface ServedMountOptions
  *
  * The thread must never touch the mount in a call that would wait for its own answer.
  */
-export class ServedMount {
+export class ServedMount implements LiveMount {
   readonly mountpoint: string;
   /** Name of what carries it. */
   readonly backend: string;
-  /** Resolves when the kernel has ended the connection. */
+  readonly device = null;
   readonly ended: Promise<void>;
   /** "major:minor" of its file system; the users of a mount that was detached are found by it, too. */
   readonly deviceNumber: string;
@@ -78,21 +81,31 @@ export class ServedMount {
     if (readaheadBytes !== undefined) raiseReadahead(this.deviceNumber, readaheadBytes);
   }
 
-  /** Whether the mountpoint still leads to it. */
-  get isInPlace(): boolean {
-    return mountAt(this.mountpoint, readMountTable())?.mountId === this.#mountId;
+  get diskPath(): string {
+    return join(this.mountpoint, 'disk');
   }
 
-  /** Where a stream is found in it. */
-  pathOf(stream: StreamName): string {
-    return join(this.mountpoint, stream);
+  async checkUnused(): Promise<void> {
+    await checkDiskUnused(this);
+    if (mountAt(this.mountpoint, readMountTable())?.mountId === this.#mountId) return;
+    // Nobody can drop the kernel's pages of a mount that nothing leads to any more.
+    const message = 'the mount was taken away while it was in use, and still is';
+    throw new HexzError('DISK_IN_USE', message, {
+      location: { file: this.diskPath },
+      hint: 'end what uses it',
+    });
   }
 
-  /**
-   * Takes the mount away; what others have mounted in its place meanwhile is not touched.
-   *
-   * @throws HexzError MOUNT_BUSY, UNMOUNT_FAILED
-   */
+  async flushAbove(limitMilliseconds: number): Promise<void> {
+    const users = await findDiskUsers(this).catch(() => []);
+    if (users.length > 0) await flushMachine(limitMilliseconds);
+  }
+
+  /** The kernel ends the connection when this process ends. */
+  async cut(): Promise<void> {
+    await this.detach({ isLazy: true }).catch(() => {});
+  }
+
   detach({ isLazy }: { readonly isLazy: boolean }): Promise<void> {
     return detachMount({ mountpoint: this.mountpoint, mountId: this.#mountId }, { isLazy });
   }

@@ -19,7 +19,10 @@ export function servedState(
     version,
     startedAt: entry.startedAt,
     snapshot: snapshotState(snapshot),
-    mount: mountpoint === null || backend === null ? null : { mountpoint, backend, mode },
+    mount:
+      mountpoint === null || backend === null
+        ? null
+        : { mountpoint, backend, mode, device: entry.device?.path ?? null },
     nbd: [...entry.nbd],
     overlay:
       overlay === undefined

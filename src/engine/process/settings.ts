@@ -16,6 +16,8 @@ export interface EngineSettings {
   readonly overlay?: string | undefined;
   /** Whether the disk can be written; without an overlay's path into one that is removed with the mount. */
   readonly isWritable: boolean;
+  /** Mounts the file system on the disk, as a device of the kernel's NBD client; without it the streams as files. */
+  readonly device?: { readonly partition: number | undefined } | undefined;
   /** Memory for decoded blocks in bytes. */
   readonly cacheBytes?: number | undefined;
   readonly uid: number;
@@ -85,6 +87,10 @@ export interface ServeOptions {
   readonly backend?: string;
   /** Whether the kernel may keep what is written for a while, until it is synced or the mount ends; backend `kernel`. */
   readonly writeback?: boolean;
+  /** Mount the file system on the disk, through a device of the kernel's NBD client. */
+  readonly asDevice?: boolean;
+  /** With `asDevice`: which partition, from 1; needed where there are several. */
+  readonly partition?: number;
   /** Take the overlay although it was made on another snapshot. */
   readonly force?: boolean;
   readonly passwords?: string | readonly string[];
@@ -111,11 +117,13 @@ export function settingsOf(options: ServeOptions): EngineSettings {
   if (options.overlay !== undefined) checkPath('overlay', options.overlay);
   checkId('uid', options.uid);
   checkId('gid', options.gid);
+  checkDeviceOptions(options);
   return {
     snapshot: resolve(options.snapshot),
     mountpoint: mountpoint === undefined ? undefined : checkMountpoint(mountpoint),
     overlay: options.overlay === undefined ? undefined : resolve(options.overlay),
     isWritable: options.rw ?? false,
+    device: options.asDevice === true ? { partition: options.partition } : undefined,
     cacheBytes: options.cacheSize,
     uid: options.uid ?? process.getuid?.() ?? 0,
     gid: options.gid ?? process.getgid?.() ?? 0,
@@ -132,6 +140,21 @@ export function settingsOf(options: ServeOptions): EngineSettings {
 export function checkPath(name: string, path: unknown): void {
   if (typeof path === 'string' && path !== '') return;
   throw new HexzError('USAGE', `${name} is not the path of a file`);
+}
+
+/** What shows streams as files has no say in whose the files of the disk are, and the other way round. */
+function checkDeviceOptions({ asDevice, partition, uid, gid, allowOther }: ServeOptions): void {
+  if (asDevice !== true) {
+    if (partition === undefined) return;
+    throw new HexzError('USAGE', 'a partition is mounted over NBD only', { hint: 'give --nbd' });
+  }
+  if (uid !== undefined || gid !== undefined || allowOther === true) {
+    throw new HexzError('USAGE', 'uid, gid and allow-other do not go with NBD', {
+      hint: 'the files belong to whom the file system on the disk says',
+    });
+  }
+  if (partition === undefined || (Number.isInteger(partition) && partition > 0)) return;
+  throw new HexzError('USAGE', `partition ${partition} is not a number from 1`);
 }
 
 function checkId(name: string, id: number | undefined): void {

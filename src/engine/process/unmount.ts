@@ -11,12 +11,17 @@
  * Which process the engine is the kernel tells, or else the registry. Where neither does, the end of the
  * engine cannot be waited for, and the result says so.
  *
+ * A device of the kernel's NBD client, which is mounted as any disk, goes through one more: detached. Its engine does that,
+ * when the last one who uses the file system has gone. Where the engine was killed it is done here, and before all else:
+ * what waits for an answer gets an error then, so that unmounting has nothing to wait for.
+ *
  * The tools unmount what is topmost at a path, and the kernel gives the number of a mount that is gone to the
  * next one. So before each attempt the table is asked whether it is still the mount that is meant.
  */
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HexzError } from '../errors.js';
+import { type AttachedDevice, detachKernelClient, isAttached } from '../nbd/kernelClient.js';
 import { systemFiles } from '../overlay/files.js';
 import { overlayPaths } from '../overlay/paths.js';
 import { readSideFile } from '../overlay/sideFile.js';
@@ -30,8 +35,9 @@ import {
   resolveAroundMounts,
 } from './mountTable.js';
 import { isRunning } from './processes.js';
-import { type ListedMount, listMounts } from './registry.js';
-import { runUnmountTool } from './unmountTool.js';
+import { isMountOf, type ListedMount, listMounts } from './registry.js';
+import { runAsRoot } from './rootTool.js';
+import { type MountKind, runUnmountTool } from './unmountTool.js';
 
 export interface UnmountOptions {
   /** Detach the mount even if it is in use. */
@@ -71,11 +77,12 @@ const LAZY_HINT = '--lazy detaches it now and serves what is open until it is cl
  */
 export async function unmount(path: string, options: UnmountOptions = {}): Promise<UnmountResult> {
   const { isLazy = false, timeoutMilliseconds = DEFAULT_TIMEOUT_MILLISECONDS } = options;
-  const mount = findMount(path);
-  const { mountpoint } = mount;
-  const entry = entryAt(mountpoint);
-  const engine = (await findMountServer(mount)) ?? entry;
-  await removeFromTable(mount, isLazy, LAZY_HINT);
+  const { mountpoint, mount, entry } = findMount(path);
+  if (entry?.device && !isRunning(entry)) return endSevered(mountpoint, mount, entry.device);
+  if (mount === undefined) throw nothingMounted(path, entry);
+  const kind = isHexzMount(mount) ? 'fuse' : 'device';
+  const engine = (kind === 'fuse' ? await findMountServer(mount) : undefined) ?? entry;
+  await removeFromTable(mount, { isLazy, kind, busyHint: LAZY_HINT });
   if (engine === undefined) return { mountpoint, engine: 'unknown', servingPid: null };
   const waitMilliseconds = isLazy ? LAZY_TIMEOUT_MILLISECONDS : timeoutMilliseconds;
   const hasEnded = await waitUntil(() => !isRunning(engine), waitMilliseconds);
@@ -114,7 +121,34 @@ export async function detachMount(
   const mount = readMountTable().find((present) => isSame(present, { mountpoint, mountId }));
   if (mount === undefined || !isHexzMount(mount)) return;
   // Its number may belong to a successor by now.
-  if (!(await isServedByAnother(mount))) await removeFromTable(mount, isLazy);
+  if (!(await isServedByAnother(mount))) await removeFromTable(mount, { isLazy, kind: 'fuse' });
+}
+
+/**
+ * Takes the mount of a device out of the mount table, if it still is there. It must be of a device that this process serves:
+ * nobody else can mount it then.
+ *
+ * @throws HexzError as `detachMount`, and NBD_UNAVAILABLE
+ */
+export async function detachDeviceMount(
+  identity: MountIdentity,
+  { isLazy }: { readonly isLazy: boolean },
+): Promise<void> {
+  if (isInTable(identity)) await removeFromTable(identity, { isLazy, kind: 'device' });
+}
+
+/** What an engine that was killed has left of a device, be it still mounted or not. */
+async function endSevered(
+  mountpoint: string,
+  mount: Mount | undefined,
+  device: AttachedDevice,
+): Promise<UnmountResult> {
+  await detachKernelClient(device, runAsRoot);
+  if (mount !== undefined) await removeFromTable(mount, { isLazy: true, kind: 'device' });
+  await waitUntil(() => !isAttached(device), LAZY_TIMEOUT_MILLISECONDS);
+  // Looking at the list sweeps away the rest.
+  entryAt(mountpoint);
+  return { mountpoint, engine: 'ended', servingPid: null };
 }
 
 async function isServedByAnother(mount: Mount): Promise<boolean> {
@@ -136,27 +170,36 @@ function wasLeftOpen({ pid, mode, overlay, isTemporaryOverlay }: ListedMount): b
   }
 }
 
-function findMount(path: string): Mount {
+interface FoundMount {
+  /** Real path. */
+  readonly mountpoint: string;
+  /** Undefined where nothing is mounted any more, and an engine still has to do with it. */
+  readonly mount: Mount | undefined;
+  readonly entry: ListedMount | undefined;
+}
+
+function findMount(path: string): FoundMount {
   const mounts = readMountTable();
-  let realPath: string;
+  let mountpoint: string;
   try {
-    realPath = resolveAroundMounts(path, mounts);
+    mountpoint = resolveAroundMounts(path, mounts);
   } catch (cause) {
     throw notMounted(path, `nothing is mounted there: ${describeSystemError(cause)}`, { cause });
   }
-  const mount = mountAt(realPath, mounts);
-  if (mount === undefined) {
-    const engine = entryAt(realPath);
-    throw notMounted(path, 'nothing is mounted there', {
-      hint: engine && `process ${engine.pid}, which served it, still flushes or serves open files`,
-    });
-  }
-  if (!isHexzMount(mount)) {
+  const mount = mountAt(mountpoint, mounts);
+  const entry = entryAt(mountpoint);
+  if (mount === undefined && entry === undefined) throw nothingMounted(path, undefined);
+  if (mount !== undefined && !isHexzMount(mount) && !(entry && isMountOf(entry, mount))) {
     const { fileSystemType, source } = mount;
     throw notMounted(path, `${fileSystemType} from ${source} is mounted there, not by hexz`);
   }
-  return mount;
+  return { mountpoint, mount, entry };
 }
+
+const nothingMounted = (path: string, engine: ListedMount | undefined): HexzError =>
+  notMounted(path, 'nothing is mounted there', {
+    hint: engine && `process ${engine.pid}, which served it, still flushes or serves open files`,
+  });
 
 /** The newest that the registry of this user has of a mountpoint. */
 const entryAt = (mountpoint: string): ListedMount | undefined => entriesAt(mountpoint).at(-1);
@@ -170,15 +213,18 @@ function entriesAt(mountpoint: string): readonly ListedMount[] {
   }
 }
 
-async function removeFromTable(
-  mount: MountIdentity,
-  isLazy: boolean,
-  busyHint?: string,
-): Promise<void> {
+interface Removal {
+  readonly isLazy: boolean;
+  readonly kind: MountKind;
+  /** What can be done about those who use it. */
+  readonly busyHint?: string;
+}
+
+async function removeFromTable(mount: MountIdentity, removal: Removal): Promise<void> {
   const { mountpoint } = mount;
   const deadline = performance.now() + BUSY_GRACE_MILLISECONDS;
   while (isOnTop(mount)) {
-    const problem = await runUnmountTool(mountpoint, isLazy);
+    const problem = await runUnmountTool(mountpoint, removal);
     if (problem === undefined) {
       await awaitRemoval(mount);
       return;
@@ -186,7 +232,7 @@ async function removeFromTable(
     // Somebody else was faster.
     if (!isInTable(mount)) return;
     if (!/busy/i.test(problem)) throw failed(mountpoint, `cannot unmount it: ${problem}`);
-    if (performance.now() > deadline) throw await busy(mountpoint, busyHint);
+    if (performance.now() > deadline) throw await busy(mountpoint, removal.busyHint);
     await sleep(POLL_MILLISECONDS);
   }
 }

@@ -1,6 +1,7 @@
 import { HexzError } from '../errors.js';
 import { describeSystemError } from '../systemErrors.js';
-import { spawnApart } from './spawnApart.js';
+import { runAsRoot } from './rootTool.js';
+import { runTool } from './systemTool.js';
 
 interface Tool {
   readonly program: string;
@@ -8,12 +9,19 @@ interface Tool {
   readonly lazyOptions: readonly string[];
 }
 
-const TIMEOUT_MILLISECONDS = 10_000;
+/** Of which kind the mount is: one of a device is ended by root alone. */
+export type MountKind = 'fuse' | 'device';
 
-/** Root needs no helper. Both options keep umount from asking the mount for anything, so that it cannot hang. */
-const rootTools: readonly Tool[] = [
-  { program: 'umount', options: ['--internal-only', '--no-canonicalize'], lazyOptions: ['--lazy'] },
-];
+const TIMEOUT_MILLISECONDS = 10_000;
+/** The kernel writes back what it keeps of a device before it is unmounted. Where the server is gone, that fails at once. */
+const DEVICE_TIMEOUT_MILLISECONDS = 600_000;
+
+/** Both options keep umount from asking the mount for anything, so that it cannot hang. */
+const umount: Tool = {
+  program: 'umount',
+  options: ['--internal-only', '--no-canonicalize'],
+  lazyOptions: ['--lazy'],
+};
 const userTools: readonly Tool[] = ['fusermount3', 'fusermount'].map((program) => ({
   program,
   options: ['-u'],
@@ -24,17 +32,31 @@ const userTools: readonly Tool[] = ['fusermount3', 'fusermount'].map((program) =
  * Asks the kernel to unmount what is topmost at a path; answers what the tool complains of, or undefined when
  * it is done.
  *
- * @throws HexzError UNMOUNT_FAILED if there is no tool
+ * @throws HexzError UNMOUNT_FAILED if there is no tool; for devices NBD_UNAVAILABLE
  */
 export async function runUnmountTool(
   mountpoint: string,
-  isLazy: boolean,
+  { isLazy, kind }: { readonly isLazy: boolean; readonly kind: MountKind },
 ): Promise<string | undefined> {
+  const parametersOf = ({ options, lazyOptions }: Tool): string[] => [
+    ...options,
+    ...(isLazy ? lazyOptions : []),
+    '--',
+    mountpoint,
+  ];
+  if (kind === 'device') {
+    const parameters = parametersOf(umount);
+    return complaintOf(
+      'umount',
+      await runAsRoot('umount', parameters, DEVICE_TIMEOUT_MILLISECONDS),
+    );
+  }
+  // Root needs no helper.
   const isRoot = process.getuid?.() === 0;
-  for (const { program, options, lazyOptions } of isRoot ? rootTools : userTools) {
-    const parameters = [...options, ...(isLazy ? lazyOptions : []), '--', mountpoint];
+  for (const tool of isRoot ? [umount] : userTools) {
+    const { program } = tool;
     try {
-      return await run(program, parameters);
+      return complaintOf(program, await runTool(program, parametersOf(tool), TIMEOUT_MILLISECONDS));
     } catch (cause) {
       if ((cause as NodeJS.ErrnoException).code === 'ENOENT') continue;
       const problem = describeSystemError(cause);
@@ -47,28 +69,13 @@ export async function runUnmountTool(
   throw failed(mountpoint, `${name} is not installed`, { hint });
 }
 
-function run(program: string, parameters: readonly string[]): Promise<string | undefined> {
-  const child = spawnApart(program, parameters, ['ignore', 'ignore', 'pipe']);
-  const complaints: Buffer[] = [];
-  child.stderr?.on('data', (chunk: Buffer) => complaints.push(chunk));
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => {
-      // It may be stuck in the kernel, where no signal reaches it: it is not waited for.
-      child.kill('SIGKILL');
-      child.stderr?.destroy();
-      child.unref();
-      resolve(`${program} does not come to an end`);
-    }, TIMEOUT_MILLISECONDS);
-    child.on('error', (error) => {
-      clearTimeout(timer);
-      reject(error);
-    });
-    child.on('close', (status) => {
-      clearTimeout(timer);
-      const message = Buffer.concat(complaints).toString().trim().replace(/\s+/g, ' ');
-      resolve(status === 0 ? undefined : message || `${program} ended with status ${status}`);
-    });
-  });
+function complaintOf(
+  program: string,
+  { status, complaint }: { readonly status: number | null; readonly complaint: string },
+): string | undefined {
+  if (status === 0) return undefined;
+  if (status === null) return `${program} does not come to an end`;
+  return complaint || `${program} ended with status ${status}`;
 }
 
 const failed = (

@@ -1,3 +1,4 @@
+import type { EngineState } from '../../engine/control/protocol/engineState.js';
 import type { Block, Reading } from '../../engine/control/protocol/inspection.js';
 import { listingOf } from '../listing.js';
 import { eventOutcome, eventTime } from '../rendering/activity.js';
@@ -57,9 +58,11 @@ export const stateCommand = defineCommand({
   ]),
 );
 
-const mountText = (
-  mount: { mountpoint: string; backend: string; mode: 'ro' | 'rw' } | null,
-): string => (mount === null ? 'none' : `${mount.mountpoint} (${mount.mode}, ${mount.backend})`);
+function mountText(mount: EngineState['mount']): string {
+  if (mount === null) return 'none';
+  const { mountpoint, backend, mode, device } = mount;
+  return `${mountpoint} (${[mode, backend, ...(device === null ? [] : [device])].join(', ')})`;
+}
 
 const overlayText = (
   overlay: { path: string; isTemporary: boolean; dirtyPages: number; dirtyBytes: number } | null,

@@ -116,6 +116,29 @@ describe('the registry', () => {
     expect(readdirSync(directory())).toEqual([]);
   });
 
+  test('sweeps the sockets of a killed engine, and takes nobody for an owner of a device that is not attached', () => {
+    const entry = {
+      ...ownEntry(),
+      pid: endedPid(),
+      device: { path: '/dev/nbd65000', clientPid: 1 },
+    };
+    register(entry);
+    for (const kind of ['sock', 'nbd'])
+      writeEntry(`${entry.pid}-${entry.startTicks}.${kind}`, entry);
+    expect(listMounts()).toEqual([]);
+    expect(readdirSync(directory())).toEqual([]);
+  });
+
+  test.each([{ path: '/dev/sda', clientPid: 1 }, { path: '/dev/nbd0' }, '/dev/nbd0', undefined])(
+    'passes over an entry whose device is %j',
+    (device) => {
+      const entry = ownEntry();
+      register(entry).remove();
+      writeEntry(`${entry.pid}-${entry.startTicks}.json`, { ...entry, device });
+      expect(listMounts()).toEqual([]);
+    },
+  );
+
   test('sweeps the entry of a process whose number is in use again', () => {
     register({ ...ownEntry(), startTicks: ownEntry().startTicks - 1 });
     expect(listMounts()).toEqual([]);

@@ -126,7 +126,7 @@ export function readingMethods(): Required<Pick<FakeMethods, 'read' | 'state' | 
         parents: [],
         streams: { disk: { length: DISK_BYTES } },
       },
-      mount: { mountpoint: '/mnt/web-01', backend: 'kernel', mode: 'rw' },
+      mount: { mountpoint: '/mnt/web-01', backend: 'kernel', mode: 'rw', device: null },
       nbd: [],
       overlay: {
         path: '/images/web-01.overlay',

@@ -21,7 +21,13 @@ export const engineState = z.object({
   }),
   /** Null without a mount. */
   mount: z
-    .object({ mountpoint: z.string(), backend: z.string(), mode: z.enum(['ro', 'rw']) })
+    .object({
+      mountpoint: z.string(),
+      backend: z.string(),
+      mode: z.enum(['ro', 'rw']),
+      /** Of the kernel's NBD client, whose file system is mounted; null where streams are mounted as files. */
+      device: z.string().nullable(),
+    })
     .nullable(),
   /** Addresses where NBD clients are served. */
   nbd: z.array(z.string()).default([]),
