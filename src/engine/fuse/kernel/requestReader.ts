@@ -24,6 +24,16 @@ const ERROR_WORD = outHeader.offsets.error / 4;
 
 const { EAGAIN, ECONNABORTED, EINTR, ENODEV, ENOENT } = constants.errno;
 
+/** Room for the longest answer to a read. */
+export const REPLY_BYTES = outHeader.bytes + MAX_READ_BYTES;
+
+/** What reads and writes are answered by. */
+export interface Served {
+  readonly fileSystem: FileSystem;
+  /** Memory for answers, best such that blocks can be decoded into (`Snapshot.allocateTarget`). */
+  readonly reply: Buffer;
+}
+
 export interface ServeOptions {
   readonly descriptor: number;
   readonly wakeDescriptor: number;
@@ -47,14 +57,17 @@ export class RequestReader {
   readonly #options: ServeOptions;
   readonly #request = Buffer.allocUnsafeSlow(REQUEST_BYTES);
   readonly #requestWords = new Uint32Array(this.#request.buffer);
-  readonly #reply = Buffer.allocUnsafeSlow(outHeader.bytes + MAX_READ_BYTES);
-  readonly #replyWords = new Int32Array(this.#reply.buffer, 0, outHeader.bytes / 4);
+  readonly #reply: Buffer;
+  readonly #replyWords: Int32Array;
 
-  /** @param fileSystem without one, it answers nothing itself */
-  constructor(calls: SystemCalls, fileSystem: FileSystem | undefined, options: ServeOptions) {
+  /** @param served without it, nothing is answered here */
+  constructor(calls: SystemCalls, served: Served | undefined, options: ServeOptions) {
     this.#calls = calls;
-    this.#fileSystem = fileSystem;
+    this.#fileSystem = served?.fileSystem;
     this.#options = options;
+    this.#reply = served?.reply ?? Buffer.allocUnsafeSlow(REPLY_BYTES);
+    const { buffer, byteOffset } = this.#reply;
+    this.#replyWords = new Int32Array(buffer, byteOffset, outHeader.bytes / 4);
   }
 
   /** Returns when the connection has ended, or when it was told to. */

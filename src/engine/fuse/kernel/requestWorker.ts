@@ -1,7 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { asHexzError, toPortable } from '../../errors.js';
 import { FileSystem } from '../fileSystem.js';
-import { RequestReader } from './requestReader.js';
+import { REPLY_BYTES, RequestReader, type Served } from './requestReader.js';
 import { loadSystemCalls } from './systemCalls.js';
 import type { ServeOrder, WorkerMessage, WorkerSetting } from './workerMessages.js';
 
@@ -17,11 +17,12 @@ const tell = (message: WorkerMessage, transfer: readonly ArrayBuffer[] = []): vo
 
 const { volume, diskTouch, stop } = workerData as WorkerSetting;
 
-async function openFileSystem(): Promise<FileSystem | undefined> {
+async function openServed(): Promise<Served | undefined> {
   if (volume === undefined) return undefined;
   const { openWorkerVolume } = await import('./workerVolume.js');
+  const opened = openWorkerVolume(volume);
   // Only reads and writes are asked of it here.
-  return new FileSystem(openWorkerVolume(volume), {
+  const fileSystem = new FileSystem(opened, {
     uid: 0,
     gid: 0,
     modifiedAt: new Date(0),
@@ -29,16 +30,17 @@ async function openFileSystem(): Promise<FileSystem | undefined> {
     onError: (operation, error) =>
       tell({ kind: 'trouble', operation, error: toPortable(asHexzError(error)) }),
   });
+  return { fileSystem, reply: opened.snapshot.allocateTarget(REPLY_BYTES) };
 }
 
 try {
-  const fileSystem = await openFileSystem();
+  const served = await openServed();
   const calls = loadSystemCalls();
   if (calls === undefined) throw new Error('koffi cannot be loaded');
   port.once('message', ({ descriptor, wakeDescriptor }: ServeOrder) => {
     const pass = (bytes: Uint8Array<ArrayBuffer>): void =>
       tell({ kind: 'request', bytes }, [bytes.buffer]);
-    new RequestReader(calls, fileSystem, { descriptor, wakeDescriptor, stop, pass }).serve();
+    new RequestReader(calls, served, { descriptor, wakeDescriptor, stop, pass }).serve();
   });
   tell({ kind: 'opened' });
 } catch (error) {
