@@ -211,6 +211,7 @@ test('what cannot be mounted is told, and nothing is left of it', async () => {
   const usage = await runHexz(['mount', '--nbd', '--uid', '5', plain, mountpoint]);
   equal(usage.status, 2);
   equal((await runHexz(['mount', '--partition', '1', plain, mountpoint])).status, 2);
+  equal((await runHexz(['mount', '--nbd', '--backend', 'kernel', plain, mountpoint])).status, 2);
 });
 
 test('what the machine lacks is told with what mends it', async () => {

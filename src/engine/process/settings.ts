@@ -143,7 +143,8 @@ export function checkPath(name: string, path: unknown): void {
 }
 
 /** What shows streams as files has no say in whose the files of the disk are, and the other way round. */
-function checkDeviceOptions({ asDevice, partition, uid, gid, allowOther }: ServeOptions): void {
+function checkDeviceOptions(options: ServeOptions): void {
+  const { asDevice, partition, uid, gid, allowOther, backend, writeback } = options;
   if (asDevice !== true) {
     if (partition === undefined) return;
     throw new HexzError('USAGE', 'a partition is mounted over NBD only', { hint: 'give --nbd' });
@@ -152,6 +153,9 @@ function checkDeviceOptions({ asDevice, partition, uid, gid, allowOther }: Serve
     throw new HexzError('USAGE', 'uid, gid and allow-other do not go with NBD', {
       hint: 'the files belong to whom the file system on the disk says',
     });
+  }
+  if (backend !== undefined || writeback === true) {
+    throw new HexzError('USAGE', 'a backend and writeback are of FUSE, and do not go with NBD');
   }
   if (partition === undefined || (Number.isInteger(partition) && partition > 0)) return;
   throw new HexzError('USAGE', `partition ${partition} is not a number from 1`);
