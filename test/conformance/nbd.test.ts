@@ -191,6 +191,7 @@ describe.runIf(requires('fio for NBD'))('fio', () => {
       '--blockalign=512',
       '--iodepth=16',
       '--norandommap=0',
+      '--verify_state_save=0',
     ];
     const check = ['--verify=crc32c', '--verify_fatal=1', '--fsync=64', '--output-format=json'];
     const said = await run('fio', ...args, ...sizes, ...check);
