@@ -78,8 +78,9 @@ class KernelConnection implements FuseConnection {
       // Meanwhile the threads open what they serve.
       this.#descriptor = await mountDevice(this.#calls, options);
       this.#initialise(options);
-      await this.#threads.opened();
+      // The first one that is ready answers; that all are is waited for.
       this.#threads.serve(this.#descriptor);
+      await this.#threads.opened();
     } catch (error) {
       this.#threads.stop();
       await this.ended;
