@@ -85,6 +85,15 @@ export function squashedImage(): string | undefined {
   });
 }
 
+/** The image as qemu compresses it. */
+export function compressedQcow2(): string {
+  const image = fileSystemImage();
+  return once('usr.qcow2', (path) => {
+    const options = ['-O', 'qcow2', '-c', '-o', 'compression_type=zstd'];
+    execFileSync('qemu-img', ['convert', '-f', 'raw', ...options, image, path]);
+  });
+}
+
 /** 1 TiB of logical disk in 16 million blocks: zero blocks and blocks that share 8192 stored ones. */
 export function sparseTebibyte(): string {
   return once('tebibyte-8192.hxz', (path) => {

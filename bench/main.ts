@@ -6,6 +6,7 @@ import { extract } from './extract.js';
 import { freeze } from './freeze.js';
 import { memory } from './memory.js';
 import { mount } from './mount.js';
+import { nbd } from './nbd.js';
 import { review } from './review.js';
 import { screen } from './screen.js';
 import { search } from './search.js';
@@ -24,6 +25,7 @@ const benchmarks: Readonly<Record<string, () => Promise<void> | void>> = {
   sparse,
   extract,
   mount,
+  nbd,
   watch,
   write,
   writers,
