@@ -184,6 +184,21 @@ describe('the bytes', () => {
   });
 });
 
+test('a second search is typed in place of the first, which is offered', async () => {
+  const { shown } = await openDisk();
+  await shown.shows('page 0');
+  shown.press('/');
+  shown.type('page');
+  shown.press('enter');
+  await shown.shows(/00001000\[70\]/);
+  shown.press('/');
+  expect(shown.text).toContain('search forward: page');
+  shown.type('nothing');
+  shown.press('enter');
+  await shown.shows('nothing is nowhere in the disk');
+  expect(shown.text).not.toContain('pagenothing');
+});
+
 describe('going to a place', () => {
   test('takes expressions, and comes back', async () => {
     const { shown } = await openDisk();
