@@ -360,6 +360,15 @@ describe('lists', () => {
     expect(shown.text).not.toContain('places');
   });
 
+  test('show the bytes of the first place at once, and Ctrl+O goes back', async () => {
+    const { shown } = await openDisk({}, { rows: 24, columns: 80 });
+    await shown.screen.run('find disk page 0x3000');
+    await shown.shows(/ 00003000\[70\]/);
+    expect(shown.text).toMatch(/▸0x0000_3000 {2}page 3/);
+    shown.press('enter', 'ctrl+o');
+    expect(cursorOf(shown)).toBe(0);
+  });
+
   test('are written to a file by the command that made them', async () => {
     const { shown } = await openDisk({}, { rows: 24, columns: 80 });
     await shown.screen.run('find disk page 0 3p');
