@@ -7,6 +7,7 @@ interface Completion {
 }
 
 export interface LineInputOptions {
+  /** What is offered, and stands there at first. */
   readonly text?: string;
   /** The oldest first. */
   readonly history?: readonly string[];
@@ -28,12 +29,14 @@ const CONTROLS = /[\u0000-\u001f\u007f-\u009f]/g;
  * A line that is being typed.
  *
  * State: `text` and `cursor` (a place between its characters); `#at` is the line of the history that is shown, with
- * what was typed kept in `#draft`; `candidates` are shown while several are left.
+ * what was typed kept in `#draft`; `candidates` are shown while several are left. While `isOffered`, the text is what
+ * was there before anything was typed: what is typed or pasted takes its place, every other key edits it.
  */
 export class LineInput {
   text: string;
   cursor: number;
   candidates: readonly string[] = [];
+  isOffered: boolean;
   readonly #options: LineInputOptions;
   readonly #history: readonly string[];
   #at: number;
@@ -43,6 +46,7 @@ export class LineInput {
     this.#options = options;
     this.text = options.text ?? '';
     this.cursor = this.text.length;
+    this.isOffered = this.text !== '';
     this.#history = options.history ?? [];
     this.#at = this.#history.length;
   }
@@ -53,6 +57,12 @@ export class LineInput {
     if (input.kind !== 'key') return 'going';
     const { key } = input;
     if (key !== 'tab') this.candidates = [];
+    const outcome = this.#key(key);
+    this.isOffered = false;
+    return outcome;
+  }
+
+  #key(key: string): Outcome {
     switch (key) {
       case 'enter':
         return 'entered';
@@ -132,6 +142,8 @@ export class LineInput {
   }
 
   #insert(text: string): void {
+    if (this.isOffered) this.#erase(0, this.text.length);
+    this.isOffered = false;
     this.text = this.text.slice(0, this.cursor) + text + this.text.slice(this.cursor);
     this.cursor += text.length;
   }

@@ -50,10 +50,10 @@ export class LineQuestion implements Question {
     return true;
   }
 
-  /** The part around the cursor, where not all of it has room. */
+  /** The part around the cursor, where not all of it has room; inverse, where it gives way to what is typed. */
   draw(theme: Theme, columns: number): string[] {
     const line = new Line(theme, columns).add(this.#label, 'strong');
-    const { text, cursor } = this.#input;
+    const { text, cursor, isOffered } = this.#input;
     const room = Math.max(1, line.room - 1);
     // However long the text is, no more of it than has room is looked at: it is drawn with every key.
     let start = Math.max(0, cursor - room);
@@ -62,7 +62,7 @@ export class LineQuestion implements Question {
     const behind = text.slice(cursor, cursor + room);
     const at = [...behind][0] ?? ' ';
     line
-      .add(printable(text.slice(start, cursor)))
+      .add(printable(text.slice(start, cursor)), 'plain', isOffered)
       .add(printable(at), 'plain', true)
       .add(printable(behind.slice(at.length)));
     if (line.room > widthOf(this.#hint)) line.right(this.#hint, 'dim');

@@ -1,6 +1,6 @@
 import { Line } from '../drawing/line.js';
 import { framed, inside, type Size } from '../drawing/panel.js';
-import { wrap } from '../drawing/text.js';
+import { widthOf, wrap } from '../drawing/text.js';
 import type { Style, Theme } from '../drawing/theme.js';
 import type { PaneCommand } from '../keys/bindings.js';
 
@@ -10,6 +10,8 @@ export interface TextLine {
   readonly style: Style;
 }
 
+/** A label or a first column, with the blanks between it and what stands behind it. */
+const LABEL = /^ *\S+(?: \S+)* {2,}|^ *\S+: /;
 /** What a person can scroll through; what is older goes. */
 const MAX_LINES = 200_000;
 
@@ -97,7 +99,18 @@ export class TextPane {
     for (; this.#brokenLines < this.#lines.length; this.#brokenLines++) {
       const line = this.#lines[this.#brokenLines];
       if (line === undefined) break;
-      for (const text of wrap(line.text, columns)) this.#rows.push({ text, style: line.style });
+      for (const text of wrapHanging(line.text, columns)) {
+        this.#rows.push({ text, style: line.style });
+      }
     }
   }
+}
+
+/** Goes on below what stands behind the label, as long as that leaves half of the width. */
+function wrapHanging(text: string, columns: number): string[] {
+  const label = LABEL.exec(text)?.[0] ?? '';
+  const indent = widthOf(label);
+  if (widthOf(text) <= columns || indent === 0 || indent > columns / 2) return wrap(text, columns);
+  const rows = wrap(text.slice(label.length), columns - indent);
+  return rows.map((row, index) => (index === 0 ? label : ' '.repeat(indent)) + row);
 }

@@ -25,7 +25,6 @@ import { noAmounts, type StreamGrid } from './streamGrid.js';
 
 /** With fewer rows there is no map, and with fewer columns no numbers beside it. */
 const ROWS_FOR_MAP = 10;
-const ROWS_FOR_MAP_AND_DETAIL = 16;
 const ROWS_FOR_MAP_AND_NARROW_DETAIL = 26;
 const COLUMNS_FOR_NUMBERS = 64;
 const NUMBER_COLUMNS = 25;
@@ -35,11 +34,17 @@ const COLUMNS_FOR_WIDE = 110;
 const FEED_SHARE = 0.35;
 const MIN_FEED_ROWS = 6;
 const DETAIL_SHARE = 0.6;
+/** All that there is to say of most blocks, at 80 columns. */
+const MIN_DETAIL_ROWS = 14;
+/** Two rows of cells, and the selected one in words. */
+const MIN_MAP_ROWS = 5;
 
 /** Everything that is seen. */
 export interface ActivityPicture {
   readonly theme: Theme;
   readonly state: EngineState;
+  /** Whether there is no engine any more. */
+  readonly isEnded: boolean;
   readonly history: ActivityHistory;
   readonly moment: Moment;
   readonly grid: StreamGrid;
@@ -95,9 +100,9 @@ function mapHeightOf(height: number, shareBelow: number): number {
 }
 
 function mapHeightBesideDetail({ rows, columns }: Size): number {
-  const isNarrow = columns < COLUMNS_FOR_BOTH;
-  const needed = isNarrow ? ROWS_FOR_MAP_AND_NARROW_DETAIL : ROWS_FOR_MAP_AND_DETAIL;
-  return rows < needed ? 0 : mapHeightOf(rows, DETAIL_SHARE);
+  if (columns < COLUMNS_FOR_BOTH && rows < ROWS_FOR_MAP_AND_NARROW_DETAIL) return 0;
+  const height = Math.min(rows - MIN_DETAIL_ROWS, mapHeightOf(rows, DETAIL_SHARE));
+  return height < MIN_MAP_ROWS ? 0 : height;
 }
 
 function numberColumnsOf(columns: number): number {
@@ -139,10 +144,14 @@ function mapPanel(
   ];
   const cell = shortBytes(signBytes);
   const title = `${grid.stream}   0 … ${formatBytes(grid.length)}   cell ${cell}`;
-  const present = picture.state.mount === null ? 'not mounted' : 'live';
-  const note = moment.isLive ? present : `‖ HELD ${clockTime(time).slice(0, 8)}`;
+  const note = moment.isLive ? presentText(picture) : `‖ HELD ${clockTime(time).slice(0, 8)}`;
   const framedRows = framed(rows, theme, size, title, { note });
   return { rows: framedRows, place: { layout, row: 1 - firstRow, rows: firstRow + mapSize.rows } };
+}
+
+function presentText({ isEnded, state }: ActivityPicture): string {
+  if (isEnded) return 'ended';
+  return state.mount === null ? 'not mounted' : 'live';
 }
 
 /** Why there is no cell. */

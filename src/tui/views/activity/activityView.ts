@@ -96,6 +96,7 @@ export class ActivityView implements AnswerView {
     const { rows, mapPlace } = drawActivity(size, {
       theme: this.#context.theme,
       state: this.#context.engine.state,
+      isEnded: this.#context.engine.end !== undefined,
       history: this.#history,
       moment: this.#moment,
       grid,

@@ -9,8 +9,8 @@ import type { DamagedBlocks } from '../../model/damage.js';
 import type { CellDetail } from './cellDetail.js';
 import { clockTime } from './feedDrawing.js';
 
-/** Of the list, beside those of an offset. */
-const LIST_COLUMNS = 35;
+/** With fewer, the list leaves out what stands in the reasons, too. */
+const COLUMNS_FOR_WHOLE_LIST = 100;
 /** Where it is narrower, one stands below the other. */
 export const COLUMNS_FOR_BOTH = 76;
 
@@ -24,27 +24,37 @@ export function detailRows(
   if (size.columns < COLUMNS_FOR_BOTH) {
     const listRows = Math.min(size.rows, Math.max(5, Math.floor(size.rows / 3)));
     return [
-      ...listPanel(theme, { ...size, rows: listRows }, detail, damage),
+      ...listPanel(
+        theme,
+        { ...size, rows: listRows },
+        detail,
+        listColumnsFor(offsetColumnsOf(detail), damage),
+      ),
       ...whyPanel(theme, { ...size, rows: size.rows - listRows }, detail),
     ];
   }
-  const listWidth = LIST_COLUMNS + offsetColumnsOf(detail);
-  const whyColumns = size.columns - listWidth;
+  const all = listColumnsFor(offsetColumnsOf(detail), damage);
+  const columns = all.slice(0, size.columns < COLUMNS_FOR_WHOLE_LIST ? 3 : all.length);
+  const listWidth = columns.reduce((sum, { width }) => sum + width + 1, 2);
   return beside(
-    listPanel(theme, { ...size, columns: listWidth }, detail, damage),
-    whyPanel(theme, { ...size, columns: whyColumns }, detail),
+    listPanel(theme, { ...size, columns: listWidth }, detail, columns),
+    whyPanel(theme, { ...size, columns: size.columns - listWidth }, detail),
   );
 }
 
 const offsetColumnsOf = ({ endOffset }: CellDetail): number => formatOffset(endOffset).length;
 
-function listPanel(theme: Theme, size: Size, detail: CellDetail, damage: DamagedBlocks): string[] {
+function listPanel(
+  theme: Theme,
+  size: Size,
+  detail: CellDetail,
+  columns: readonly ListColumn[],
+): string[] {
   const room = inside(size);
   const { blocks, selected, stream, nextOffset } = detail;
   // The first row is the heading.
   const height = Math.max(1, room.rows - 1);
   const first = Math.max(0, Math.min(selected - Math.floor(height / 2), blocks.length - height));
-  const columns = listColumnsFor(offsetColumnsOf(detail), damage);
   const rows = [listHeading(theme, room.columns, columns)];
   for (let index = first; index < Math.min(first + height, blocks.length); index++) {
     const block = blocks[index] as ListedBlock;

@@ -31,6 +31,10 @@ function unchangedText(diskLength: number, baseLength: number): string {
   return `${isEmpty}. But the disk is ${lengths}: a commit makes it as long as it is now.`;
 }
 
+/** Why a list has nothing in it yet. */
+export const unlistedText = ({ engine }: ScreenContext): string =>
+  engine.end === undefined ? 'listing …' : 'this was not listed before the engine ended';
+
 export function drawWhyEmpty(why: string, theme: Theme, size: Size, title: string): string[] {
   const { columns } = inside(size);
   const rows = wrap(why, Math.max(1, columns - 2)).map((text) =>

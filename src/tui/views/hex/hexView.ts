@@ -155,7 +155,11 @@ export class HexView implements AnswerView {
         const { side, addressing, pattern } = listing.head;
         this.model.show(side, addressing);
         if (pattern !== undefined) this.model.finder.pattern = pattern;
-        this.#openList(foundList(listing, text, () => this.#context.changed()));
+        const list = foundList(listing, text, () => {
+          this.#list.grown(list);
+          this.#context.changed();
+        });
+        this.#openList(list);
         return true;
       }
       case 'bookmark':

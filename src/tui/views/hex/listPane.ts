@@ -8,7 +8,7 @@ import type { ListItem, ResultList } from './resultList.js';
 /**
  * The list of places below the bytes, if there is one.
  *
- * Invariant: it has the focus only while there is a list.
+ * Invariant: it has the focus only while there is a list. Until `#hasSelected`, the bytes wait for its first item.
  */
 export class ListPane {
   readonly #context: ScreenContext;
@@ -16,6 +16,7 @@ export class ListPane {
   readonly #select: (item: ListItem) => void;
   #list: ResultList | undefined;
   #hasFocus = false;
+  #hasSelected = false;
   #height = 1;
 
   constructor(context: ScreenContext, select: (item: ListItem) => void) {
@@ -39,7 +40,14 @@ export class ListPane {
     this.#list?.stop();
     this.#list = list;
     this.#hasFocus = true;
+    this.#hasSelected = false;
+    this.grown(list);
     this.#context.changedNow();
+  }
+
+  /** Items have come: the bytes are those of the item that is marked. */
+  grown(list: ResultList): void {
+    if (list === this.#list && this.#hasFocus && !this.#hasSelected) this.#move(list, 0);
   }
 
   close(): void {
@@ -89,7 +97,9 @@ export class ListPane {
   #move(list: ResultList, step: number): void {
     list.move(step);
     const item = list.item(list.selected);
-    if (item !== undefined) this.#select(item);
+    if (item === undefined) return;
+    this.#hasSelected = true;
+    this.#select(item);
   }
 
   /** All of it, also what the filter leaves out and what is more than the list holds. */
@@ -99,7 +109,10 @@ export class ListPane {
 
   async #askFilter(list: ResultList): Promise<void> {
     const filter = await this.#context.askLine('only items with: ', list.filter);
-    if (filter !== undefined) list.setFilter(filter);
+    if (filter !== undefined) {
+      list.setFilter(filter);
+      this.#move(list, 0);
+    }
     this.#context.changedNow();
   }
 }

@@ -37,7 +37,7 @@ export function drawMap(map: DirtyMap, theme: Theme, size: Size): string[] {
   });
   const title = `disk   0 … ${shortBytes(diskLength)}   cell ${shortBytes(signPages * PAGE_BYTES)}`;
   return framed(lines, theme, size, title, {
-    note: selectedPage === undefined ? '' : formatOffset(selectedPage * PAGE_BYTES),
+    note: `${SHADES} dirty${selectedPage === undefined ? '' : `   at ${formatOffset(selectedPage * PAGE_BYTES)}`}`,
   });
 }
 

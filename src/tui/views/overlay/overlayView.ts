@@ -21,7 +21,7 @@ import { type BrowserCommand, RunBrowser } from '../changes/runBrowser.js';
 import { RunWindow } from '../changes/runWindow.js';
 import { ageText, offsetWidthOf } from '../changes/shortValues.js';
 import { parsePages, valuesOf } from '../changes/typed.js';
-import { drawWhyEmpty, whyEmpty } from '../changes/whyEmpty.js';
+import { drawWhyEmpty, unlistedText, whyEmpty } from '../changes/whyEmpty.js';
 import { exportTo } from '../exportTo.js';
 import type { Place, ScreenContext } from '../view.js';
 import { extentHeading, extentRow, extentsTitle } from './drawExtents.js';
@@ -163,7 +163,7 @@ export class OverlayView implements AnswerView {
       return extentRow(facts, theme, room.columns, options);
     });
     if (items.length === 0) {
-      const text = list.window.isKnown ? this.#nothingText() : 'listing …';
+      const text = list.window.isKnown ? this.#nothingText() : unlistedText(this.#context);
       rows.push(new Line(theme, room.columns).add(`   ${text}`, 'dim').end());
     }
     const title = extentsTitle(this.#changes.tally.totals, engine.dirtyPages);

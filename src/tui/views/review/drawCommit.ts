@@ -91,7 +91,7 @@ function planText(plan: CommitPlan, counts: ReviewCounts | undefined): string {
       maximumStoredBytes: sum(({ maximumStoredBytes }) => maximumStoredBytes),
       sampledBlocks: sum(({ sampledBlocks }) => sampledBlocks),
       encodedBlocks: sum(({ encodedBlocks }) => encodedBlocks),
-    })}`,
+    })} of blocks`,
     shared === 0 ? '' : `share ${shortBytes(shared)}`,
     `encode ${formatCount(sum(({ encodedBlocks }) => encodedBlocks))} and copy ${countOf(
       sum(({ copiedBlocks }) => copiedBlocks),

@@ -14,7 +14,7 @@ import { endPageOf, filtered, hunkSource } from '../changes/pageRuns.js';
 import { type BrowserCommand, RunBrowser } from '../changes/runBrowser.js';
 import { offsetWidthOf } from '../changes/shortValues.js';
 import { firstPages, parsePages, valuesOf } from '../changes/typed.js';
-import { drawWhyEmpty, whyEmpty } from '../changes/whyEmpty.js';
+import { drawWhyEmpty, unlistedText, whyEmpty } from '../changes/whyEmpty.js';
 import { exportTo } from '../exportTo.js';
 import type { Place, ScreenContext } from '../view.js';
 import { Commit } from './commit.js';
@@ -175,7 +175,7 @@ export class ReviewView implements AnswerView {
     if (items.length === 0) {
       const nothing =
         this.#filter === '' ? 'nothing is dirty' : `no hunk is ${this.#filter}; Esc shows all`;
-      const text = list.window.isKnown ? nothing : 'listing …';
+      const text = list.window.isKnown ? nothing : unlistedText(this.#context);
       rows.push(new Line(theme, room.columns).add(` ${text}`, 'dim').end());
     }
     return framed(rows, theme, size, hunksTitle(this.#changes.review.counts), {

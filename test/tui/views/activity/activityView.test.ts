@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Block } from '../../../../src/engine/control/protocol/inspection.js';
+import { HexzError } from '../../../../src/engine/errors.js';
 import { type FakeMethods, fakeEngine } from '../../../support/repl/fakeEngine.js';
 import { temporaryDirectories } from '../../../support/temporary.js';
 import { engineStateOf } from '../../../support/tui/engineState.js';
@@ -178,6 +179,16 @@ describe('the blocks of a cell', () => {
     expect(screen.screen.name).toBe('disk');
   });
 
+  test('at 80x24 tell all of a block, below the row of its cell', async () => {
+    const { test: screen } = await opened();
+    await screen.shows('·c·D·');
+    screen.press('right', 'enter');
+    const text = await screen.shows(/shared +with 1 other: 0x0005_0000/);
+    expect(text).toMatch(/BLAKE3 +(ab)+│\n.* (ab)+ *│/);
+    expect(text).toMatch(/readers +.* 512 B at/);
+    expect(mapRow(screen.body())).toContain('·c·D·');
+  });
+
   test('of a block that was asked for on the prompt are shown', async () => {
     const { test: screen } = await opened({ rows: 40, columns: 120 });
     screen.press('2');
@@ -197,6 +208,13 @@ test('a block that is written to a file leaves the map as it is', async () => {
   screen.press('enter');
   await screen.shows('done');
   expect(screen.text).toContain('·c·D·');
+});
+
+test('the map is no longer called live when the engine has ended', async () => {
+  const { test: screen } = await opened();
+  await screen.shows(/cell 64 KiB ─+ not mounted ─┐/);
+  screen.screen.engine.end = new HexzError('ENGINE_GONE', 'the connection has ended');
+  await screen.shows(/cell 64 KiB ─+ ended ─┐/);
 });
 
 describe('what is seen', () => {

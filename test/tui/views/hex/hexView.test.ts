@@ -184,6 +184,21 @@ describe('the bytes', () => {
   });
 });
 
+test('a second search is typed in place of the first, which is offered', async () => {
+  const { shown } = await openDisk();
+  await shown.shows('page 0');
+  shown.press('/');
+  shown.type('page');
+  shown.press('enter');
+  await shown.shows(/00001000\[70\]/);
+  shown.press('/');
+  expect(shown.text).toContain('search forward: page');
+  shown.type('nothing');
+  shown.press('enter');
+  await shown.shows('nothing is nowhere in the disk');
+  expect(shown.text).not.toContain('pagenothing');
+});
+
 describe('going to a place', () => {
   test('takes expressions, and comes back', async () => {
     const { shown } = await openDisk();
@@ -343,6 +358,15 @@ describe('lists', () => {
     expect(shown.text).toMatch(/▸0x0000_1000 {2}page 1/);
     shown.press('escape');
     expect(shown.text).not.toContain('places');
+  });
+
+  test('show the bytes of the first place at once, and Ctrl+O goes back', async () => {
+    const { shown } = await openDisk({}, { rows: 24, columns: 80 });
+    await shown.screen.run('find disk page 0x3000');
+    await shown.shows(/ 00003000\[70\]/);
+    expect(shown.text).toMatch(/▸0x0000_3000 {2}page 3/);
+    shown.press('enter', 'ctrl+o');
+    expect(cursorOf(shown)).toBe(0);
   });
 
   test('are written to a file by the command that made them', async () => {

@@ -317,3 +317,16 @@ describe('the review', () => {
     expectRowsForAnySize(screen);
   });
 });
+
+test('hunks are no longer awaited when the engine has ended before it listed them', async () => {
+  const { client } = await all.leased({ snapshot: repeated.snapshot, rw: true });
+  await writePages(client, [1]);
+  const screen = await open(client, 'log');
+  client.close();
+  await screen.shows('has ended');
+  for (const view of ['review', 'overlay'] as const) {
+    screen.screen.open(view);
+    await screen.shows('this was not listed before the engine ended');
+    expect(screen.text).not.toContain('listing');
+  }
+});
