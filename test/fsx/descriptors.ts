@@ -20,8 +20,15 @@ export class Descriptors {
     this.#path = path;
     this.#random = random;
     this.#open = { read: [], write: [], direct: [] };
-    for (const kind of kinds) {
-      for (let count = 0; count < OF_EACH_KIND; count++) this.#open[kind].push(this.#openOne(kind));
+    try {
+      for (const kind of kinds) {
+        for (let count = 0; count < OF_EACH_KIND; count++) {
+          this.#open[kind].push(this.#openOne(kind));
+        }
+      }
+    } catch (error) {
+      this.close();
+      throw error;
     }
   }
 
