@@ -1,4 +1,4 @@
-import { closeSync, constants, openSync } from 'node:fs';
+import { closeSync, constants, openSync, readSync, writeSync } from 'node:fs';
 import type { Random } from '../support/overlay/simulatedFiles.js';
 
 type Kind = 'read' | 'write' | 'direct';
@@ -55,5 +55,29 @@ export class Descriptors {
 
   #openOne(kind: Kind): number {
     return openSync(this.#path, FLAGS[kind]);
+  }
+}
+
+/** Reads until it has all or the file ends; answers how much. One read may end earlier where the engine dies meanwhile. */
+export function readFully(
+  descriptor: number,
+  target: Buffer,
+  length: number,
+  offset: number,
+): number {
+  let done = 0;
+  while (done < length) {
+    const count = readSync(descriptor, target, done, length - done, offset + done);
+    if (count === 0) break;
+    done += count;
+  }
+  return done;
+}
+
+/** Writes all. */
+export function writeFully(descriptor: number, bytes: Buffer, offset: number): void {
+  let done = 0;
+  while (done < bytes.length) {
+    done += writeSync(descriptor, bytes, done, bytes.length - done, offset + done);
   }
 }

@@ -1,7 +1,6 @@
-import { readSync } from 'node:fs';
 import { randomFrom } from '../support/overlay/memoryBase.js';
 import type { Random } from '../support/overlay/simulatedFiles.js';
-import { Descriptors } from './descriptors.js';
+import { Descriptors, readFully } from './descriptors.js';
 import { BASE_VERSION, bytesOf, findInvented, MAX_TRANSFER_BYTES } from './pattern.js';
 import type { ReadTask } from './task.js';
 
@@ -27,7 +26,7 @@ export class DiskReader {
     const offset = Math.floor(this.#random() * diskLength);
     const length = Math.floor(MAX_TRANSFER_BYTES ** this.#random());
     const descriptor = this.#descriptors.any(this.#random() < 0.5 ? 'read' : 'direct');
-    const count = readSync(descriptor, this.#buffer, 0, length, offset);
+    const count = readFully(descriptor, this.#buffer, length, offset);
     const found = this.#buffer.subarray(0, count);
     const fail = (what: string): never => {
       throw new Error(`a read of ${length} bytes at ${offset} ${what}`);

@@ -8,6 +8,7 @@ import type { Report, Task } from './task.js';
 const CODES_OF_DEAD_MOUNTS = ['ENOTCONN', 'ECONNABORTED', 'EIO'];
 
 process.on('message', (task: Task) => process.send?.(perform(task)));
+process.send?.('ready');
 
 function perform(task: Task): Report {
   const end = performance.now() + task.milliseconds;

@@ -4,13 +4,11 @@ import {
   fsyncSync,
   ftruncateSync,
   readFileSync,
-  readSync,
   writeFileSync,
-  writeSync,
 } from 'node:fs';
 import { randomFrom } from '../support/overlay/memoryBase.js';
 import type { Random } from '../support/overlay/simulatedFiles.js';
-import { Descriptors } from './descriptors.js';
+import { Descriptors, readFully, writeFully } from './descriptors.js';
 import { BASE_VERSION, bytesOf, MAX_TRANSFER_BYTES } from './pattern.js';
 import type { ChangeOperation, WriteOperation, WriteTask } from './task.js';
 
@@ -82,8 +80,7 @@ export class DiskWriter {
     this.inFlight = operation;
     this.unsynced.push(operation);
     const bytes = bytesOf(version, offset, length);
-    const count = writeSync(this.#descriptors.any('write'), bytes, 0, length, offset);
-    if (count !== length) throw new Error(`${count} of ${length} bytes were written`);
+    writeFully(this.#descriptors.any('write'), bytes, offset);
     this.inFlight = undefined;
     bytes.copy(this.#model, offset - startOffset);
     if (this.#hasEnd) this.#length = Math.max(this.#length, offset + length);
@@ -100,7 +97,7 @@ export class DiskWriter {
     }
     this.#note(`${isDirect ? 'direct read' : 'read'} ${length} at ${offset}`);
     const kind = isDirect ? 'direct' : this.#random() < 0.5 ? 'read' : 'write';
-    const count = readSync(this.#descriptors.any(kind), this.#buffer, 0, length, offset);
+    const count = readFully(this.#descriptors.any(kind), this.#buffer, length, offset);
     const expectedCount = Math.max(0, Math.min(length, this.#length - offset));
     if (count !== expectedCount) throw new Error(`${count} instead of ${expectedCount} bytes`);
     const start = offset - startOffset;

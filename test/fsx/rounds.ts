@@ -62,6 +62,7 @@ export async function fsxRounds(options: FsxOptions): Promise<FsxResult> {
   packSnapshot(snapshotPath, { disk: baseDisk(BASE_BYTES) });
   const snapshot = openSnapshot(snapshotPath);
   const users = BORDERS.map(() => new DiskUserProcess(options.user));
+  await Promise.all(users.map(({ ready }) => ready));
   const end = performance.now() + options.milliseconds;
   const random = randomFrom(options.seed);
   try {
@@ -156,7 +157,7 @@ class OverlayRun {
       throw new Error(`${how}: ${message}; see ${this.#directory}`, { cause });
     } finally {
       await engine.kill();
-      await unmount(this.#mountpoint).catch(() => {});
+      await unmount(this.#mountpoint, { isLazy: true }).catch(() => {});
     }
   }
 
@@ -285,10 +286,13 @@ class OverlayRun {
 class DiskUserProcess {
   readonly #child: ChildProcess;
   readonly #exit: Promise<unknown>;
+  /** Resolves when it can be asked. */
+  readonly ready: Promise<unknown>;
 
   constructor({ path, options = [] }: Program) {
     this.#child = fork(path, { execArgv: [...options] });
     this.#exit = once(this.#child, 'exit');
+    this.ready = once(this.#child, 'message');
   }
 
   async perform(task: Task): Promise<Report> {
