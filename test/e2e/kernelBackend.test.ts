@@ -7,6 +7,7 @@ import { requires } from '../support/requires.js';
 import { packNoise } from '../support/snapshots.js';
 import { expectSameBytes } from '../support/streams.js';
 import { within } from '../support/until.js';
+import { withoutFuseNative } from '../support/withoutFuse.js';
 
 const hexz = mounts();
 const DISK_BYTES = 6_000_001;
@@ -59,6 +60,18 @@ describe.runIf(requires('FUSE'))('a mount of the kernel backend', () => {
       expect(isMounted(mount.mountpoint)).toBe(false);
     },
   );
+
+  test('loads neither fuse-native nor libfuse', async () => {
+    const snapshot = hexz.sandbox.path('disk.hxz');
+    const bytes = packNoise(snapshot, DISK_BYTES);
+    const mount = await hexz.mount(snapshot, KERNEL, { env: withoutFuseNative });
+    expectSameBytes(await readFile(mount.disk), bytes);
+    const mapped = await readFile(`/proc/${mount.pid}/maps`, 'utf8');
+    expect(mapped).toContain('koffi');
+    expect(mapped).not.toMatch(/libfuse|fuse-native/);
+    expect(await mount.end('SIGTERM')).toEqual({ status: 0, signal: null });
+    expect(mount.stderr).toBe('');
+  });
 
   test('reads what others write at the same time, and keeps it', async () => {
     const snapshot = hexz.sandbox.path('disk.hxz');

@@ -1,9 +1,8 @@
-import { execFileSync } from 'node:child_process';
-import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { stateOf } from '../support/directory.js';
-import { sha256 } from '../support/fixtures.js';
+import { contentsOf, expectClean, inFileSystem, runChecked } from '../support/fileSystems.js';
 import { mounts } from '../support/mounts.js';
 import { requires } from '../support/requires.js';
 import { packSnapshot } from '../support/snapshots.js';
@@ -11,22 +10,6 @@ import { someBytes } from '../support/streams.js';
 
 const hexz = mounts();
 const IMAGE_BYTES = 48 * 1024 ** 2;
-
-/** Runs a tool that must succeed; answers what it prints. */
-function run(program: string, ...parameters: readonly string[]): string {
-  const env = { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin` };
-  return execFileSync(program, parameters, { env, encoding: 'utf8', stdio: 'pipe' });
-}
-
-/** Every file below a directory by its SHA-256. */
-function contentsOf(directory: string): Readonly<Record<string, string>> {
-  const files = readdirSync(directory, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map(({ parentPath, name }) => join(parentPath, name));
-  return Object.fromEntries(
-    files.sort().map((path) => [path.slice(directory.length), sha256(readFileSync(path))]),
-  );
-}
 
 /** A snapshot of an ext4 file system that holds a tree. */
 function packFileSystem(): { snapshot: string; tree: string } {
@@ -43,32 +26,10 @@ function packFileSystem(): { snapshot: string; tree: string } {
     }
   }
   const image = hexz.sandbox.path('image');
-  run('mkfs.ext4', '-q', '-d', tree, image, String(IMAGE_BYTES / 1024));
+  runChecked('mkfs.ext4', '-q', '-d', tree, image, String(IMAGE_BYTES / 1024));
   const snapshot = hexz.sandbox.path('disk.hxz');
   packSnapshot(snapshot, { disk: readFileSync(image) });
   return { snapshot, tree };
-}
-
-/** Mounts the file system on a disk, acts in it, and takes loop device and mount away again. */
-function inFileSystem(disk: string, options: string, action: (directory: string) => void): void {
-  const directory = hexz.sandbox.newDirectory();
-  const readOnly = options === 'ro' ? ['--read-only'] : [];
-  const device = run('losetup', '--find', '--show', ...readOnly, disk).trim();
-  try {
-    run('mount', '-t', 'ext4', '-o', options, device, directory);
-    try {
-      action(directory);
-      run('sync', '--file-system', directory);
-    } finally {
-      run('umount', directory);
-    }
-  } finally {
-    run('losetup', '--detach', device);
-  }
-}
-
-function expectClean(disk: string): void {
-  expect(run('e2fsck', '-fn', disk)).not.toMatch(/fix|error/i);
 }
 
 describe.runIf(requires('FUSE', 'root', 'loop devices', 'e2fsprogs'))('an ext4 file system', () => {
@@ -79,7 +40,7 @@ describe.runIf(requires('FUSE', 'root', 'loop devices', 'e2fsprogs'))('an ext4 f
     const args = ['--rw', '--overlay', overlay];
 
     const first = await hexz.mount(snapshot, args);
-    inFileSystem(first.disk, 'rw', (directory) => {
+    inFileSystem(hexz.sandbox.newDirectory(), first.disk, 'rw', (directory) => {
       expect(contentsOf(directory)).toEqual(contentsOf(tree));
       for (const change of [directory, tree]) {
         rmSync(join(change, 'a/b'), { recursive: true });
@@ -97,13 +58,13 @@ describe.runIf(requires('FUSE', 'root', 'loop devices', 'e2fsprogs'))('an ext4 f
 
     const viewed = await hexz.mount(snapshot, ['--overlay', overlay]);
     expectClean(viewed.disk);
-    inFileSystem(viewed.disk, 'ro', (directory) => {
+    inFileSystem(hexz.sandbox.newDirectory(), viewed.disk, 'ro', (directory) => {
       expect(contentsOf(directory)).toEqual(contentsOf(tree));
     });
     await hexz.unmount(viewed);
 
     const second = await hexz.mount(snapshot, args);
-    inFileSystem(second.disk, 'rw', (directory) => {
+    inFileSystem(hexz.sandbox.newDirectory(), second.disk, 'rw', (directory) => {
       expect(contentsOf(directory)).toEqual(contentsOf(tree));
       writeFileSync(join(directory, 'more'), 'more');
       writeFileSync(join(tree, 'more'), 'more');
@@ -112,7 +73,7 @@ describe.runIf(requires('FUSE', 'root', 'loop devices', 'e2fsprogs'))('an ext4 f
 
     const third = await hexz.daemon(snapshot, ['--overlay', overlay]);
     expectClean(third.disk);
-    inFileSystem(third.disk, 'ro', (directory) => {
+    inFileSystem(hexz.sandbox.newDirectory(), third.disk, 'ro', (directory) => {
       expect(contentsOf(directory)).toEqual(contentsOf(tree));
     });
     await hexz.unmount(third);
@@ -123,11 +84,11 @@ describe.runIf(requires('FUSE', 'root', 'loop devices', 'e2fsprogs'))('an ext4 f
   test('on a mount keeps it busy, as the message says', async () => {
     const { snapshot } = packFileSystem();
     const mount = await hexz.mount(snapshot, ['--rw']);
-    const device = run('losetup', '--find', '--show', mount.disk).trim();
+    const device = runChecked('losetup', '--find', '--show', mount.disk).trim();
     const result = await hexz.run(['unmount', mount.mountpoint]);
     expect(result).toMatchObject({ status: 6 });
     expect(result.stderr).toContain(`loop device ${device}`);
-    run('losetup', '--detach', device);
+    runChecked('losetup', '--detach', device);
     await hexz.unmount(mount);
   });
 });

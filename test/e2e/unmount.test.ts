@@ -220,6 +220,65 @@ describe.runIf(requires('FUSE'))('hexz unmount', () => {
   });
 });
 
+describe.runIf(requires('FUSE'))('hexz unmount of a mount whose engine is stopped', () => {
+  /** A program that waits for an answer of the engine, and reads all of the disk when it gets one. */
+  async function waitForAnswer(mount: ForegroundMount): Promise<ChildProcess> {
+    const script = 'exec 3<"$1"; echo open; read go; exec dd bs=64k iflag=direct of=/dev/null <&3';
+    const reader = spawn('sh', ['-c', script, 'sh', mount.disk], {
+      env: { ...process.env, ...hexz.sandbox.environment },
+      stdio: ['pipe', 'pipe', 'ignore'],
+    });
+    await once(reader.stdout, 'data');
+    process.kill(mount.pid, 'SIGSTOP');
+    reader.stdin.end('go\n');
+    const command = () => readFileSync(`/proc/${reader.pid}/comm`, 'utf8');
+    await until('a reader', () => command() === 'dd\n');
+    return reader;
+  }
+
+  test('says so, and how it goes on', async () => {
+    const { mount, bytes, remount, sideFile } = await mountWithChanges();
+    process.kill(mount.pid, 'SIGSTOP');
+    const result = await hexz.run(['unmount', mount.mountpoint]);
+    expect(result).toMatchObject({ status: 6 });
+    expect(result.stderr).toContain(`process ${mount.pid}, is stopped`);
+    expect(result.stderr).toContain(`kill -CONT ${mount.pid}`);
+    expect(isMounted(mount.mountpoint)).toBe(false);
+    process.kill(mount.pid, 'SIGCONT');
+    expect(await within('the end of the engine', mount.ended)).toEqual(CLEAN_END);
+    expect(sideFile()).toMatchObject({ openedBy: null });
+    expectSameBytes(await readFile((await remount()).disk), bytes);
+  });
+
+  test('refuses while somebody waits for it; with --lazy the reader gets its answer later', async () => {
+    const { mount } = await mountWithChanges();
+    const reader = await waitForAnswer(mount);
+    const readerEnd = once(reader, 'exit');
+    const refused = await hexz.run(['unmount', mount.mountpoint]);
+    expect(refused).toMatchObject({ status: 6 });
+    expect(refused.stderr).toContain(`(process ${reader.pid})`);
+    expect(refused.stderr).toContain(`kill -CONT ${mount.pid}`);
+    const detached = await hexz.run(['unmount', '--lazy', '--json', mount.mountpoint]);
+    expect(jsonOf(detached)).toMatchObject({ engine: 'serving', servingPid: mount.pid });
+    expect(isMounted(mount.mountpoint)).toBe(false);
+    process.kill(mount.pid, 'SIGCONT');
+    expect(await within('the end of the reader', readerEnd)).toEqual([0, null]);
+    expect(await within('the end of the engine', mount.ended)).toEqual(CLEAN_END);
+    hexz.expectNothingLeft();
+  });
+
+  test('can be cleared once it was killed, which fails who waits for it', async () => {
+    const { mount, bytes, remount } = await mountWithChanges();
+    const reader = await waitForAnswer(mount);
+    const readerEnd = once(reader, 'exit');
+    await mount.end('SIGKILL');
+    expect(await within('the end of the reader', readerEnd)).toEqual([1, null]);
+    await hexz.unmount(mount);
+    hexz.expectNothingLeft();
+    expectSameBytes(await readFile((await remount()).disk), bytes);
+  });
+});
+
 describe.runIf(requires('FUSE'))('a mount ends cleanly', () => {
   test.each([['fusermount', '-u'], ['umount'], ['fusermount', '-u', '-z']])(
     'when others run %s',

@@ -50,6 +50,8 @@ const needs = {
       succeeds('nbdkit', ['nbd', '--dump-plugin']),
       'nbdkit has no nbd plugin, or is not installed',
     ),
+  fio: () => missing(succeeds('fio', ['--version']), 'fio is not installed'),
+  git: () => missing(succeeds('git', ['--version']), 'git is not installed'),
   'fio for NBD': () =>
     missing(
       succeeds('sh', ['-c', 'fio --enghelp | grep -qw nbd']),

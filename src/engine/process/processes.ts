@@ -13,9 +13,7 @@ const MAX_COMMAND_LENGTH = 60;
 
 /** A running process as it can be found again, or undefined if none has this number. */
 export function identifyProcess(pid: number): ProcessIdentity | undefined {
-  const stat = readProcessFile(pid, 'stat');
-  // The name stands in parentheses and may hold anything, parentheses too.
-  const [state, ...fields] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  const [state, ...fields] = statOf(pid);
   // What has ended and waits for its parent to notice does nothing more.
   if (state === '' || state === 'Z' || state === 'X') return undefined;
   const startTicks = Number(fields[18]);
@@ -24,6 +22,10 @@ export function identifyProcess(pid: number): ProcessIdentity | undefined {
 
 export const isRunning = ({ pid, startTicks }: ProcessIdentity): boolean =>
   identifyProcess(pid)?.startTicks === startTicks;
+
+/** Whether a process does nothing until it gets SIGCONT. */
+export const isStopped = (identity: ProcessIdentity): boolean =>
+  isRunning(identity) && statOf(identity.pid)[0] === 'T';
 
 const POLL_MILLISECONDS = 10;
 
@@ -46,6 +48,13 @@ export function commandOf(pid: number): string {
   const command = line === '' ? readProcessFile(pid, 'comm').trim() : line;
   const isLong = command.length > MAX_COMMAND_LENGTH;
   return isLong ? `${command.slice(0, MAX_COMMAND_LENGTH - 1)}…` : command;
+}
+
+/** The fields of /proc/PID/stat from the state on. */
+function statOf(pid: number): readonly string[] {
+  const stat = readProcessFile(pid, 'stat');
+  // The name stands in parentheses and may hold anything, parentheses too.
+  return stat.slice(stat.lastIndexOf(')') + 2).split(' ');
 }
 
 function readProcessFile(pid: number, name: string): string {

@@ -34,7 +34,7 @@ import {
   readMountTable,
   resolveAroundMounts,
 } from './mountTable.js';
-import { isRunning } from './processes.js';
+import { isRunning, isStopped, type ProcessIdentity } from './processes.js';
 import { isMountOf, type ListedMount, listMounts } from './registry.js';
 import { runAsRoot } from './rootTool.js';
 import { type MountKind, runUnmountTool } from './unmountTool.js';
@@ -70,6 +70,9 @@ const POLL_MILLISECONDS = 20;
 const MAX_HOLDERS_NAMED = 5;
 const LAZY_HINT = '--lazy detaches it now and serves what is open until it is closed';
 
+const stoppedHint = ({ pid }: ProcessIdentity): string =>
+  `its engine is stopped: kill -CONT ${pid} lets it go on, kill -KILL ${pid} fails what waits for it`;
+
 /**
  * Unmounts and waits until the engine has ended.
  *
@@ -82,11 +85,17 @@ export async function unmount(path: string, options: UnmountOptions = {}): Promi
   if (mount === undefined) throw nothingMounted(path, entry);
   const kind = isHexzMount(mount) ? 'fuse' : 'device';
   const engine = (kind === 'fuse' ? await findMountServer(mount) : undefined) ?? entry;
-  await removeFromTable(mount, { isLazy, kind, busyHint: LAZY_HINT });
+  const busyHint = engine !== undefined && isStopped(engine) ? stoppedHint(engine) : LAZY_HINT;
+  await removeFromTable(mount, { isLazy, kind, busyHint });
   if (engine === undefined) return { mountpoint, engine: 'unknown', servingPid: null };
   const waitMilliseconds = isLazy ? LAZY_TIMEOUT_MILLISECONDS : timeoutMilliseconds;
-  const hasEnded = await waitUntil(() => !isRunning(engine), waitMilliseconds);
+  await waitUntil(() => !isRunning(engine) || isStopped(engine), waitMilliseconds);
+  const hasEnded = !isRunning(engine);
   if (!hasEnded && isLazy) return { mountpoint, engine: 'serving', servingPid: engine.pid };
+  if (!hasEnded && isStopped(engine)) {
+    const problem = `it is unmounted, but its engine, process ${engine.pid}, is stopped`;
+    throw failed(mountpoint, problem, { hint: stoppedHint(engine) });
+  }
   if (!hasEnded) {
     throw failed(
       mountpoint,
