@@ -10,7 +10,7 @@ import { crashRounds } from './rounds.js';
 const newDirectory = temporaryDirectories();
 ownRegistry();
 
-const ROUNDS = 100;
+const ROUNDS = 60;
 const TEST_MILLISECONDS = 240_000;
 const loader = join(projectDirectory, 'test', 'support', 'typescript.mjs');
 

@@ -5,7 +5,7 @@ import { writeRounds } from './writeRounds.js';
 
 const newDirectory = temporaryDirectories();
 
-const ROUNDS = 60;
+const ROUNDS = 40;
 const TEST_MILLISECONDS = 240_000;
 
 // Timing makes every run another one.
