@@ -167,7 +167,7 @@ export class HexzError extends Error {
     if (stream !== undefined) place.push(`${stream} stream`);
     if (blockIndex !== undefined) place.push(`block ${blockIndex}`);
     if (offset !== undefined) place.push(`offset ${offset}`);
-    const spot = line === undefined ? file : [file, line, column].join(':');
+    const spot = [file, line, column].filter((part) => part !== undefined).join(':');
     const where = [spot, place.join(', ')].filter((part) => part !== undefined && part !== '');
     return [...where, this.message].join(': ') + (this.hint === undefined ? '' : `; ${this.hint}`);
   }

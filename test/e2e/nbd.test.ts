@@ -169,4 +169,13 @@ describe.runIf(requires('FUSE'))('hexz serve --attach', () => {
     expect(existsSync(socket)).toBe(false);
     hexz.expectNothingLeft();
   });
+
+  test('does not lose what clients write beneath a mount with --writeback: it is refused', async () => {
+    const options = ['--rw', '--writeback', '--backend', 'kernel'];
+    const mount = await hexz.mount(snapshot(), options);
+    const result = await hexz.run(['serve', '--attach', mount.mountpoint, '--nbd', '--port', '0']);
+    expect(result.status).toBe(7);
+    expect(result.stderr).toContain('mounted with --writeback');
+    await hexz.unmount(mount);
+  });
 });

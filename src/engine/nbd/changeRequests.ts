@@ -34,7 +34,9 @@ export function* writePayload(
   { offset, length }: Pick<Request, 'offset' | 'length'>,
   refusal: NbdRequestError | undefined,
 ): Task<Failure | 'cut' | undefined> {
-  let failure: Failure | undefined = refusal && { error: refusal };
+  // By its length alone: an offset that no disk reaches is not exact, and the bytes behind a refused write are a request.
+  if (refusal !== undefined) return (yield* wire.skip(length)) ? { error: refusal } : 'cut';
+  let failure: Failure | undefined;
   const end = offset + length;
   for (let at = offset; at < end; ) {
     if (failure !== undefined) {

@@ -17,7 +17,7 @@ export interface Request {
   /** What the client calls it: 64 bits in two halves. */
   cookieHigh: number;
   cookieLow: number;
-  /** Exact up to 2^53, which no disk reaches. */
+  /** Exact up to 2^53; what lies beyond is in no disk, and must not be calculated with. */
   offset: number;
   length: number;
 }

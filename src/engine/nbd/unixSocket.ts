@@ -1,5 +1,6 @@
-import { lstatSync, unlinkSync } from 'node:fs';
+import { existsSync, lstatSync, unlinkSync } from 'node:fs';
 import { connect } from 'node:net';
+import { dirname } from 'node:path';
 import { HexzError } from '../errors.js';
 
 /**
@@ -8,6 +9,7 @@ import { HexzError } from '../errors.js';
  * @throws HexzError LISTEN_FAILED
  */
 export async function clearSocketPath(path: string): Promise<void> {
+  if (!existsSync(dirname(path))) throw occupied(path, 'there is no such directory');
   const stats = lstatSync(path, { throwIfNoEntry: false });
   if (stats === undefined) return;
   if (!stats.isSocket()) throw occupied(path, 'something that is no socket is there');

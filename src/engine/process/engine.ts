@@ -294,12 +294,19 @@ export class Engine {
 
   /** What the kernel keeps of a device, and of the file system on it, cannot be dropped. */
   #checkShareable(): void {
-    const { device } = this.#mount ?? {};
-    if (!device || !this.#resources.volume.isWritable) return;
-    const message = `others cannot be served what ${device.path} can write: it is mounted`;
+    const mount = this.#mount;
+    if (mount === undefined || !this.#resources.volume.isWritable) return;
+    // The kernel writes whole pages later, also over what others have written meanwhile.
+    const { isWritebackWanted } = this.#settings;
+    if (!mount.device && !isWritebackWanted) return;
+    const message = mount.device
+      ? `others cannot be served what ${mount.device.path} can write: it is mounted`
+      : 'others cannot be served what the kernel keeps back: it is mounted with --writeback';
     throw new HexzError('DISK_IN_USE', message, {
-      location: { file: this.#mount?.mountpoint },
-      hint: 'mount it without --rw, or unmount it first',
+      location: { file: mount.mountpoint },
+      hint: mount.device
+        ? 'mount it without --rw, or unmount it first'
+        : 'mount it without --writeback',
     });
   }
 

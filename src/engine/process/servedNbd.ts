@@ -58,7 +58,7 @@ export async function serveNbd(
     const missing = settings.hasMemory ? 'memory' : 'disk';
     throw new HexzError('NO_STREAM', `the snapshot has no ${missing} that could be served`, {
       location: { file: snapshot.path },
-      hint: missing === 'disk' ? '--memory serves the memory' : undefined,
+      hint: volume.hasStream('memory') ? '--memory serves the memory' : undefined,
     });
   }
   const exports = new Exports(exported, volume.hasStream('disk') ? exported[0] : undefined);

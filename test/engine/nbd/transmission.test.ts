@@ -118,6 +118,16 @@ describe('READ with simple replies', () => {
 });
 
 describe.each([true, false])('requests that are refused (structured: %s)', (isStructured) => {
+  test.each([2n ** 53n, 2n ** 53n + 1n, 2n ** 63n, 2n ** 64n - 1n])(
+    'WRITE at %i: no byte of it is taken for a request',
+    async (offset) => {
+      const client = await (await serve({ disk, isWritable: true })).open({ isStructured });
+      const payload = Buffer.from('hello');
+      expect((await client.do(COMMAND.write, { offset, payload })).error).toBe(ERROR.noSpace);
+      expectBytes((await client.read(100, 50)).data, disk.subarray(100, 150));
+    },
+  );
+
   const beyond = { offset: disk.length - 5, length: 10 };
   test.each([
     ['READ beyond the end', COMMAND.read, beyond, ERROR.invalid],
