@@ -1,4 +1,3 @@
-import { availableParallelism } from 'node:os';
 import { HexzError } from '../../errors.js';
 import type { SharedVolume } from '../../volume/attachedVolume.js';
 import type { FuseBackend, FuseConnection, FuseOptions } from '../backend.js';
@@ -14,8 +13,8 @@ import { closeDescriptors, loadSystemCalls, type SystemCalls } from './systemCal
 
 const INIT_BUFFER_BYTES = 2 * 1024 * 1024;
 const DEFAULT_CACHE_BYTES = 256 * 1024 * 1024;
-const MIN_THREADS = 2;
-const MAX_THREADS = 4;
+/** Each takes some 20 MiB beside its cache, so with more of them a mount would take more than 150 MiB beside its cache. */
+const THREADS = 2;
 
 /**
  * The backend that speaks the protocol of the kernel itself. Threads fetch the requests; each answers reads by a volume
@@ -133,7 +132,6 @@ class KernelConnection implements FuseConnection {
 /** One for each thread. One that answers nothing itself needs no other beside it. */
 function sharedVolumes({ threads, cacheBytes }: FuseOptions): (SharedVolume | undefined)[] {
   if (threads === undefined) return [undefined];
-  const count = Math.min(MAX_THREADS, Math.max(MIN_THREADS, availableParallelism()));
-  const part = Math.floor((cacheBytes ?? DEFAULT_CACHE_BYTES) / count);
-  return Array.from({ length: count }, () => threads.share(part));
+  const part = Math.floor((cacheBytes ?? DEFAULT_CACHE_BYTES) / THREADS);
+  return Array.from({ length: THREADS }, () => threads.share(part));
 }
