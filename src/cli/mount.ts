@@ -1,16 +1,10 @@
-import { Engine } from '../engine/process/engine.js';
 import type { EngineEntry } from '../engine/process/registry.js';
-import { serve } from '../engine/process/serve.js';
 import { settingsOf } from '../engine/process/settings.js';
-import { startDaemon } from '../engine/process/start.js';
-import type { ReadOptions } from './arguments.js';
-import { describeMode, foregroundLog, say, warn } from './engineReport.js';
-import { goOnWithoutOutput, printJson, toJsonText } from './output.js';
-import { openWithPasswords } from './password.js';
+import { describeMode } from './engineReport.js';
+import { type RunOptions, runEngine } from './runEngine.js';
 
-export interface MountCommandOptions extends ReadOptions {
+export interface MountCommandOptions extends RunOptions {
   readonly overlay?: string;
-  readonly daemon?: boolean;
   readonly rw?: boolean;
   readonly uid?: number;
   readonly gid?: number;
@@ -36,31 +30,11 @@ export async function mount(
     mountpoint,
     parentDirectories: options.parentDir ?? [],
   });
-  const { snapshot, passwords } = await openWithPasswords(path, options);
-  if (options.daemon === true) {
-    // The daemon opens it for itself; here it was to be found out whether that can work.
-    snapshot.close();
-    const { entry, warnings, logPath, errorLogPath } = await startDaemon({ settings, passwords });
-    warnings.forEach(warn);
-    if (options.json === true) {
-      printJson({ ...describe(entry), warnings, log: logPath, errorLog: errorLogPath });
-    } else {
-      say(`ready: ${sentenceOf(entry)}, served by process ${entry.pid}`);
-      say(`log: ${logPath}, ${errorLogPath}`);
-    }
-    return 0;
-  }
-  goOnWithoutOutput();
-  return serve(
-    () => Engine.start(snapshot, settings, { passwords, onError: foregroundLog.error }),
-    foregroundLog,
-    ({ entry, warnings }) => {
-      warnings.forEach(warn);
-      if (options.json !== true) say(`ready: ${sentenceOf(entry)}; Ctrl+C unmounts`);
-      // A mount is a stream: one document a line.
-      else say(toJsonText({ state: 'ready', ...describe(entry), warnings }));
-    },
-  );
+  return runEngine(path, settings, options, {
+    document: describe,
+    sentence: sentenceOf,
+    ending: 'Ctrl+C unmounts',
+  });
 }
 
 function describe(entry: EngineEntry): Record<string, unknown> {

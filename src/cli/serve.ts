@@ -2,22 +2,18 @@ import { realpathSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { ControlClient } from '../engine/control/client.js';
 import { HexzError } from '../engine/errors.js';
-import { Engine } from '../engine/process/engine.js';
 import type { NbdOptions } from '../engine/process/nbdSettings.js';
 import type { EngineEntry } from '../engine/process/registry.js';
-import { serve as serveUntilEnd } from '../engine/process/serve.js';
 import { settingsOf } from '../engine/process/settings.js';
-import { findEngine, startDaemon } from '../engine/process/start.js';
-import type { ReadOptions } from './arguments.js';
-import { describeMode, foregroundLog, say, warn } from './engineReport.js';
-import { goOnWithoutOutput, printJson, toJsonText } from './output.js';
-import { openWithPasswords } from './password.js';
+import { findEngine } from '../engine/process/start.js';
+import { describeMode, say } from './engineReport.js';
+import { printJson } from './output.js';
+import { type RunOptions, runEngine } from './runEngine.js';
 
-export interface ServeCommandOptions extends ReadOptions, NbdOptions {
+export interface ServeCommandOptions extends RunOptions, NbdOptions {
   readonly nbd?: boolean;
   readonly attach?: string;
   readonly overlay?: string;
-  readonly daemon?: boolean;
   readonly rw?: boolean;
   readonly force?: boolean;
 }
@@ -40,31 +36,12 @@ export async function serve(
     parentDirectories: options.parentDir ?? [],
     nbd: nbdOptions(options),
   });
-  const { snapshot, passwords } = await openWithPasswords(path, options);
-  if (options.daemon === true) {
-    // The daemon opens it for itself; here it was to be found out whether that can work.
-    snapshot.close();
-    const { entry, warnings, logPath, errorLogPath } = await startDaemon({ settings, passwords });
-    warnings.forEach(warn);
-    if (options.json === true) {
-      printJson({ ...describe(entry), warnings, log: logPath, errorLog: errorLogPath });
-    } else {
-      say(`ready: ${sentenceOf(entry)}, served by process ${entry.pid}`);
-      say(`log: ${logPath}, ${errorLogPath}`);
-      say(`kill ${entry.pid} ends it`);
-    }
-    return 0;
-  }
-  goOnWithoutOutput();
-  return serveUntilEnd(
-    () => Engine.start(snapshot, settings, { passwords, onError: foregroundLog.error }),
-    foregroundLog,
-    ({ entry, warnings }) => {
-      warnings.forEach(warn);
-      if (options.json !== true) say(`ready: ${sentenceOf(entry)}; Ctrl+C ends it`);
-      else say(toJsonText({ state: 'ready', ...describe(entry), warnings }));
-    },
-  );
+  return runEngine(path, settings, options, {
+    document: describe,
+    sentence: sentenceOf,
+    ending: 'Ctrl+C ends it',
+    daemonEnding: ({ pid }) => `kill ${pid} ends it`,
+  });
 }
 
 /** `hexz serve --attach MOUNTPOINT --nbd [...]`: the running engine serves NBD clients, too, until it ends. */

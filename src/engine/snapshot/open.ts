@@ -11,7 +11,7 @@ import { Snapshot } from './snapshot.js';
 import { openFileSource, type Source } from './source.js';
 import { PageCache, type StreamIndex } from './streamIndex.js';
 
-const DEFAULT_CACHE_BYTES = 256 * 1024 * 1024;
+export const DEFAULT_CACHE_BYTES = 256 * 1024 * 1024;
 
 /** Index pages looked through for blocks to try a password on, and how many blocks. */
 const PASSWORD_TRIAL_PAGES = 16;

@@ -1,4 +1,5 @@
 import { HexzError } from '../../errors.js';
+import { DEFAULT_CACHE_BYTES } from '../../snapshot/open.js';
 import type { SharedVolume } from '../../volume/attachedVolume.js';
 import type { FuseBackend, FuseConnection, FuseOptions } from '../backend.js';
 import type { FileSystem } from '../fileSystem.js';
@@ -12,7 +13,6 @@ import { RequestThreads } from './requestThreads.js';
 import { closeDescriptors, loadSystemCalls, type SystemCalls } from './systemCalls.js';
 
 const INIT_BUFFER_BYTES = 2 * 1024 * 1024;
-const DEFAULT_CACHE_BYTES = 256 * 1024 * 1024;
 /** Each takes some 20 MiB beside its cache, so with more of them a mount would take more than 150 MiB beside its cache. */
 const THREADS = 2;
 

@@ -26,8 +26,8 @@ const WAKE_VALUE = Buffer.from(new BigUint64Array([1n]).buffer);
 /**
  * The threads that serve one mount, seen from the main thread.
  *
- *   opening  each opens its volume
- *   waiting  for `serve`
+ *   opening  each opens its volume; `serve` may have been called already, and is obeyed then
+ *   waiting  for `serve`, when it has opened it
  *   serving  until the connection ends, or `stop`: while they serve, they hear nothing else
  *   ended    `ended` has resolved
  */
